@@ -1,0 +1,42 @@
+"""What every script's command line has in common: errors that users can act on, and exit codes.
+
+Exit codes: 0 done, 2 something the user can mend (one line on stderr), 3 a gate refused, 130 interrupted.
+An exception that is neither a UserError nor an OSError is a bug of ours and keeps its traceback.
+"""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user caused and can mend; its one-line message says what is wrong and how."""
+
+
+def run(command: Callable[[], int | None]) -> int:
+    """Call command and return its exit code, turning what the user can mend into one line on stderr."""
+    try:
+        return command() or 0
+    except UserError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our standard output (head, less) has left: nothing to say, and nobody to say it to.
+        sys.stderr.close()
+        return 141
+    except OSError as error:
+        print(f"error: {one_line(describe_os_error(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def describe_os_error(error: OSError) -> str:
+    """Say which file the operating system refused and why; `No space left on device` stays recognisable."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def one_line(message: str) -> str:
+    """Fold white space so that a message of several lines prints as one."""
+    return " ".join(message.split())

@@ -1,0 +1,103 @@
+"""Read one section of params.yaml and check it: the one place where parameters become typed values."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cli import UserError
+
+Section = TypeVar("Section", bound="Parameters")
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+# DVC has no optional dependency, so "no official test split" must be a file that exists: an empty one of this name.
+NO_FILE = "none"
+
+
+class Parameters(BaseModel):
+    """What every section has in common: no unknown keys, no silent conversion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PrepareParameters(Parameters):
+    """Section `prepare`; params.yaml says what each one does."""
+
+    input: str = Field(min_length=1)
+    test_input: str | None = None
+    text_column: str = Field(min_length=1)
+    label_column: str = Field(min_length=1)
+    min_text_length: int = Field(ge=1)
+    max_text_length: int = Field(ge=10)
+    min_class_count: int = Field(ge=1)
+    test_size: Fraction
+    validation_size: Fraction
+    near_duplicate_similarity: float = Field(ge=0.5, le=1)
+    random_state: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> "PrepareParameters":
+        if self.test_size + self.validation_size > 0.9:
+            raise ValueError("test_size and validation_size together must leave at least 0.1 for training")
+        return self
+
+    @property
+    def official_test(self) -> Path | None:
+        """The file of an official test split, or None when the test part is split from the input."""
+        if self.test_input is None or Path(self.test_input).name == NO_FILE:
+            return None
+        return Path(self.test_input)
+
+
+class TrainTfidfParameters(Parameters):
+    """Section `train_tfidf`; params.yaml says what each one does."""
+
+    max_features: int | None = Field(ge=1)
+    ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
+    min_df: int = Field(ge=1)
+    sublinear_tf: bool
+    subwords: bool
+    class_spread: float = Field(ge=0, le=2)
+    kernel: Literal["linear", "poly", "rbf", "sigmoid"]
+    C: float = Field(gt=0)
+    max_iter: int = Field(ge=1)
+    tol: float = Field(gt=0, le=1)
+    class_weight: Literal["balanced"] | None
+    refit: bool
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    random_state: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _ngram_range_ascends(self) -> "TrainTfidfParameters":
+        if self.ngram_range[0] > self.ngram_range[1]:
+            raise ValueError("ngram_range must be [smallest, largest]")
+        return self
+
+
+def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
+    """Return the section of a params.yaml as a checked `kind`, or raise a UserError that names what is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the repository's root or name it with --params") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get(section), dict):
+        raise UserError(f"{path} has no section '{section}:'; `git checkout {path}` brings the original back")
+    try:
+        return kind.model_validate(content[section])
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(_explain(section, kind, e) for e in error.errors())) from None
+
+
+def _explain(section: str, kind: type[Parameters], error: dict) -> str:
+    name = ".".join([section, *map(str, error["loc"])])
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a parameter; known are {', '.join(kind.model_fields)}"
+    if error["type"] == "missing":
+        return f"{name} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}" + (f" (it is {error['input']!r})" if error["loc"] else "")

@@ -1,0 +1,238 @@
+"""Turn raw tickets into a clean, stable train/validation/test split.
+
+    dvc repro prepare
+    python scripts/prepare_data.py --params params.yaml --output data/processed --metrics metrics/prepare.json
+
+Reads the section `prepare` of params.yaml. Texts stay as they came. Rows that cannot be used are set aside in
+rejected.csv with their row number and the reason; rows in = rows kept + rows rejected. Near-duplicates never straddle
+two parts, and appending tickets leaves the old ones where they were, so that metrics of two data versions compare.
+"""
+
+import argparse
+import csv
+import io
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli import UserError, run
+
+if TYPE_CHECKING:
+    from parameters import PrepareParameters
+    from ticket_reader import Ticket
+
+QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+SPLIT_COLUMNS = ("row", "group", "label", "text")
+REJECTED_COLUMNS = ("source", "row", "reason", "label", "text")
+
+
+class Row(NamedTuple):
+    """A usable ticket: where it came from ("input" or "test_input"), its number there, its label and text."""
+
+    source: str
+    row: int
+    label: str
+    text: str
+
+
+class Rejected(NamedTuple):
+    """A row set aside, as it came, and why."""
+
+    source: str
+    row: int
+    reason: str
+    label: str | None
+    text: str | None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and prepare the data; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=Path("data/processed"), help="folder; default: %(default)s")
+    parser.add_argument("--metrics", type=Path, default=Path("metrics/prepare.json"), help="default: %(default)s")
+    args = parser.parse_args(argv)
+    return run(lambda: prepare(args.params, args.output, args.metrics))
+
+
+def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
+    """Read, clean, split and write; nothing is written unless everything could be."""
+    from files import json_bytes, sha256, write_files
+    from parameters import PrepareParameters, read_parameters
+    from ticket_reader import read_tickets
+
+    params = read_parameters(params_path, "prepare", PrepareParameters)
+    sources = {"input": Path(params.input)}
+    if params.official_test:
+        sources["test_input"] = params.official_test
+    tickets = {name: read_tickets(path, params.text_column, params.label_column) for name, path in sources.items()}
+    rows, rejected = clean(tickets, params)
+    groups = group(rows, params.near_duplicate_similarity)
+    rows, groups, too_few = drop_rare(rows, groups, params)
+    rejected += too_few
+    parts = assign(rows, groups, params)
+    hashes = {f"{name}_sha256": sha256(path) for name, path in sources.items()}
+    summary = summarize(rows, groups, parts, rejected, params) | hashes
+    write_files(
+        {output / f"{part}.csv": split_csv(rows, groups, parts, part) for part in dict.fromkeys(parts)}
+        | {output / "rejected.csv": csv_bytes(REJECTED_COLUMNS, sorted(rejected, key=lambda r: (r.source, r.row)))}
+        | {metrics_path: json_bytes(summary)}
+    )
+    sizes = ", ".join(f"{size} {part}" for part, size in summary["rows"].items())
+    print(f"{summary['rows_in']} rows in: {sizes}; {len(rejected)} rejected, see {output / 'rejected.csv'}")
+
+
+def clean(tickets: "dict[str, list[Ticket]]", params: "PrepareParameters") -> tuple[list[Row], list[Rejected]]:
+    """Separate usable rows from unusable ones; an official test split is only checked for text and a known label."""
+    rejected: list[Rejected] = []
+    usable: list[Row] = []
+    for source, items in tickets.items():
+        minimum = params.min_text_length if source == "input" else 1
+        for ticket in items:
+            reason = unusable(ticket, minimum)
+            if reason:
+                rejected.append(Rejected(source, ticket.row, reason, ticket.label, ticket.text))
+            else:
+                usable.append(Row(source, ticket.row, ticket.label.strip(), cut(ticket.text, params.max_text_length)))
+    repeated = repetitions(usable)
+    rejected += [Rejected(row.source, row.row, repeated[row], row.label, row.text) for row in usable if row in repeated]
+    return [row for row in usable if row not in repeated], rejected
+
+
+def unusable(ticket: "Ticket", minimum: int) -> str | None:
+    """Return why a single row cannot be used, or None."""
+    if not (ticket.text and ticket.text.strip()):
+        return "no_text"
+    if not (ticket.label and ticket.label.strip()):
+        return "no_label"
+    if len(ticket.text.strip()) < minimum:
+        return "too_short"
+    return None
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten a text to at most `limit` characters, at a word's end where there is one."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit + 1].rsplit(None, 1)
+    return head[0] if len(head) == 2 and head[0] else text[:limit]
+
+
+def repetitions(rows: list[Row]) -> dict[Row, str]:
+    """Return the reason for each input row whose text stands elsewhere too.
+
+    Texts that differ only in case, accents or white space are the same here: the model cannot tell them apart. Of
+    equal tickets the first stays; where their labels differ none does, since nobody can say which is right. A text
+    of the official test split is not trained on; the test split itself stays whole.
+    """
+    from near_duplicates import fold
+
+    same_text: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        same_text[" ".join(fold(row.text).split())].append(row)
+    reasons: dict[Row, str] = {}
+    for same in same_text.values():
+        ours = [row for row in same if row.source == "input"]
+        if len(ours) < len(same):
+            reasons |= dict.fromkeys(ours, "in_official_test")
+        elif len({row.label for row in ours}) > 1:
+            reasons |= dict.fromkeys(ours, "conflicting_labels")
+        else:
+            reasons |= dict.fromkeys(ours[1:], "duplicate")
+    return reasons
+
+
+def group(rows: list[Row], similarity: float) -> list[int]:
+    """Return each row's near-duplicate group, with a progress bar on stderr when it takes long."""
+    from tqdm import tqdm
+
+    from near_duplicates import near_duplicate_groups
+
+    def progress(bands: Iterable[int]) -> Iterable[int]:
+        return tqdm(bands, desc="finding near-duplicates", unit="band", delay=3, file=sys.stderr)
+
+    return near_duplicate_groups([row.text for row in rows], similarity, progress).tolist() if rows else []
+
+
+def drop_rare(
+    rows: list[Row], groups: list[int], params: "PrepareParameters"
+) -> tuple[list[Row], list[int], list[Rejected]]:
+    """Set aside classes with too few tickets, or with fewer distinct tickets than there are parts to fill."""
+    needed = 2 if params.official_test else 3
+    counts = Counter(row.label for row in rows if row.source == "input")
+    distinct = Counter(label for label, _ in {(r.label, g) for r, g in zip(rows, groups) if r.source == "input"})
+    labels = {label for label, n in counts.items() if n >= params.min_class_count and distinct[label] >= needed}
+    if len(labels) < 2:
+        found = ", ".join(f"{label!r} ({n})" for label, n in counts.most_common(20)) or "none"
+        raise UserError(
+            f"{params.input}: a classifier needs at least two classes of {params.min_class_count} usable tickets, "
+            f"{needed} of them clearly different; found {found}: add tickets or lower prepare.min_class_count"
+        )
+    kept = [(row, g) for row, g in zip(rows, groups) if row.label in labels]
+    reasons = {"input": "rare_class", "test_input": "unknown_label"}
+    dropped = [Rejected(r.source, r.row, reasons[r.source], r.label, r.text) for r in rows if r.label not in labels]
+    return [row for row, _ in kept], [g for _, g in kept], dropped
+
+
+def assign(rows: list[Row], groups: list[int], params: "PrepareParameters") -> list[str]:
+    """Return each row's part; rows of an official test split are the test part."""
+    from splitting import PARTS, split
+
+    test = 0.0 if params.official_test else params.test_size
+    shares = dict(zip(PARTS, (1 - test - params.validation_size, params.validation_size, test)))
+    if params.official_test:
+        del shares["test"]
+    ours = [(row, g) for row, g in zip(rows, groups) if row.source == "input"]
+    parts = split([r.text for r, _ in ours], [r.label for r, _ in ours], [g for _, g in ours], shares, params.random_state)
+    return parts + ["test"] * (len(rows) - len(ours))
+
+
+def summarize(
+    rows: list[Row], groups: list[int], parts: list[str], rejected: list[Rejected], params: "PrepareParameters"
+) -> dict:
+    """Return the figures of metrics/prepare.json."""
+    import numpy as np
+
+    from splitting import PARTS
+
+    sizes = Counter(parts)
+    group_sizes = Counter(groups)
+    per_class = Counter(zip((row.label for row in rows), parts))
+    lengths = np.quantile([len(row.text) for row in rows], QUANTILES)
+    return {
+        "rows_in": len(rows) + len(rejected),
+        "rows_kept": len(rows),
+        "rows_rejected": len(rejected),
+        "rejected": dict(sorted(Counter(r.reason for r in rejected).items())),
+        "rows": {part: sizes[part] for part in PARTS},
+        "classes": {
+            label: {part: per_class[label, part] for part in PARTS} for label in sorted({row.label for row in rows})
+        },
+        "text_length": {f"p{round(100 * q)}": int(length) for q, length in zip(QUANTILES, lengths)},
+        "near_duplicates": {
+            "tickets": sum(size for size in group_sizes.values() if size > 1),
+            "groups": sum(size > 1 for size in group_sizes.values()),
+            "largest_group": max(group_sizes.values()),
+        },
+    }
+
+
+def split_csv(rows: list[Row], groups: list[int], parts: list[str], part: str) -> bytes:
+    """Return one part as CSV; `group` is a number that near-duplicates share, across all parts."""
+    chosen = ((r.row, g + 1, r.label, r.text) for r, g, p in zip(rows, groups, parts) if p == part)
+    return csv_bytes(SPLIT_COLUMNS, chosen)
+
+
+def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:
+    """Return rows as UTF-8 CSV with LF line ends on every system; a text's own line breaks stay as they are."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue().encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
