@@ -1,0 +1,157 @@
+"""Judge predictions: metrics with intervals, calibration, and the threshold from which no human has to look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+ECE_BINS = 15
+# The thresholds tried: those that route 5%, 10%, ... 100% of the tickets.
+COVERAGES = np.arange(1, 21) / 20
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said about one part: labels (n_classes), true (n,) and probabilities (n, n_classes)."""
+
+    labels: list[str]
+    true: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The most probable label of each ticket, shape (n,)."""
+        return np.asarray(self.labels, dtype=object)[self.probabilities.argmax(axis=1)]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the predicted label, shape (n,)."""
+        return self.probabilities.max(axis=1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each prediction is right, shape (n,), bool."""
+        return self.predicted == self.true
+
+
+def evaluate(
+    predictions: Predictions, seen_before: np.ndarray, target_accuracy: float, threshold: float | None, samples: int, seed: int
+) -> dict:
+    """Return every figure of one part as plain numbers between 0 and 1, rounded to 6 digits.
+
+    seen_before, shape (n,), marks near-duplicates of training tickets; threshold is the auto-route confidence.
+    """
+    labels, true = predictions.labels, predictions.true
+    matrix = confusion_matrix(true, predictions.predicted, labels=labels)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        true, predictions.predicted, labels=labels, zero_division=0.0
+    )
+    present = support > 0
+    figures = {
+        "tickets": len(true),
+        "accuracy": predictions.correct.mean(),
+        "macro_f1": f1[present].mean(),
+        "weighted_f1": np.average(f1, weights=support),
+        "macro_precision": precision[present].mean(),
+        "macro_recall": recall[present].mean(),
+        "ece": expected_calibration_error(predictions.confidence, predictions.correct),
+        "log_loss": log_loss(true, predictions.probabilities, labels=labels),
+        **bootstrap_intervals(matrix, samples, seed),
+        "accuracy_without_near_duplicates": _mean_or_none(predictions.correct[~seen_before]),
+        "near_duplicates_of_training": int(seen_before.sum()),
+        "majority_accuracy": support.max() / len(true),
+        "auto_route": {
+            "target_accuracy": target_accuracy,
+            "threshold": threshold,
+            **routed(predictions, threshold),
+        },
+        "per_class": {
+            label: {"precision": p, "recall": r, "f1": f, "tickets": int(n)}
+            for label, p, r, f, n in zip(labels, precision, recall, f1, support, strict=True)
+        },
+    }
+    return _plain(figures)
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Return the ECE over 15 bins of equal width (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
+    return float(sum(abs(b["confidence"] - b["accuracy"]) * b["tickets"] for b in reliability(confidence, correct))) / len(
+        correct
+    )
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
+    """Return mean confidence, accuracy and size of each confidence bin that holds tickets, in ascending order."""
+    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+    return [
+        {
+            "confidence": float(confidence[bins == b].mean()),
+            "accuracy": float(correct[bins == b].mean()),
+            "tickets": int((bins == b).sum()),
+        }
+        for b in np.unique(bins)
+    ]
+
+
+def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str, dict[str, float]]:
+    """Return 95% percentile intervals of accuracy and macro F1 from a confusion matrix of shape (k, k).
+
+    Drawing n tickets with replacement is drawing a multinomial over the cells of the confusion matrix, so all
+    samples are drawn at once (Efron and Tibshirani 1993, chapter 13).
+    """
+    total = matrix.sum()
+    drawn = np.random.default_rng(seed).multinomial(total, matrix.ravel() / total, size=samples)
+    drawn = drawn.reshape(samples, *matrix.shape)
+    hits = np.diagonal(drawn, axis1=1, axis2=2)
+    true, predicted = drawn.sum(axis=2), drawn.sum(axis=1)
+    f1 = 2 * hits / np.maximum(true + predicted, 1)
+    present = true > 0
+    macro_f1 = (f1 * present).sum(axis=1) / present.sum(axis=1)
+    values = {"accuracy_ci95": hits.sum(axis=1) / total, "macro_f1_ci95": macro_f1}
+    return {name: dict(zip(("low", "high"), np.quantile(v, (0.025, 0.975)))) for name, v in values.items()}
+
+
+def choose_threshold(predictions: Predictions, target_accuracy: float, confidence: float) -> float | None:
+    """Return the lowest confidence from which tickets may be routed without a human, or None when none is safe.
+
+    Tried are len(COVERAGES) thresholds. One is safe when the exact lower bound (Clopper and Pearson 1934) of the
+    accuracy above it reaches the target; the bound's error probability 1 - confidence is divided by the number of
+    thresholds (Bonferroni), because the best of many looks better than it is.
+    """
+    level = 1 - (1 - confidence) / len(COVERAGES)
+    safe = []
+    for threshold in np.unique(np.quantile(predictions.confidence, 1 - COVERAGES, method="lower")):
+        routed_correct = predictions.correct[predictions.confidence >= threshold]
+        test = binomtest(int(routed_correct.sum()), len(routed_correct), alternative="greater")
+        if test.proportion_ci(level, method="exact").low >= target_accuracy:
+            safe.append(threshold)
+    # Rounded up: a ticket at the rounded threshold is at or above the one that was judged.
+    return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None
+
+
+def routed(predictions: Predictions, threshold: float | None) -> dict[str, float | None]:
+    """Return which share of the tickets is routed without a human, and how accurately (None: no ticket is)."""
+    chosen = predictions.confidence >= (np.inf if threshold is None else threshold)
+    return {"coverage": chosen.mean(), "accuracy": _mean_or_none(predictions.correct[chosen])}
+
+
+def accuracy_by_coverage(predictions: Predictions) -> list[dict[str, float]]:
+    """Return the accuracy of the most confident 1%, 2%, ... 100% of the tickets."""
+    correct = predictions.correct[np.argsort(-predictions.confidence, kind="stable")]
+    running = np.cumsum(correct) / np.arange(1, len(correct) + 1)
+    counts = np.unique(np.maximum(1, np.arange(1, 101) * len(correct) // 100))
+    return [{"coverage": float(n / len(correct)), "accuracy": float(running[n - 1])} for n in counts]
+
+
+def _mean_or_none(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _plain(value: object) -> object:
+    """Turn numpy numbers into Python's, rounded, so that the last bits of a machine do not show as a change."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6)
+    return int(value) if isinstance(value, np.integer) else value

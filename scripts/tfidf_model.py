@@ -1,0 +1,154 @@
+"""TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts."""
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, LinearSVC
+
+from cli import UserError
+from evaluation import Predictions
+from features import NgramCounts, join, make_vectorizers, weight_by_class_spread
+from parameters import TrainTfidfParameters
+from prepared_data import Part
+
+CALIBRATION_FOLDS = 5
+SVM = LinearSVC | SVC
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The final pipeline, what the model thought of the validation part, and whether the solver finished."""
+
+    pipeline: Pipeline
+    validation: Predictions
+    converged: bool
+
+
+def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Trained:
+    """Fit on train, calibrate on validation and, with params.refit, fit the final model on both.
+
+    The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
+    """
+    texts = np.concatenate([train_part.texts, validation_part.texts])
+    labels = np.concatenate([train_part.labels, validation_part.labels])
+    ours, held_out = np.split(np.arange(len(texts)), [len(train_part)])
+    features = Features(texts, labels, params)
+    matrix = features.fit(ours)
+    svm, converged = fit_svm(matrix[ours], labels[ours], params)
+    margins_of = matrix[held_out]
+    validation = Predictions(
+        list(svm.classes_), labels[held_out], cross_calibrate(svm, margins_of, labels[held_out], params.random_state)
+    )
+    calibrated = calibrate(svm, margins_of, labels[held_out])
+    if params.refit:
+        everything = np.arange(len(texts))
+        svm, refit_converged = fit_svm(features.fit(everything), labels, params)
+        calibrated.calibrated_classifiers_[0].estimator = svm
+        calibrated.estimator = svm
+        converged = converged and refit_converged
+    return Trained(Pipeline([("tfidf", features.vectorizer), ("svm", calibrated)]), validation, converged)
+
+
+class Features:
+    """The texts' n-grams, counted once, from which the vectorizer can be fitted on any of the rows."""
+
+    def __init__(self, texts: np.ndarray, labels: np.ndarray, params: TrainTfidfParameters) -> None:
+        """Count; the vectorizer is unfitted until fit."""
+        low, high = params.ngram_range
+        vectorizers = make_vectorizers(
+            (low, high), params.min_df, params.max_features, params.sublinear_tf, params.subwords
+        )
+        self._counts = [NgramCounts(vectorizer, texts) for vectorizer in vectorizers.values()]
+        self._labels = labels
+        self._power = params.class_spread
+        self.vectorizer = join(vectorizers)
+
+    def fit(self, rows: np.ndarray) -> sparse.csr_matrix:
+        """Fit the vectorizer on the given rows; return the features of all rows, shape (n_texts, n_features)."""
+        blocks = []
+        for counts in self._counts:
+            try:
+                matrix = counts.fit(rows)
+            except ValueError as error:
+                raise UserError(f"{error}: lower train_tfidf.min_df, or give longer or more tickets") from None
+            if self._power:
+                matrix = weight_by_class_spread(counts.vectorizer, matrix, rows, self._labels[rows], self._power)
+            blocks.append(matrix)
+        return blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr")
+
+
+def fit_svm(matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> tuple[SVM, bool]:
+    """Return a fitted SVM and whether its solver converged; say on stderr when it did not."""
+    svm = make_svm(params)
+    if isinstance(svm, SVC):
+        announce_cost(svm, matrix, labels, params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        svm.fit(matrix, labels)
+    converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    if not converged:
+        print(
+            f"warning: the SVM stopped at max_iter={params.max_iter} before it converged; its figures are those of an "
+            "unfinished fit: raise train_tfidf.max_iter, or lower train_tfidf.C",
+            file=sys.stderr,
+        )
+    return svm, converged
+
+
+def make_svm(params: TrainTfidfParameters) -> SVM:
+    """Return the unfitted SVM: liblinear for kernel "linear", libsvm for the others."""
+    common = {"C": params.C, "tol": params.tol, "max_iter": params.max_iter, "class_weight": params.class_weight}
+    if params.kernel == "linear":
+        return LinearSVC(random_state=params.random_state, **common)
+    return SVC(kernel=params.kernel, random_state=params.random_state, **common)
+
+
+def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> None:
+    """Say on stderr how long the fit will take, from a fit on a small sample: libsvm's cost grows with n squared."""
+    total = len(labels)
+    size = min(total, 1000)
+    chosen = np.random.default_rng(params.random_state).choice(total, size, replace=False)
+    if len(set(labels[chosen])) < 2:
+        return
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        make_svm(params).fit(matrix[chosen], labels[chosen])
+    seconds = (time.perf_counter() - started) * (total / size) ** 2
+    print(
+        f"fitting SVC(kernel={params.kernel!r}) on {total:,} tickets: about {seconds:,.0f} s, "
+        "extrapolated from a sample; kernel: linear takes seconds",
+        file=sys.stderr,
+    )
+
+
+def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray) -> CalibratedClassifierCV:
+    """Fit one sigmoid per class (Platt 1999) on the margins of tickets that the SVM was not fitted on."""
+    everything = np.arange(len(labels))
+    calibrated = CalibratedClassifierCV(FrozenEstimator(svm), ensemble=False, cv=[(everything, everything)])
+    return calibrated.fit(matrix, labels)
+
+
+def cross_calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return calibrated probabilities, shape (n, n_classes), each from sigmoids fitted on the other folds.
+
+    Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability.
+    """
+    probabilities = np.empty((len(labels), len(svm.classes_)))
+    folds = StratifiedKFold(min(CALIBRATION_FOLDS, len(labels)), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer validation tickets than folds is missing from some of them, which is all right here.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        splits = list(folds.split(matrix, labels))
+    for others, fold in splits:
+        probabilities[fold] = calibrate(svm, matrix[others], labels[others]).predict_proba(matrix[fold])
+    return probabilities
