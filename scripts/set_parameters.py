@@ -51,7 +51,7 @@ def show(text: str, name: str, path: Path) -> str:
 def replace(text: str, name: str, value: str, path: Path) -> str:
     """Return text with the parameter's value replaced, and say what changed."""
     node, old = find(text, name, path)
-    new = value if isinstance(old, str) else yaml.safe_load(value)
+    new = value if isinstance(old, str) else read_value(name, value)
     if new == old and type(new) is type(old):
         return text
     start, end = node.start_mark.index, node.end_mark.index
@@ -62,6 +62,14 @@ def replace(text: str, name: str, value: str, path: Path) -> str:
         raise UserError(f"{name} cannot be replaced in {path} as it is written there; change it in an editor")
     print(f"{name}: {as_yaml(old)} -> {as_yaml(new)}")
     return edited
+
+
+def read_value(name: str, value: str) -> Any:
+    """Return what a value on the command line says in YAML."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"{name}: {value!r} is not valid YAML") from None
 
 
 def find(text: str, name: str, path: Path) -> tuple[yaml.Node, Any]:

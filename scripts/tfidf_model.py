@@ -26,11 +26,12 @@ SVM = LinearSVC | SVC
 
 @dataclass(frozen=True)
 class Trained:
-    """The final pipeline, what the model thought of the validation part, and whether the solver finished."""
+    """The final pipeline, what the model said of validation, whether the solver finished, and its cost."""
 
     pipeline: Pipeline
     validation: Predictions
     converged: bool
+    cpu_seconds: float
 
 
 def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Trained:
@@ -38,6 +39,7 @@ def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters)
 
     The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
     """
+    started = time.process_time()
     texts = np.concatenate([train_part.texts, validation_part.texts])
     labels = np.concatenate([train_part.labels, validation_part.labels])
     ours, held_out = np.split(np.arange(len(texts)), [len(train_part)])
@@ -55,7 +57,8 @@ def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters)
         calibrated.calibrated_classifiers_[0].estimator = svm
         calibrated.estimator = svm
         converged = converged and refit_converged
-    return Trained(Pipeline([("tfidf", features.vectorizer), ("svm", calibrated)]), validation, converged)
+    pipeline = Pipeline([("tfidf", features.vectorizer), ("svm", calibrated)])
+    return Trained(pipeline, validation, converged, time.process_time() - started)
 
 
 class Features:

@@ -1,0 +1,41 @@
+"""Log a finished training to MLflow again, when the tracking server was down at its end.
+
+    python scripts/log_run.py
+    python scripts/log_run.py --model models/tfidf --metrics metrics/tfidf.json --plots plots/tfidf
+
+Everything is read from the files that the training left; nothing is trained and no file is changed.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cli import UserError, run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and log the run; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
+    parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
+    parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
+    args = parser.parse_args(argv)
+    return run(lambda: log({"model": args.model, "metrics": args.metrics, "plots": args.plots}))
+
+
+def log(folders: dict[str, Path]) -> None:
+    """Load the model through the safe path and log it with its metadata, metrics and plots."""
+    from model_folder import load_model, read_metadata
+
+    metadata = read_metadata(folders["model"])
+    pipeline = load_model(folders["model"])
+    if not folders["metrics"].is_file():
+        raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
+
+    import tracking
+
+    print(f"MLflow run {tracking.log_training(tracking.connect(), pipeline, metadata, folders)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Where runs are tracked, and how a finished training becomes an MLflow run."""
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cli import UserError
+from files import dvc_md5
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_EXPERIMENT = "callcenterai-tfidf-classification"
+# What MLflow accepts in one request.
+METRICS_AT_ONCE = 1000
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, or the database beside the repository's files."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(ROOT / 'mlflow.db').as_posix()}"
+
+
+def connect() -> str:
+    """Point MLflow at the tracking store and return the experiment's id; a UserError when it cannot be reached."""
+    # Few retries: the default of seven with growing pauses lets a user wait minutes for "connection refused".
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with unreachable_is_said():
+        import mlflow
+
+        # Setting up a new database is not news to the user.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        mlflow.set_tracking_uri(tracking_uri())
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name(name)
+        if experiment:
+            return experiment.experiment_id
+        local = tracking_uri().startswith("sqlite:")
+        return client.create_experiment(name, (ROOT / "mlruns").as_uri() if local else None)
+
+
+@contextmanager
+def unreachable_is_said() -> Iterator[None]:
+    """Turn MLflow's, the database's and the network's errors into a UserError that names the tracking store."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        raise UserError(
+            f"cannot use the MLflow tracking store {_without_password(tracking_uri())} ({_short(error)}): start the "
+            "server, or unset MLFLOW_TRACKING_URI to use mlflow.db"
+        ) from error
+
+
+def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, error: BaseException) -> None:
+    """Leave a FAILED run (KILLED when interrupted) with the parameters and the kind of error."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    with unreachable_is_said():
+        run = client.create_run(experiment_id, start_time=int(started * 1000), tags={"error": _short(error)})
+        for name, value in parameters.items():
+            client.log_param(run.info.run_id, name, value)
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        client.set_terminated(run.info.run_id, status)
+
+
+def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
+    """Log a finished training as one run and return its id.
+
+    folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created now, with the
+    training's own start time, so that a training that was killed leaves no run that seems to go on for ever.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    with unreachable_is_said():
+        tags = {"git_commit": metadata["git_commit"], "git_dirty": metadata["git_dirty"]} | {
+            f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()
+        }
+        tags["model_sha256"] = metadata["model_sha256"]
+        run = client.create_run(
+            experiment_id,
+            start_time=int(metadata["started_at"] * 1000),
+            tags={name: str(value) for name, value in tags.items() if value is not None},
+            run_name=f"tfidf-{metadata['model_sha256'][:8]}",
+        )
+        with mlflow.start_run(run_id=run.info.run_id):
+            mlflow.log_params(metadata["parameters"])
+            log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")))
+            mlflow.log_artifact(str(folders["metrics"]), "metrics")
+            mlflow.log_artifact(str(folders["model"] / "metadata.json"), "metadata")
+            if folders["plots"].is_dir():
+                mlflow.log_artifacts(str(folders["plots"]), "plots")
+            texts = _log_data(metadata)
+            _log_model(pipeline, texts, metadata)
+        return run.info.run_id
+
+
+def log_metrics(run_id: str, metrics: dict[str, Any]) -> None:
+    """Log nested metrics under dotted names, in as few requests as MLflow allows; null ones are left out."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    flat = [
+        Metric(re.sub(r"[^\w\-. /:]", "_", name), float(value), now, 0)
+        for name, value in flatten(metrics)
+        if isinstance(value, int | float)
+    ]
+    for start in range(0, len(flat), METRICS_AT_ONCE):
+        mlflow.MlflowClient().log_batch(run_id, metrics=flat[start : start + METRICS_AT_ONCE])
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted name, leaf) for every leaf of nested dictionaries."""
+    if not isinstance(value, dict):
+        yield prefix, value
+        return
+    for key, item in value.items():
+        yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _log_data(metadata: dict[str, Any]) -> list[str]:
+    """Log the parts as dataset inputs whose digest is DVC's own hash; return a few texts as an example."""
+    import mlflow
+    import pandas as pd
+
+    example: list[str] = []
+    for name, entry in metadata["data"].items():
+        path = ROOT / entry["path"]
+        # A part that has changed since the training is not what the model saw.
+        if not path.is_file() or dvc_md5(path) != entry["md5"]:
+            continue
+        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False)
+        example = example or frame["text"].head(2).tolist()
+        data = mlflow.data.from_pandas(frame, source=entry["path"], targets="label", name=name, digest=entry["md5"])
+        mlflow.log_input(data, context=name)
+    return example or ["my laptop does not start"]
+
+
+def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> None:
+    import mlflow
+    import numpy as np
+    from mlflow.models import infer_signature
+
+    from model_folder import TRUSTED_TYPES
+
+    # A tensor signature: with a column of a data frame, pyfunc would hand the pipeline column names for texts.
+    example = np.array(texts)
+    mlflow.sklearn.log_model(
+        pipeline,
+        name="model",
+        signature=infer_signature(example, pipeline.predict(example)),
+        input_example=example,
+        serialization_format="skops",
+        skops_trusted_types=TRUSTED_TYPES,
+        # Given, so that MLflow does not spend seconds on finding them out.
+        pip_requirements=[f"{name}=={version}" for name, version in metadata["libraries"].items()],
+    )
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:300] + "..."
+
+
+def _without_password(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if "@" in rest else uri
