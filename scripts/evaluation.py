@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 ECE_BINS = 15
 # The thresholds tried: those that route 5%, 10%, ... 100% of the tickets.
 COVERAGES = np.arange(1, 21) / 20
+STARTS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Predictions:
 
 
 def evaluate(
-    predictions: Predictions, seen_before: np.ndarray, target_accuracy: float, threshold: float | None, samples: int, seed: int
+    predictions: Predictions,
+    seen_before: np.ndarray,
+    target_accuracy: float,
+    threshold: float | None,
+    samples: int,
+    seed: int,
 ) -> dict:
     """Return every figure of one part as plain numbers between 0 and 1, rounded to 6 digits.
 
@@ -76,9 +82,9 @@ def evaluate(
 
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Return the ECE over 15 bins of equal width (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
-    return float(sum(abs(b["confidence"] - b["accuracy"]) * b["tickets"] for b in reliability(confidence, correct))) / len(
-        correct
-    )
+    return float(
+        sum(abs(b["confidence"] - b["accuracy"]) * b["tickets"] for b in reliability(confidence, correct))
+    ) / len(correct)
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
@@ -115,16 +121,20 @@ def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str
 def choose_threshold(predictions: Predictions, target_accuracy: float, confidence: float) -> float | None:
     """Return the lowest confidence from which tickets may be routed without a human, or None when none is safe.
 
-    Tried are len(COVERAGES) thresholds. One is safe when the exact lower bound (Clopper and Pearson 1934) of the
-    accuracy above it reaches the target; the bound's error probability 1 - confidence is divided by the number of
-    thresholds (Bonferroni), because the best of many looks better than it is.
+    A threshold is safe when the exact lower bound (Clopper and Pearson 1934) of the accuracy above it reaches the
+    target. The best of many thresholds looks better than it is, so the bound is corrected by fixed-sequence testing
+    with several starts (Angelopoulos et al. 2021, "Learn then Test", section 4): from each of STARTS the thresholds
+    are tried from strict to loose until one fails, with the error probability 1 - confidence divided by the starts.
     """
-    level = 1 - (1 - confidence) / len(COVERAGES)
+    level = 1 - (1 - confidence) / len(STARTS)
     safe = []
-    for threshold in np.unique(np.quantile(predictions.confidence, 1 - COVERAGES, method="lower")):
-        routed_correct = predictions.correct[predictions.confidence >= threshold]
-        test = binomtest(int(routed_correct.sum()), len(routed_correct), alternative="greater")
-        if test.proportion_ci(level, method="exact").low >= target_accuracy:
+    for start in STARTS:
+        for coverage in COVERAGES[COVERAGES >= start]:
+            threshold = np.quantile(predictions.confidence, 1 - coverage, method="lower")
+            correct = predictions.correct[predictions.confidence >= threshold]
+            test = binomtest(int(correct.sum()), len(correct), alternative="greater")
+            if test.proportion_ci(level, method="exact").low < target_accuracy:
+                break
             safe.append(threshold)
     # Rounded up: a ticket at the rounded threshold is at or above the one that was judged.
     return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None

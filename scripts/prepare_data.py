@@ -185,7 +185,9 @@ def assign(rows: list[Row], groups: list[int], params: "PrepareParameters") -> l
     if params.official_test:
         del shares["test"]
     ours = [(row, g) for row, g in zip(rows, groups) if row.source == "input"]
-    parts = split([r.text for r, _ in ours], [r.label for r, _ in ours], [g for _, g in ours], shares, params.random_state)
+    parts = split(
+        [r.text for r, _ in ours], [r.label for r, _ in ours], [g for _, g in ours], shares, params.random_state
+    )
     return parts + ["test"] * (len(rows) - len(ours))
 
 

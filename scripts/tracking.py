@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ def connect() -> str:
         import mlflow
 
         # Setting up a new database is not news to the user.
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        for name in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         mlflow.set_tracking_uri(tracking_uri())
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
         client = mlflow.MlflowClient()
@@ -142,7 +144,10 @@ def _log_data(metadata: dict[str, Any]) -> list[str]:
             continue
         frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False)
         example = example or frame["text"].head(2).tolist()
-        data = mlflow.data.from_pandas(frame, source=entry["path"], targets="label", name=name, digest=entry["md5"])
+        with warnings.catch_warnings():
+            # That a path may be a local or an artifact source makes no difference to what is recorded.
+            warnings.filterwarnings("ignore", message="The specified dataset source")
+            data = mlflow.data.from_pandas(frame, source=entry["path"], targets="label", name=name, digest=entry["md5"])
         mlflow.log_input(data, context=name)
     return example or ["my laptop does not start"]
 

@@ -1,0 +1,221 @@
+"""Training through its command line, against a real MLflow store: outputs, figures, tracking and failures."""
+
+import hashlib
+import json
+import random
+import socket
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+
+import log_run
+import prepare_data
+import train_tfidf
+from model_folder import load_model
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = {
+    "Hardware": "laptop screen keyboard mouse battery charger dock monitor cable fan".split(),
+    "HR Support": "leave salary contract holiday payslip training manager absence pension onboarding".split(),
+    "Access": "password account login badge permission locked reset vpn token group".split(),
+}
+
+
+def write_tickets(path: Path, count: int = 400) -> None:
+    generator = random.Random(7)
+    shared = "please hello urgent today again since monday help thanks team question before after".split()
+    lines = ["text,category"]
+    for number in range(count):
+        label = generator.choice(list(WORDS))
+        words = generator.choices(WORDS[label], k=3) + generator.choices(shared, k=4)
+        generator.shuffle(words)
+        lines.append(f"{' '.join(words)} {number},{label if number % 20 else 'Access'}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+class Project:
+    """A small prepared data set in a folder of its own, with a tracking database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        self.params["prepare"]["input"] = str(folder / "tickets.csv")
+        self.params["train_tfidf"]["bootstrap_samples"] = 200
+        write_tickets(folder / "tickets.csv")
+        self.write_params()
+        arguments = ["--params", self.at("params.yaml"), "--output", self.at("data"), "--metrics", self.at("p.json")]
+        assert prepare_data.main(arguments) == 0
+
+    def at(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def write_params(self, **train) -> None:
+        params = self.params | {"train_tfidf": self.params["train_tfidf"] | train}
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+    def outputs(self) -> list[str]:
+        return ["--model", self.at("model"), "--metrics", self.at("m.json"), "--plots", self.at("plots")]
+
+    def train(self, **train) -> int:
+        self.write_params(**train)
+        return train_tfidf.main(["--params", self.at("params.yaml"), "--data", self.at("data"), *self.outputs()])
+
+    def metrics(self) -> dict:
+        return json.loads((self.folder / "m.json").read_text(encoding="utf-8"))
+
+    def metadata(self) -> dict:
+        return json.loads((self.folder / "model" / "metadata.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder.as_posix()}/mlflow.db")
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        patch.setattr("tracking.ROOT", folder)
+        project = Project(folder)
+        assert project.train() == 0
+        yield project
+
+
+def runs():
+    return mlflow.search_runs(experiment_names=["callcenterai-tfidf-classification"], output_format="list")
+
+
+def test_metrics_hold_every_figure_of_both_parts(project):
+    metrics = project.metrics()
+    for part in ("validation", "test"):
+        figures = metrics[part]
+        assert 0.85 < figures["accuracy"] < 1
+        assert figures["accuracy_ci95"]["low"] <= figures["accuracy"] <= figures["accuracy_ci95"]["high"]
+        assert figures["macro_f1_ci95"]["low"] <= figures["macro_f1"] <= figures["macro_f1_ci95"]["high"]
+        assert sorted(figures["per_class"]) == sorted(WORDS)
+        assert sum(row["tickets"] for row in figures["per_class"].values()) == figures["tickets"]
+        assert {"weighted_f1", "macro_precision", "macro_recall", "ece", "log_loss"} <= set(figures)
+        assert figures["accuracy_without_near_duplicates"] == figures["accuracy"]
+        assert figures["majority_accuracy"] < figures["accuracy"]
+        assert list(figures["auto_route"]) == ["target_accuracy", "threshold", "coverage", "accuracy"]
+
+
+def test_the_stored_model_takes_raw_text_and_gives_the_reported_accuracy(project):
+    import csv
+
+    pipeline = load_model(project.folder / "model")
+    with (project.folder / "data" / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    predicted = pipeline.predict([row["text"] for row in rows])
+    accuracy = np.mean([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
+    assert project.metrics()["test"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    np.testing.assert_allclose(pipeline.predict_proba(["", "laptop"]).sum(axis=1), 1)
+
+
+def test_metadata_vouches_for_model_and_data(project):
+    metadata = project.metadata()
+    model = (project.folder / "model" / "model.skops").read_bytes()
+    assert metadata["model_sha256"] == hashlib.sha256(model).hexdigest()
+    assert metadata["labels"] == sorted(WORDS)
+    assert list(metadata["data"]) == ["train", "validation", "test"]
+    assert metadata["parameters"] == project.params["train_tfidf"]
+    assert {"scikit-learn", "skops"} <= set(metadata["libraries"])
+
+
+def test_a_changed_model_file_is_not_loaded(project, tmp_path):
+    from cli import UserError
+
+    (tmp_path / "metadata.json").write_bytes((project.folder / "model" / "metadata.json").read_bytes())
+    (tmp_path / "model.skops").write_bytes((project.folder / "model" / "model.skops").read_bytes() + b"x")
+    with pytest.raises(UserError, match="not the file that metadata.json vouches for"):
+        load_model(tmp_path)
+
+
+def test_plots_are_there_as_data_and_as_pictures(project):
+    names = sorted(path.name for path in (project.folder / "plots").iterdir())
+    kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
+    assert names == sorted(f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png"))
+    confusion = (project.folder / "plots" / "confusion.csv").read_text(encoding="utf-8").splitlines()
+    assert len(confusion) == project.metrics()["test"]["tickets"] + 1
+
+
+def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text(project):
+    run = runs()[-1]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["C"] == "0.5"
+    assert run.data.metrics["test.accuracy"] == project.metrics()["test"]["accuracy"]
+    assert run.data.tags["model_sha256"] == project.metadata()["model_sha256"]
+    assert run.data.tags["dvc.train"] == project.metadata()["data"]["train"]["md5"]
+    assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["train", "validation", "test"]
+    files = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    assert {"metadata", "metrics", "plots"} <= files
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    texts = np.array(["laptop screen broken", "salary and payslip", "password reset"])
+    assert list(model.predict(texts)) == ["Hardware", "HR Support", "Access"]
+
+
+def test_a_training_that_cannot_work_leaves_a_failed_run_and_the_last_good_model(project, capsys):
+    before = project.metadata()
+    assert project.train(min_df=100_000) == 2
+    assert "lower train_tfidf.min_df" in capsys.readouterr().err
+    assert project.metadata() == before
+    assert runs()[0].info.status == "FAILED"
+
+
+def test_a_solver_that_did_not_converge_is_reported(project, capsys):
+    before = project.metadata(), project.metrics()
+    assert project.train(max_iter=1, tol=1e-9) == 0
+    assert "before it converged" in capsys.readouterr().err
+    assert project.metrics()["converged"] == 0
+    assert project.metadata()["converged"] is False
+    assert before != (project.metadata(), project.metrics())
+
+
+def test_other_kernels_announce_what_they_cost(project, capsys):
+    assert project.train(kernel="rbf", max_iter=100_000, tol=0.001, subwords=True) == 0
+    assert "fitting SVC(kernel='rbf') on" in capsys.readouterr().err
+    assert project.metrics()["test"]["accuracy"] > 0.8
+
+
+def test_log_run_logs_the_finished_training_again(project, capsys):
+    count = len(runs())
+    assert log_run.main(project.outputs()) == 0
+    assert "MLflow run" in capsys.readouterr().out
+    assert len(runs()) == count + 1
+    assert runs()[0].data.tags["model_sha256"] == project.metadata()["model_sha256"]
+
+
+def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{port}")
+    before = project.metadata()
+    assert project.train() == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: cannot use the MLflow tracking store http://127.0.0.1")
+    assert "Traceback" not in message and len(message.splitlines()) == 1
+    assert project.metadata() == before
+
+
+def test_a_server_that_dies_during_training_loses_nothing(project, monkeypatch, capsys):
+    """The store works when it is first asked and is gone at the end: the outputs are written all the same."""
+    import tracking
+    from cli import UserError
+
+    def gone(*arguments):
+        raise UserError("cannot use the MLflow tracking store")
+
+    monkeypatch.setattr(tracking, "log_training", gone)
+    before = project.metadata()["started_at"]
+    assert project.train(C=0.7) == 0
+    assert "then log it with `python scripts/log_run.py`" in capsys.readouterr().err
+    assert project.metadata()["started_at"] > before
+    assert project.metadata()["parameters"]["C"] == 0.7
+
+
+def test_without_prepared_data_the_message_names_the_command(project, capsys):
+    arguments = ["--params", project.at("params.yaml"), "--data", project.at("nowhere"), *project.outputs()]
+    assert train_tfidf.main(arguments) == 2
+    assert "`dvc repro prepare`" in capsys.readouterr().err
