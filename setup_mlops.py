@@ -228,15 +228,24 @@ def match_git(venv: Venv) -> int:
         say("no git repository here: `dvc repro` and `dvc metrics show` work, `dvc exp run` and `metrics diff` do not")
     if told != has_git:
         return 0
-    return run(venv, "-m", "dvc", "config", "--local", *(["--unset"] if told else []), "core.no_scm", *([] if told else ["true"]))
+    return run(
+        venv,
+        "-m",
+        "dvc",
+        "config",
+        "--local",
+        *(["--unset"] if told else []),
+        "core.no_scm",
+        *([] if told else ["true"]),
+    )
 
 
-def run(venv: Venv, *arguments: str) -> int:
+def run(venv: Venv, *arguments: str, stdout: int = 2) -> int:
     """Run the environment's Python on something in the repository's root; return its exit code.
 
-    All it prints goes to stderr: stdout is for this script's results.
+    All it prints goes to stderr unless it is what was asked for: stdout is for this script's results.
     """
-    done = subprocess.run([venv.python, *arguments], cwd=ROOT, env=variables(venv), stdout=2, check=False)
+    done = subprocess.run([venv.python, *arguments], cwd=ROOT, env=variables(venv), stdout=stdout, check=False)
     return exit_code(done)
 
 
@@ -247,3 +256,133 @@ def try_command(command: list[Any], venv: Venv) -> int:
         for line in (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]:
             say(f"  {line}")
     return exit_code(done)
+
+
+def exit_code(done: subprocess.CompletedProcess) -> int:
+    """Return a finished command's exit code as a shell would, also when a signal ended it."""
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def variables(venv: Venv) -> dict[str, str]:
+    """Return the environment variables for a command: the stages call `python`, which must be the environment's."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
+    path = os.pathsep.join([str(venv.programs), os.environ.get("PATH", os.defpath)])
+    return ours | {"PATH": path, "VIRTUAL_ENV": str(venv.folder), "DVC_NO_ANALYTICS": "1"}
+
+
+def report(venv: Venv) -> str:
+    """Return the metrics as a table and what to try next."""
+    prepared, model = (read_json(ROOT / "metrics" / name) for name in ("prepare.json", "tfidf.json"))
+    return f"{metrics_table(prepared or {}, model or {})}\n\n{next_steps(venv)}"
+
+
+def metrics_table(prepared: dict, model: dict) -> str:
+    """Return the figures that matter most, one row each, with 95% intervals where the metrics have them."""
+    parts = ("validation", "test")
+    sizes = prepared.get("rows", {})
+    rows = [("", *parts), ("tickets", *(f"{sizes[part]:,}" if part in sizes else "-" for part in parts))]
+    for title, *keys in (
+        ("accuracy", "accuracy"),
+        ("macro F1", "macro_f1"),
+        ("weighted F1", "weighted_f1"),
+        ("accuracy without near-duplicates", "accuracy_without_near_duplicates"),
+        ("accuracy of the largest class alone", "majority_accuracy"),
+        ("expected calibration error (ECE)", "ece"),
+        ("auto-route: share of tickets", "auto_route", "coverage"),
+        ("auto-route: accuracy", "auto_route", "accuracy"),
+    ):
+        rows.append((title, *(cell(model.get(part, {}), keys) for part in parts)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+    counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
+    return "\n".join([f"{prepared.get('rows_in', 0):,} tickets read: {counts}", "", *lines])
+
+
+def cell(metrics: dict, keys: list[str]) -> str:
+    """Return one figure in per cent, with its interval if there is one."""
+    value: Any = metrics
+    for key in keys:
+        value = (value or {}).get(key)
+    if value is None:
+        return "-"
+    interval = metrics.get(f"{keys[-1]}_ci95") if len(keys) == 1 else None
+    return f"{100 * value:.1f}%" + (
+        f" ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})" if interval else ""
+    )
+
+
+def next_steps(venv: Venv) -> str:
+    """Return commands to try next, as they are typed in the repository's root on this system."""
+    folder = venv.programs.relative_to(ROOT) if venv.programs.is_relative_to(ROOT) else venv.programs
+    dvc, mlflow = folder / "dvc", folder / "mlflow"
+    change = f"{dvc} exp run -S train_tfidf.C=2.0"
+    if not (ROOT / ".git").exists():
+        change = f"{dvc} repro"
+    steps = {
+        f"{dvc} metrics show": "every metric",
+        change: "one experiment" if "exp" in change else "after a change in params.yaml",
+        f"{mlflow} server --backend-store-uri sqlite:///mlflow.db --port 5000": "the runs, in a browser",
+        "python setup_mlops.py --input FILE --text-column COLUMN --label-column COLUMN": "your own tickets",
+    }
+    width = max(map(len, steps))
+    here = "" if Path.cwd() == ROOT else f", in {ROOT}"
+    return "\n".join([f"Try next{here}:", *(f"  {step.ljust(width)}  # {what}" for step, what in steps.items())])
+
+
+def run_checks(venv: Venv, pytest_arguments: list[str]) -> int:
+    """Run every check in turn; return the exit code of the first that fails, or 0."""
+    install(venv)
+    for command in (
+        ["black", "--check", "."],
+        ["flake8"],
+        ["bandit", "-q", "-c", "pyproject.toml", "-r", *bandit_targets()],
+        *pytest_commands(pytest_arguments),
+    ):
+        started = time.monotonic()
+        # pytest is worth watching, and the others say nothing of interest unless they fail.
+        if command[0] == "pytest":
+            code = run(venv, "-m", *command, stdout=1)
+        else:
+            code = try_command([venv.python, "-m", *command], venv)
+        say(f"{'FAILED' if code else 'passed'} in {time.monotonic() - started:.1f} s: {' '.join(command)}")
+        if code:
+            return code
+    return 0
+
+
+def bandit_targets() -> list[str]:
+    """Return what bandit looks at; a folder without Python files would pass unseen, so it is refused."""
+    present = [name for name in CHECKED_BY_BANDIT if (ROOT / name).is_file() or any((ROOT / name).glob("*"))]
+    empty = [name for name in present if (ROOT / name).is_dir() and not any((ROOT / name).rglob("*.py"))]
+    if empty:
+        raise UserError(f"bandit has nothing to check in {', '.join(empty)}: correct CHECKED_BY_BANDIT")
+    return present
+
+
+def pytest_commands(arguments: list[str]) -> list[list[str]]:
+    """Return the pytest runs: all tests, the quick ones first, or what the arguments choose, without the gate."""
+    if arguments:
+        return [["pytest", *arguments]]
+    gate = ["--cov-report=term-missing:skip-covered", f"--cov-fail-under={MINIMUM_COVERAGE}"]
+    quick, slow = ["pytest", "-q", "-m", "not slow"], ["pytest", "-q", "-m", "slow"]
+    return [[*quick, "--cov", "--cov-report="], [*slow, "--cov", "--cov-append", *gate]]
+
+
+def read_json(path: Path) -> dict | None:
+    """Return a JSON object; nothing in it when it is damaged, None when there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def say(message: str) -> None:
+    """Report progress."""
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -74,7 +74,7 @@ def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     rejected += too_few
     parts = assign(rows, groups, params)
     hashes = {f"{name}_sha256": sha256(path) for name, path in sources.items()}
-    summary = summarize(rows, groups, parts, rejected, params) | hashes
+    summary = summarize(rows, groups, parts, rejected) | {"cut": count_long(tickets, params)} | hashes
     write_files(
         {output / f"{part}.csv": split_csv(rows, groups, parts, part) for part in dict.fromkeys(parts)}
         | {output / "rejected.csv": csv_bytes(REJECTED_COLUMNS, sorted(rejected, key=lambda r: (r.source, r.row)))}
@@ -191,9 +191,12 @@ def assign(rows: list[Row], groups: list[int], params: "PrepareParameters") -> l
     return parts + ["test"] * (len(rows) - len(ours))
 
 
-def summarize(
-    rows: list[Row], groups: list[int], parts: list[str], rejected: list[Rejected], params: "PrepareParameters"
-) -> dict:
+def count_long(tickets: "dict[str, list[Ticket]]", params: "PrepareParameters") -> int:
+    """Return how many texts, usable or not, are over max_text_length."""
+    return sum(len(ticket.text or "") > params.max_text_length for items in tickets.values() for ticket in items)
+
+
+def summarize(rows: list[Row], groups: list[int], parts: list[str], rejected: list[Rejected]) -> dict:
     """Return the figures of metrics/prepare.json."""
     import numpy as np
 
