@@ -12,7 +12,6 @@ peak memory is its own. CPU seconds depend on the machine: read them as ratios. 
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -66,7 +65,6 @@ def prepare(args: argparse.Namespace, folder: Path) -> None:
 def measure(name: str, folder: Path) -> dict[str, float]:
     """Fit one model and return accuracy, macro F1, CPU seconds, peak memory (MB), size (MB) and latencies (ms)."""
     import numpy as np
-    import psutil
     import skops.io
     from sklearn.metrics import accuracy_score, f1_score
 
@@ -76,7 +74,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
     started = time.process_time()
     model = fit(name, parts, folder)
     seconds = time.process_time() - started
-    memory = psutil.Process(os.getpid()).memory_info()
+    memory = peak_megabytes()
     texts, true = parts["test"].texts, parts["test"].labels
     started = time.perf_counter()
     predicted = model.predict(texts)
@@ -90,19 +88,19 @@ def measure(name: str, folder: Path) -> dict[str, float]:
         "accuracy": 100 * accuracy_score(true, predicted),
         "macro F1": 100 * f1_score(true, predicted, average="macro"),
         "fit, CPU s": seconds,
-        "peak MB": peak_megabytes(memory.rss),
+        "peak MB": memory,
         "model MB": len(skops.io.dumps(model)) / 1e6,
         "one ticket, ms": float(np.median(singles)),
         "in a batch, ms": batch,
     }
 
 
-def peak_megabytes(resident: int) -> float:
-    """Return the process's peak memory; on Windows, where there is no getrusage, what it holds now."""
+def peak_megabytes() -> float:
+    """Return this process's peak memory, or nan on Windows, which has no getrusage."""
     try:
         import resource
     except ImportError:
-        return resident / 1e6
+        return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -1,0 +1,120 @@
+"""The two commands and DVC itself, in a copy of the repository without .git, as a tarball unpacks."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import setup_mlops
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("scripts", "params.yaml", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements-mlops.txt", "setup_mlops.py")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    folder = tmp_path / "copy"
+    (folder / "data" / "raw").mkdir(parents=True)
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
+    shutil.copy(ROOT / "data" / "raw" / "none", folder / "data" / "raw" / "none")
+    for name in COPIED:
+        source = ROOT / name
+        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+    run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "700", "--force")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    hidden = ("MLFLOW_", "COV_", "COVERAGE_")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.slow
+def test_repro_leaves_a_model_and_then_runs_nothing(copy):
+    run(copy, "-m", "dvc", "repro")
+    assert json.loads((copy / "metrics" / "tfidf.json").read_text())["test"]["accuracy"] > 0.7
+    assert (copy / "mlflow.db").is_file()
+    assert "up to date" in run(copy, "-m", "dvc", "repro").stdout
+    assert "accuracy" in run(copy, "-m", "dvc", "metrics", "show").stdout
+    assert "train_tfidf" in run(copy, "-m", "dvc", "dag").stdout
+    run(copy, "-m", "dvc", "plots", "show")
+    run(copy, "-m", "dvc", "remote", "add", "--local", "-d", "storage", str(copy.parent / "storage"))
+    run(copy, "-m", "dvc", "push", "-q", "train_tfidf")
+    assert any((copy.parent / "storage").rglob("*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_after_a_kill_the_last_good_model_is_there_and_the_next_repro_completes(copy):
+    run(copy, "-m", "dvc", "repro")
+    before = (copy / "models" / "tfidf" / "model.skops").read_bytes()
+    run(copy, "scripts/set_parameters.py", "train_tfidf.C=2.0")
+    for seconds in (1.5, 5):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro"],
+            cwd=copy,
+            env=environment(copy),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert (copy / "models" / "tfidf" / "model.skops").read_bytes() == before
+    run(copy, "-m", "dvc", "repro")
+    metadata = json.loads((copy / "models" / "tfidf" / "metadata.json").read_text())
+    assert metadata["parameters"]["C"] == 2.0
+
+
+def test_setup_says_that_a_file_is_missing_before_it_installs_anything(tmp_path, capsys):
+    arguments = ["--venv", str(tmp_path / "venv"), "--input", str(tmp_path / "nowhere.csv")]
+    assert setup_mlops.main(arguments) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'nowhere.csv'}: no such file\n"
+    assert not (tmp_path / "venv").exists()
+
+
+def test_setup_refuses_a_python_that_is_too_old():
+    message = setup_mlops.too_old((3, 9, 2), "/usr/bin/python3")
+    assert message.startswith("error: Python 3.11 or later is needed, and /usr/bin/python3 is 3.9.2")
+
+
+def test_setup_uses_the_standard_library_only():
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "setup_mlops.py"), "--help"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python setup_mlops.py test" in done.stdout
+
+
+def test_metrics_table_shows_intervals_and_a_dash_for_what_is_missing():
+    part = {"accuracy": 0.9, "accuracy_ci95": {"low": 0.88, "high": 0.92}, "auto_route": {"accuracy": None}}
+    table = setup_mlops.metrics_table({"rows_in": 10, "rows": {"test": 10}}, {"test": part})
+    rows = {line[:8]: line.split() for line in table.splitlines() if line}
+    assert rows["accuracy"] and "90.0%" in table and "(88.0 to 92.0)" in table
+    assert [line for line in table.splitlines() if line.startswith("auto-route: accuracy")][0].split()[-1] == "-"
+
+
+def test_quick_tests_come_first_and_only_the_whole_run_has_the_gate():
+    quick, slow = setup_mlops.pytest_commands([])
+    assert "not slow" in quick and "slow" in slow
+    assert any(argument.startswith("--cov-fail-under") for argument in slow)
+    assert setup_mlops.pytest_commands(["-k", "prepare"]) == [["pytest", "-k", "prepare"]]

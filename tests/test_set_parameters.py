@@ -1,0 +1,47 @@
+"""params.yaml keeps its comments and layout when a value changes."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import set_parameters
+
+ORIGINAL = (Path(__file__).resolve().parents[1] / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def change(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(ORIGINAL, encoding="utf-8")
+
+    def run(*assignments):
+        return set_parameters.main([*assignments, "--params", str(path)]), path.read_text(encoding="utf-8")
+
+    return run
+
+
+def test_only_the_value_changes(change):
+    code, text = change("prepare.text_column=Document", "train_tfidf.C=2.0")
+    assert code == 0
+    expected = ORIGINAL.replace("text_column: text", "text_column: Document").replace("C: 0.5", "C: 2.0")
+    assert text == expected
+
+
+@pytest.mark.parametrize("column", ["2024", "yes", "a: b # c", "l'étiquette", '"quoted"', "null", " "])
+def test_any_column_name_is_read_back_as_it_was_given(change, column):
+    code, text = change(f"prepare.label_column={column}")
+    assert code == 0
+    assert yaml.safe_load(text)["prepare"]["label_column"] == column
+
+
+def test_unknown_names_are_refused_with_those_that_are_known(change, capsys):
+    code, text = change("prepare.inptu=x.csv")
+    assert (code, text) == (2, ORIGINAL)
+    assert "input" in capsys.readouterr().err
+
+
+def test_without_a_value_the_parameter_is_printed(change, capsys):
+    code, text = change("prepare.input")
+    assert (code, text) == (0, ORIGINAL)
+    assert capsys.readouterr().out.strip() == "data/raw/tickets.csv"
