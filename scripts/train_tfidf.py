@@ -82,7 +82,6 @@ def train(
         "test": judge(test, parts["test"], trained_on, threshold, params),
         "converged": int(trained.converged),
         "features": int(sum(len(v.vocabulary_) for v in vectorizers(trained.pipeline))),
-        "fit_cpu_seconds": round(trained.cpu_seconds, 2),
     }
     model = model_bytes(trained.pipeline)
     metadata = describe(model, parts, params, trained, threshold, started)
@@ -144,6 +143,7 @@ def describe(
         "libraries": library_versions(),
         "python": sys.version.split()[0],
         "started_at": started,
+        "fit_cpu_seconds": round(trained.cpu_seconds, 2),
         "seconds": round(time.time() - started, 2),
     }
 
