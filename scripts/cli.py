@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 something the user can mend (one line on stderr), 3 a gate
 An exception that is neither a UserError nor an OSError is a bug of ours and keeps its traceback.
 """
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -15,13 +16,15 @@ class UserError(Exception):
 def run(command: Callable[[], int | None]) -> int:
     """Call command and return its exit code, turning what the user can mend into one line on stderr."""
     try:
-        return command() or 0
+        code = command() or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader of our standard output (head, less) has left: nothing to say, and nobody to say it to.
-        sys.stderr.close()
+        # The reader of our standard output (head, less) has left. Python would flush once more at exit and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
         print(f"error: {one_line(describe_os_error(error))}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and the hashes that identify them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,13 +15,18 @@ def write_files(contents: dict[Path, bytes]) -> None:
 
     Every content goes to a temporary file in its target's folder and is flushed to the disk first; only then do the
     temporary files take the targets' places, one atomic rename each. When anything fails before the renames (a full
-    disk, a missing permission) the temporary files are removed and what was there before is still there.
+    disk, a missing permission, a folder in a target's place) the temporary files are removed and what was there before
+    is still there.
     """
     with ExitStack() as cleanup:
         pending = []
         for target, content in contents.items():
-            temporary = _write_temporary(target, content, cleanup)
-            pending.append((temporary, target))
+            try:
+                pending.append((_write_temporary(target, content, cleanup), target))
+            except OSError as error:
+                # Users know the file they asked for, not its temporary name, and a full disk gives no name at all.
+                error.filename = str(target)
+                raise
         for temporary, target in pending:
             os.replace(temporary, target)
 
@@ -48,6 +54,10 @@ def dvc_md5(path: Path) -> str:
 
 
 def _write_temporary(target: Path, content: bytes, cleanup: ExitStack) -> Path:
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.parent.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
     temporary = Path(name)

@@ -59,8 +59,7 @@ def near_duplicate_groups(
     filled = np.flatnonzero(sizes)
     edges = []
     for band in progress(range(BANDS)):
-        keys = _band_keys(matrix, hashes, band)[filled]
-        left, right = _candidates(keys)
+        left, right = _candidates(_band_keys(hashes, matrix.indices, matrix.indptr[filled], band))
         left, right = filled[left], filled[right]
         close = _jaccard(matrix, sizes, left, right) >= similarity - 1e-9
         edges.append(np.stack([left[close], right[close]]))
@@ -71,13 +70,15 @@ def near_duplicate_groups(
     return first[component]
 
 
-def _band_keys(matrix: sparse.csr_matrix, hashes: np.ndarray, band: int) -> np.ndarray:
-    """Return one 64-bit key a text: its smallest word hash under each of the band's ROWS hash functions, mixed."""
-    keys = np.zeros(matrix.shape[0], dtype=np.uint64)
-    starts = np.minimum(matrix.indptr[:-1], max(0, len(matrix.indices) - 1))
+def _band_keys(hashes: np.ndarray, words: np.ndarray, starts: np.ndarray, band: int) -> np.ndarray:
+    """Return one 64-bit key a text: its smallest word hash under each of the band's ROWS hash functions, mixed.
+
+    Text i holds the words starts[i] to starts[i + 1] - 1, of which there is at least one.
+    """
+    keys = np.zeros(len(starts), dtype=np.uint64)
     for row in range(ROWS):
         salt = np.uint64((band * ROWS + row + 1) * 0x9E3779B97F4A7C15 % 2**64)
-        keys = _mix(keys ^ np.minimum.reduceat(_mix(hashes + salt)[matrix.indices], starts))
+        keys = _mix(keys ^ np.minimum.reduceat(_mix(hashes + salt)[words], starts))
     return keys
 
 

@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cli import UserError
 
 Section = TypeVar("Section", bound="Parameters")
+Name = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+# What NumPy and scikit-learn take too.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # DVC has no optional dependency, so "no official test split" must be a file that exists: an empty one of this name.
 NO_FILE = "none"
@@ -24,22 +27,33 @@ class Parameters(BaseModel):
 class PrepareParameters(Parameters):
     """Section `prepare`; params.yaml says what each one does."""
 
-    input: str = Field(min_length=1)
-    test_input: str | None = None
-    text_column: str = Field(min_length=1)
-    label_column: str = Field(min_length=1)
+    input: Name
+    test_input: Name | None = None
+    text_column: Name
+    label_column: Name
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)
     test_size: Fraction
     validation_size: Fraction
     near_duplicate_similarity: float = Field(ge=0.5, le=1)
-    random_state: int = Field(ge=0)
+    random_state: Seed
 
     @model_validator(mode="after")
-    def _leaves_something_to_train_on(self) -> "PrepareParameters":
-        if self.test_size + self.validation_size > 0.9:
-            raise ValueError("test_size and validation_size together must leave at least 0.1 for training")
+    def _fit_together(self) -> "PrepareParameters":
+        # 0.34 + 0.56 is a little more than 0.9 in binary.
+        if self.test_size + self.validation_size > 0.9 + 1e-9:
+            raise ValueError(
+                "test_size and validation_size together must leave at least 0.1 for training "
+                f"(they are {self.test_size} and {self.validation_size})"
+            )
+        if self.text_column == self.label_column:
+            raise ValueError(f"text_column and label_column must differ (both are {self.text_column!r})")
+        if self.min_text_length > self.max_text_length:
+            raise ValueError(
+                "min_text_length must not exceed max_text_length "
+                f"(they are {self.min_text_length} and {self.max_text_length})"
+            )
         return self
 
     @property
@@ -60,7 +74,7 @@ class TrainTfidfParameters(Parameters):
     subwords: bool
     class_spread: float = Field(ge=0, le=2)
     kernel: Literal["linear", "poly", "rbf", "sigmoid"]
-    C: float = Field(gt=0)
+    C: float = Field(gt=0, allow_inf_nan=False)
     max_iter: int = Field(ge=1)
     tol: float = Field(gt=0, le=1)
     class_weight: Literal["balanced"] | None
@@ -68,7 +82,7 @@ class TrainTfidfParameters(Parameters):
     target_accuracy: Fraction
     threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
-    random_state: int = Field(ge=0)
+    random_state: Seed
 
     @model_validator(mode="after")
     def _ngram_range_ascends(self) -> "TrainTfidfParameters":
@@ -83,7 +97,7 @@ def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the repository's root or name it with --params") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get(section), dict):
         raise UserError(f"{path} has no section '{section}:'; `git checkout {path}` brings the original back")

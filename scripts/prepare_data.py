@@ -5,12 +5,14 @@
 
 Reads the section `prepare` of params.yaml. Texts stay as they came. Rows that cannot be used are set aside in
 rejected.csv with their row number and the reason; rows in = rows kept + rows rejected. Near-duplicates never straddle
-two parts, and appending tickets leaves the old ones where they were, so that metrics of two data versions compare.
+two parts (only an official test split is taken as it is: the column `group` shows what it shares with the others), and
+appending tickets leaves the old ones where they were, so that metrics of two data versions compare.
 """
 
 import argparse
 import csv
 import io
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -38,7 +40,7 @@ class Row(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row set aside, as it came, and why."""
+    """A row set aside and why."""
 
     source: str
     row: int
@@ -61,6 +63,7 @@ def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     """Read, clean, split and write; nothing is written unless everything could be."""
     from files import json_bytes, sha256, write_files
     from parameters import PrepareParameters, read_parameters
+    from splitting import PARTS
     from ticket_reader import read_tickets
 
     params = read_parameters(params_path, "prepare", PrepareParameters)
@@ -76,7 +79,7 @@ def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     hashes = {f"{name}_sha256": sha256(path) for name, path in sources.items()}
     summary = summarize(rows, groups, parts, rejected) | {"cut": count_long(tickets, params)} | hashes
     write_files(
-        {output / f"{part}.csv": split_csv(rows, groups, parts, part) for part in dict.fromkeys(parts)}
+        {output / f"{part}.csv": split_csv(rows, groups, parts, part) for part in PARTS}
         | {output / "rejected.csv": csv_bytes(REJECTED_COLUMNS, sorted(rejected, key=lambda r: (r.source, r.row)))}
         | {metrics_path: json_bytes(summary)}
     )
@@ -116,8 +119,10 @@ def cut(text: str, limit: int) -> str:
     """Shorten a text to at most `limit` characters, at a word's end where there is one."""
     if len(text) <= limit:
         return text
-    head = text[: limit + 1].rsplit(None, 1)
-    return head[0] if len(head) == 2 and head[0] else text[:limit]
+    # One character more than fits: white space there means that the last word is whole.
+    head = text.strip()[: limit + 1]
+    whole_words = re.match(r"(?s).*\S(?=\s)", head)
+    return whole_words[0] if whole_words and len(head) > limit else head[:limit]
 
 
 def repetitions(rows: list[Row]) -> dict[Row, str]:
@@ -153,16 +158,19 @@ def group(rows: list[Row], similarity: float) -> list[int]:
     def progress(bands: Iterable[int]) -> Iterable[int]:
         return tqdm(bands, desc="finding near-duplicates", unit="band", delay=3, file=sys.stderr)
 
-    return near_duplicate_groups([row.text for row in rows], similarity, progress).tolist() if rows else []
+    return near_duplicate_groups([row.text for row in rows], similarity, progress).tolist()
 
 
 def drop_rare(
     rows: list[Row], groups: list[int], params: "PrepareParameters"
 ) -> tuple[list[Row], list[int], list[Rejected]]:
-    """Set aside classes with too few tickets, or with fewer distinct tickets than there are parts to fill."""
+    """Set aside classes with too few tickets, or with too few different ones to have some in every part."""
+    from splitting import free_groups
+
     needed = 2 if params.official_test else 3
-    counts = Counter(row.label for row in rows if row.source == "input")
-    distinct = Counter(label for label, _ in {(r.label, g) for r, g in zip(rows, groups) if r.source == "input"})
+    ours = [(row.label, g) for row, g in zip(rows, groups) if row.source == "input"]
+    counts = Counter(label for label, _ in ours)
+    distinct = free_groups([label for label, _ in ours], [g for _, g in ours])
     labels = {label for label, n in counts.items() if n >= params.min_class_count and distinct[label] >= needed}
     if len(labels) < 2:
         found = ", ".join(f"{label!r} ({n})" for label, n in counts.most_common(20)) or "none"
@@ -171,6 +179,9 @@ def drop_rare(
             f"{needed} of them clearly different; found {found}: add tickets or lower prepare.min_class_count"
         )
     kept = [(row, g) for row, g in zip(rows, groups) if row.label in labels]
+    if params.official_test and all(row.source == "input" for row, _ in kept):
+        known = ", ".join(map(repr, sorted(labels)[:20]))
+        raise UserError(f"{params.test_input}: no ticket has a class of {params.input}; there are {known}")
     reasons = {"input": "rare_class", "test_input": "unknown_label"}
     dropped = [Rejected(r.source, r.row, reasons[r.source], r.label, r.text) for r in rows if r.label not in labels]
     return [row for row, _ in kept], [g for _, g in kept], dropped
@@ -233,7 +244,8 @@ def split_csv(rows: list[Row], groups: list[int], parts: list[str], part: str) -
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:
     """Return rows as UTF-8 CSV with LF line ends on every system; a text's own line breaks stay as they are."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    # Quotes around every text: left to itself, Python before 3.13 writes a lone CR bare, and readers see two rows.
+    writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(header)
     writer.writerows(rows)
     return buffer.getvalue().encode()

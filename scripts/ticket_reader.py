@@ -1,10 +1,10 @@
 """Read tickets from CSV, TSV, JSON Lines or Parquet, plain or gzipped, and say exactly where a file is broken."""
 
+import codecs
 import csv
 import gzip
 import io
 import json
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,24 +51,26 @@ def _read_bytes(path: Path) -> bytes:
             content = gzip.decompress(content)
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; set prepare.input in params.yaml to your tickets, "
+            f"{path}: no such file; set prepare.input and prepare.test_input in params.yaml to your tickets, "
             "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise UserError(f"{path} is empty; check the export that made it")
     return content
 
 
 def _decode(path: Path, content: bytes) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        # Not "utf-8-sig": its errors count offsets from behind the byte order mark.
+        text = content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+        likely = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "WINDOWS-1252"
         raise UserError(
             f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start} (line {line}); "
-            "save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
+            f"save it as UTF-8, for example with `iconv -f {likely} -t UTF-8`"
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -78,14 +80,13 @@ def _decode(path: Path, content: bytes) -> str:
 
 def _delimited(path: Path, text: str, columns: tuple[str, str], delimiter: str) -> Iterator[list[str]]:
     # The default limit of 128 KiB a field would refuse a long ticket that prepare can cut.
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = next(reader)
+        records = filter(None, reader)  # without blank lines
+        header = next(records)
         positions = _positions(path, header, columns)
-        for fields in reader:
-            if not fields:
-                continue
+        for fields in records:
             if len(fields) != len(header):
                 raise UserError(
                     f"{path}: the record that ends in line {reader.line_num} has {len(fields)} fields where the "
@@ -104,7 +105,7 @@ def _positions(path: Path, header: list[str], columns: tuple[str, str]) -> list[
         if header.count(column) != 1:
             what = "no column" if column not in header else "more than one column"
             raise UserError(
-                f"{path} has {what} '{column}'; there are {', '.join(map(repr, header[:50]))}: "
+                f"{path} has {what} {column!r}; there are {', '.join(map(repr, header[:50])) or 'none'}: "
                 "set prepare.text_column and prepare.label_column in params.yaml"
             )
     return [header.index(column) for column in columns]
@@ -123,7 +124,7 @@ def _json_lines(path: Path, text: str, columns: tuple[str, str]) -> Iterator[lis
         if not isinstance(record, dict):
             raise UserError(f"{path}: line {number} is not a JSON object")
         seen.update(dict.fromkeys(record))
-        rows.append([_as_text(path, number, record.get(column)) for column in columns])
+        rows.append([_as_text(f"{path}: line {number}", record.get(column)) for column in columns])
     _positions(path, list(seen), columns)
     yield from rows
 
@@ -135,22 +136,22 @@ def _parquet(path: Path, content: bytes, columns: tuple[str, str]) -> Iterator[l
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
         _positions(path, file.schema_arrow.names, columns)
-        table = file.read(columns=list(dict.fromkeys(columns)))
-    except (pyarrow.ArrowException, OSError) as error:
+        table = file.read(columns=list(columns))
+        texts, labels = (table.column(column).to_pylist() for column in columns)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
-    texts, labels = (table.column(column).to_pylist() for column in columns)
     for number, values in enumerate(zip(texts, labels, strict=True), start=1):
-        yield [_as_text(path, number, value) for value in values]
+        yield [_as_text(f"{path}: row {number}", value) for value in values]
 
 
-def _as_text(path: Path, number: int, value: object) -> str | None:
+def _as_text(place: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and value != value:
         return None
     if isinstance(value, int | float):
         return str(value)
-    raise UserError(f"{path}: row {number} holds {type(value).__name__} where a text or a label is expected")
+    raise UserError(f"{place} holds a {type(value).__name__} where a text or a label is expected")
 
 
 def _check_characters(path: Path, tickets: list[Ticket]) -> None:

@@ -1,309 +1,255 @@
-"""prepare through its command line: what is kept, set aside, split and said when the input is broken."""
+"""prepare through its command line: what is kept, set aside, cut, split, counted and refused."""
 
 import csv
-import gzip
-import json
-import random
-from pathlib import Path
+import hashlib
+import os
+import subprocess
+import sys
 
 import pytest
-import yaml
+from conftest import PARTS, REPOSITORY, SCRIPTS, invent
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-import prepare_data
-from near_duplicates import near_duplicate_groups, word_sets
-
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
-PARTS = ("train", "validation", "test")
-NOUNS = [
-    f"{a}{b}" for a in ("lap", "scre", "mou", "net", "pri", "vol", "cab") for b in ("ton", "ver", "del", "gor", "mix")
-]
-
-
-def invent(count: int, seed: int = 1) -> list[list[str]]:
-    """Return distinct tickets of three classes."""
-    generator = random.Random(seed)
-    return [
-        [" ".join(generator.choices(NOUNS, k=12)) + f" {seed}-{number}", "ABC"[number % 3]] for number in range(count)
-    ]
-
-
-class Prepare:
-    """Runs prepare on files of a folder and reads what it left."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.changes: dict = {}
-
-    def write(self, rows, name: str = "tickets.csv") -> Path:
-        path = self.folder / name
-        with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["text", "category"], *rows])
-        return path
-
-    def run(self, path: Path, **changes) -> int:
-        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        params["prepare"] |= {"input": str(path)} | changes
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        return self.run_as_is()
-
-    def run_as_is(self) -> int:
-        at = {name: str(self.folder / name) for name in ("params.yaml", "out", "metrics.json")}
-        return prepare_data.main(
-            ["--params", at["params.yaml"], "--output", at["out"], "--metrics", at["metrics.json"]]
-        )
-
-    def read(self, name: str) -> list[dict]:
-        with (self.folder / "out" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-
-    def metrics(self) -> dict:
-        return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-
-    def part_of(self) -> dict[str, str]:
-        return {row["text"]: part for part in PARTS for row in self.read(part)}
-
-    def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self.folder / "out").iterdir()}
-
-
-@pytest.fixture
-def prepare(tmp_path):
-    return Prepare(tmp_path)
+from prepare_data import cut
 
 
 def test_rows_in_are_rows_kept_plus_rows_rejected_each_with_its_reason(prepare):
     good = invent(300)
     bad = [
-        ["", "A"],
-        [" \t\n", "A"],
-        ["no label here at all", "  "],
-        ["ab", "A"],
-        [good[0][0].upper(), good[0][1]],
-        ["same words other class", "A"],
-        ["Same  words other class", "B"],
-        ["nobody else is in this class", "Z"],
+        ["", "A", "no_text"],
+        [" \t\n\u00a0", "A", "no_text"],
+        ["no label here at all", "", "no_label"],
+        ["blanks for a label", " \u00a0\t", "no_label"],
+        [" ab ", "A", "too_short"],
+        [good[0][0].upper(), good[0][1], "duplicate"],
+        ["  " + good[0][0].replace(" ", " \n"), good[0][1], "duplicate"],
+        ["same words, other class", "A", "conflicting_labels"],
+        ["Same  words, other class", "B", "conflicting_labels"],
+        ["same words, óther class", "A", "conflicting_labels"],
+        ["nobody else is in this class", "Z", "rare_class"],
     ]
-    assert prepare.run(prepare.write(good + bad)) == 0
-    rejected = [(int(row["row"]), row["reason"]) for row in prepare.read("rejected")]
-    assert rejected == [
-        (301, "no_text"),
-        (302, "no_text"),
-        (303, "no_label"),
-        (304, "too_short"),
-        (305, "duplicate"),
-        (306, "conflicting_labels"),
-        (307, "conflicting_labels"),
-        (308, "rare_class"),
+    assert prepare.run(prepare.write(good + [row[:2] for row in bad])) == 0
+    expected = [
+        {"source": "input", "row": str(number), "reason": reason, "text": text}
+        for number, (text, _, reason) in enumerate(bad, start=301)
     ]
+    assert expected == [{k: v for k, v in row.items() if k != "label"} for row in prepare.read("rejected")]
+    kept = {int(row["row"]): [row["text"], row["label"]] for part in PARTS for row in prepare.read(part)}
+    assert dict(enumerate(good, start=1)) == kept
+
+
+def test_metrics_hold_every_figure(prepare):
+    rows = [row for label in "AB" for row in invent(20, seed=ord(label), labels=label)]
+    rows += [["", "A"], ["rare one", "Z"], [f"{rows[0][0]} thanks", "A"], ["A" * 500, "B"], [rows[1][0], "A"]]
+    path = prepare.write(rows)
+    assert prepare.run(path, max_text_length=200) == 0
     metrics = prepare.metrics()
-    assert (metrics["rows_in"], metrics["rows_kept"], metrics["rows_rejected"]) == (308, 300, 8)
-    assert sum(metrics["rows"].values()) == 300
+    lengths = sorted(len(row["text"]) for part in PARTS for row in prepare.read(part))
+    assert {"p0": lengths[0], "p50": lengths[21], "p100": 200}.items() <= metrics.pop("text_length").items()
+    classes = metrics.pop("classes")
+    assert {"A": 21, "B": 21} == {label: sum(parts.values()) for label, parts in classes.items()}
+    parts = {part: sum(classes[label][part] for label in "AB") for part in PARTS}
+    assert metrics == {
+        "rows_in": 45,
+        "rows_kept": 42,
+        "rows_rejected": 3,
+        "rejected": {"duplicate": 1, "no_text": 1, "rare_class": 1},
+        "rows": parts,
+        "near_duplicates": {"tickets": 2, "groups": 1, "largest_group": 2},
+        "cut": 1,
+        "input_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    assert parts == {part: len(prepare.read(part)) for part in PARTS}
 
 
-def test_texts_stay_as_they_came(prepare):
-    odd = ['say "no", then\r\nwait\rfor it\n', "  e\u0301te\u0301 \u00a0 \U0001f600 fin ", "a\x07b\tc d\u2028e"]
-    assert prepare.run(prepare.write(invent(300) + [[text, "A"] for text in odd])) == 0
-    assert set(odd) <= set(prepare.part_of())
+def test_labels_lose_the_blanks_around_them_and_nothing_else(prepare):
+    rows = [[text, f' {label} é, "x"\n'] for text, label in invent(60)]
+    assert prepare.run(prepare.write(rows)) == 0
+    assert {f'{label} é, "x"' for label in "ABC"} == {row["label"] for part in PARTS for row in prepare.read(part)}
 
 
-def test_long_texts_are_cut_at_a_word_and_counted(prepare):
-    rows = invent(300) + [["word " * 400_000, "A"], ["x" * 2_000_000, "B"]]
-    assert prepare.run(prepare.write(rows), max_text_length=1002) == 0
-    texts = prepare.part_of()
-    assert ("word " * 200).strip() in texts
-    assert "x" * 1002 in texts
-    assert prepare.metrics()["cut"] == 2
+ODD = [
+    'say "no", then\r\nwait\rfor it\n',
+    "wait\rfor it",
+    "\r\r\r abc",
+    "  e\u0301te\u0301 \u00a0 \U0001f600 fin ",
+    "a\x07b\tc d\u2028e",
+    "'=1+1', \\n \\",
+    "\ufeffmark",
+    "???",
+]
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40), max_size=20)
 
 
-def test_same_bytes_in_same_bytes_out(prepare):
-    path = prepare.write(invent(300))
-    assert prepare.run(path) == 0
-    first = prepare.files()
-    assert prepare.run(path) == 0
-    assert prepare.files() == first
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(texts=TEXTS)
+def test_every_text_comes_out_as_it_came_kept_or_rejected(prepare, texts):
+    rows = invent(60) + [[text, "A"] for text in ODD + texts]
+    assert prepare.run(prepare.write(rows)) == 0
+    out = {int(row["row"]): row["text"] for name in (*PARTS, "rejected") for row in prepare.read(name)}
+    assert {number: text for number, (text, _) in enumerate(rows, start=1)} == out
+    assert set(ODD) <= set(prepare.part_of())
 
 
-def test_every_class_has_its_share_of_every_part(prepare):
-    assert prepare.run(prepare.write(invent(3000))) == 0
-    for counts in prepare.metrics()["classes"].values():
-        assert counts["train"] == pytest.approx(650, abs=20)
-        assert counts["validation"] == pytest.approx(150, abs=15)
-        assert counts["test"] == pytest.approx(200, abs=15)
+def test_a_carriage_return_does_not_break_a_row_for_a_strict_reader(prepare):
+    assert prepare.run(prepare.write(invent(60) + [["wait\rfor it", "A"]])) == 0
+    content = b"".join(prepare.files()[f"{part}.csv"] for part in PARTS)
+    assert b'"wait\rfor it"\n' in content
+    assert b"\r" not in content.replace(b"wait\rfor it", b"")
 
 
-@pytest.mark.parametrize("more", [60, 600])
-def test_appended_tickets_leave_the_old_ones_where_they_were(prepare, more):
-    old = invent(600)
-    assert prepare.run(prepare.write(old)) == 0
-    before = prepare.part_of()
-    assert prepare.run(prepare.write(old + invent(more, seed=2))) == 0
-    after = prepare.part_of()
-    assert sum(after[text] == part for text, part in before.items()) >= 0.99 * len(before)
+CUTS = [
+    ("word word xyz", 13, "word word xyz"),
+    ("word word xyz", 12, "word word"),
+    ("word word xyz", 10, "word word"),
+    ("word word xyz", 9, "word word"),
+    ("word word xyz", 8, "word"),
+    ("word\r\n\u00a0 word", 10, "word"),
+    ("x" * 30, 10, "x" * 10),
+    ("  " + "x" * 30, 10, "x" * 10),
+    (" " * 30 + "word", 10, "word"),
+    ("word" + " " * 30, 10, "word"),
+    ("  word  ", 10, "  word  "),
+]
 
 
-def test_near_duplicates_share_a_part(prepare):
-    rows = invent(300)
-    close = [[f"{text} thanks", label] for text, label in rows]
+@pytest.mark.parametrize("text, limit, expected", CUTS)
+def test_a_long_text_is_cut_at_a_word(text, limit, expected):
+    assert expected == cut(text, limit)
+
+
+def test_tickets_of_2_mb_are_cut_and_counted_not_dropped(prepare):
+    rows = invent(60) + [["word " * 400_000, "A"], ["x" * 2_000_000, "B"], ["y" * 10_000, "C"]]
+    assert prepare.run(prepare.write(rows)) == 0
+    assert {"word " * 1999 + "word", "x" * 10_000, "y" * 10_000} <= set(prepare.part_of())
+    assert (63, 2) == (prepare.metrics()["rows_kept"], prepare.metrics()["cut"])
+
+
+def test_near_duplicates_share_a_part_and_a_group_number(prepare):
+    rows = invent(90)
+    close = [[f"{text} thanks", "BCA"["ABC".index(label)]] for text, label in rows]
     assert prepare.run(prepare.write(rows + close)) == 0
-    parts = prepare.part_of()
-    assert all(parts[text] == parts[f"{text} thanks"] for text, _ in rows)
-    assert prepare.metrics()["near_duplicates"]["tickets"] == 600
+    place = {row["text"]: (part, row["group"]) for part in PARTS for row in prepare.read(part)}
+    assert all(place[text] == place[f"{text} thanks"] for text, _ in rows)
+    assert 90 == len(set(place.values()))
 
 
-def test_a_template_with_one_changing_word_costs_no_more_per_text(monkeypatch):
-    import near_duplicates
-
-    def compared(count):
-        seen = []
-        exact = near_duplicates._jaccard
-        with monkeypatch.context() as patch:
-            patch.setattr(near_duplicates, "_jaccard", lambda m, s, le, r: seen.append(len(le)) or exact(m, s, le, r))
-            near_duplicate_groups(
-                [f"please reset the password of user{n} on the old mail server" for n in range(count)], 0.8
-            )
-        return sum(seen)
-
-    assert compared(4000) < 4.5 * compared(1000)
+def test_a_class_of_too_few_different_tickets_is_set_aside(prepare):
+    """However many they are: near-duplicates share a part, and a repeated template is for training only."""
+    template = [[f"please reset the password of user{n} on the old mail server", "T"] for n in range(90)]
+    others = [[f"{text} of mine", "O"] for text, _ in invent(12)]
+    assert prepare.run(prepare.write(invent(60) + template + invent(2, seed=3, labels="T") + others)) == 0
+    assert {"rare_class": 104} == prepare.metrics()["rejected"]
+    assert ["A", "B", "C"] == list(prepare.metrics()["classes"])
+    assert all(count > 0 for parts in prepare.metrics()["classes"].values() for count in parts.values())
 
 
-def test_formats_read_alike(prepare):
-    import pandas as pd
+def test_texts_without_a_word_can_be_all_there_is(prepare):
+    rows = [["!" * length if number else "?" * length, "AB"[number]] for length in range(3, 20) for number in (0, 1)]
+    assert prepare.run(prepare.write(rows)) == 0
+    assert 34 == prepare.metrics()["rows_kept"]
 
-    rows = invent(100)
-    frame = pd.DataFrame(rows, columns=["text", "category"])
-    frame.to_csv(prepare.folder / "t.tsv", sep="\t", index=False)
-    frame.to_json(prepare.folder / "t.jsonl", orient="records", lines=True)
-    frame.to_parquet(prepare.folder / "t.parquet")
-    (prepare.folder / "t.csv.gz").write_bytes(gzip.compress(prepare.write(rows).read_bytes()))
-    outputs = []
-    for name in ("tickets.csv", "t.tsv", "t.jsonl", "t.parquet", "t.csv.gz"):
-        assert prepare.run(prepare.folder / name) == 0
-        outputs.append(prepare.files())
-    assert all(output == outputs[0] for output in outputs)
+
+@pytest.mark.parametrize("found, rows", [
+    ("'A' (50)", invent(50, labels="A")),
+    ("'A' (9), 'B' (9)", invent(18, labels="AB")),
+    ("'A' (1), 'B' (1)", [["hello there", "A"], ["good bye", "B"]]),
+    ("none", [["", "A"], ["text", ""]]),
+])  # fmt: skip
+def test_fewer_than_two_usable_classes_are_refused(prepare, error_line, found, rows):
+    path = prepare.write(rows)
+    assert prepare.run(path) == 2
+    assert error_line() == (
+        f"{path}: a classifier needs at least two classes of 10 usable tickets, 3 of them clearly different; "
+        f"found {found}: add tickets or lower prepare.min_class_count"
+    )
+    assert {} == prepare.files()
 
 
 def test_an_official_test_split_stays_whole_and_is_not_trained_on(prepare):
-    official = invent(60, seed=9)
-    assert prepare.run(prepare.write(invent(300) + official[:5]), test_input=str(prepare.write(official, "o.csv"))) == 0
-    assert [row["text"] for row in prepare.read("test")] == [text for text, _ in official]
-    assert prepare.metrics()["rejected"] == {"in_official_test": 5}
+    """Even its duplicates, short texts and near-duplicates stay; only what cannot be scored is set aside."""
+    official = invent(30, seed=9) + [["ok", "A"], ["OK", "A"], ["ok", "B"]]
+    unusable = [["", "A"], ["no label", ""], ["a class that is nowhere else", "Z"]]
+    near = [[f"{official[0][0]} thanks", "A"]]
+    rows = invent(60) + official[:5] + near
+    test_input = str(prepare.write(official + unusable, "official.csv"))
+    assert prepare.run(prepare.write(rows), test_input=test_input) == 0
+    assert official == [[row["text"], row["label"]] for row in prepare.read("test")]
+    rejected = [(row["source"], int(row["row"]), row["reason"]) for row in prepare.read("rejected")]
+    assert [("input", 61 + n, "in_official_test") for n in range(5)] == rejected[:5]
+    assert [(34, "no_text"), (35, "no_label"), (36, "unknown_label")] == [row[1:] for row in rejected[5:]]
+    assert {"train", "validation"} == {part for text, part in prepare.part_of().items() if text in dict(rows[:60])}
+    group = {row["text"]: row["group"] for part in PARTS for row in prepare.read(part)}
+    assert group[near[0][0]] == group[official[0][0]]
+    assert "test_input_sha256" in prepare.metrics()
 
 
-BAD_INPUTS = {
-    "empty file": (b"", "is empty"),
-    "header only": (b"text,category\n", "only a header"),
-    "missing column": (b"body,category\nhello,A\n", "there are 'body', 'category'"),
-    "not UTF-8": (b"text,category\nfine,A\ncaf\xe9,B\n", "byte 0xe9 at offset 24 (line 3)"),
-    "broken quoting": (b'text,category\n"never closed,A\n', "broken quoting"),
-    "NUL": (b"text,category\nfi\x00ne,A\n", "NUL character in line 2"),
-    "ragged": (b"text,category\nfine,A\none,two,three\n", "ends in line 3 has 3 fields"),
-    "one class": (
-        b"text,category\n" + b"".join(b"ticket number %d,A\n" % n for n in range(50)),
-        "at least two classes",
-    ),
-    "too few": (b"text,category\nhello there,A\ngood bye,B\n", "at least two classes"),
-}
+def test_an_official_test_split_that_cannot_be_used_is_refused(prepare, error_line):
+    path = prepare.write(invent(60))
+    other = prepare.write(invent(60, seed=2, labels="XY"), "other.csv")
+    assert prepare.run(path, test_input=str(other)) == 2
+    assert f"{other}: no ticket has a class of {path}; there are 'A', 'B', 'C'" == error_line()
+    assert prepare.run(path, test_input=str(prepare.folder / "nowhere.csv")) == 2
+    assert error_line().startswith(f"{prepare.folder / 'nowhere.csv'}: no such file; ")
 
 
-def assert_one_line(capsys, expected: str) -> None:
-    message = capsys.readouterr().err
-    assert message.startswith("error: ") and len(message.splitlines()) == 1
-    assert expected in message
+def test_banking77_keeps_its_official_test_split(prepare, shared_data):
+    train, test = shared_data("banking77_train.csv"), shared_data("banking77_test.csv")
+    assert prepare.run(train, test_input=str(test)) == 0
+    metrics = prepare.metrics()
+    assert 3080 == metrics["rows"]["test"] == len(prepare.read("test"))
+    assert 77 == len(metrics["classes"])
+    with train.open(encoding="utf-8", newline="") as file:
+        assert 3080 + len(list(csv.DictReader(file))) == metrics["rows_in"]
+    assert metrics["rows_in"] == metrics["rows_kept"] + metrics["rows_rejected"]
 
 
-@pytest.mark.parametrize("content, expected", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
-def test_bad_input_is_one_line_and_leaves_the_outputs(prepare, capsys, content, expected):
-    assert prepare.run(prepare.write(invent(100))) == 0
+def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=os.environ | environment, capture_output=True, text=True)
+
+
+def test_same_bytes_in_same_bytes_out_in_every_process(prepare):
+    rows = invent(90)
+    path = prepare.write(rows + [[f"{text} thanks", label] for text, label in rows] + [["???", "A"]])
+    outputs = []
+    for seed in ("1", "2"):
+        assert prepare.run(path) == 0
+        outputs.append(prepare.files())
+        done = script(str(SCRIPTS / "prepare_data.py"), *prepare.arguments(), PYTHONHASHSEED=seed)
+        assert (0, "") == (done.returncode, done.stderr)
+        assert done.stdout.startswith("181 rows in: ")
+        outputs.append(prepare.files())
+    assert all(outputs[0] == output for output in outputs)
+
+
+def test_help_answers_without_loading_the_libraries():
+    done = script("-X", "importtime", str(SCRIPTS / "prepare_data.py"), "--help")
+    assert 0 == done.returncode
+    assert "rows in = rows kept + rows rejected" in done.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "argparse" in loaded
+    assert set() == loaded & {"numpy", "pandas", "scipy", "sklearn", "pyarrow", "pydantic", "yaml", "tqdm"}
+
+
+def test_a_bug_of_ours_keeps_its_traceback(prepare, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("prepare_data.clean", broken)
+    with pytest.raises(ZeroDivisionError):
+        prepare.run(prepare.write(invent(60)))
+
+
+def test_an_interruption_is_one_word_and_leaves_the_outputs(prepare, monkeypatch, capsys):
+    assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()
-    bad = prepare.folder / "bad.csv"
-    bad.write_bytes(content)
-    assert prepare.run(bad) == 2
-    assert_one_line(capsys, expected)
-    assert prepare.files() == before
 
+    def interrupted(*_):
+        raise KeyboardInterrupt
 
-def test_no_file(prepare, capsys):
-    assert prepare.run(prepare.folder / "nowhere.csv") == 2
-    assert_one_line(capsys, "make_sample_tickets.py")
-
-
-def test_a_truncated_gzip_file(prepare, capsys):
-    path = prepare.folder / "t.csv.gz"
-    path.write_bytes(gzip.compress(prepare.write(invent(100)).read_bytes())[:200])
-    assert prepare.run(path) == 2
-    assert_one_line(capsys, "not a complete gzip file")
-
-
-@pytest.mark.parametrize(
-    "changes, expected",
-    [
-        ({"test_size": 2}, "prepare.test_size: input should be less than 1 (it is 2)"),
-        ({"test_size": "much"}, "prepare.test_size"),
-        ({"min_class_count": True}, "prepare.min_class_count"),
-        ({"tset_size": 0.2}, "prepare.tset_size is not a parameter; known are input"),
-        ({"test_size": 0.6, "validation_size": 0.35}, "must leave at least 0.1 for training"),
-    ],
-)
-def test_a_bad_parameter_is_named(prepare, capsys, changes, expected):
-    assert prepare.run(prepare.write(invent(100)), **changes) == 2
-    assert_one_line(capsys, expected)
-
-
-def test_a_full_disk_leaves_the_outputs(prepare, capsys, monkeypatch):
-    """The disk refuses the third file: the first two are not put in place either."""
-    import errno
-    import os
-
-    assert prepare.run(prepare.write(invent(100))) == 0
-    before = prepare.files()
-    flushed = []
-
-    def full(descriptor):
-        flushed.append(descriptor)
-        if len(flushed) == 3:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    assert prepare.run(prepare.write(invent(200))) == 2
-    assert_one_line(capsys, "No space left on device")
-    assert prepare.files() == before
-
-
-def test_an_output_folder_that_is_a_file(prepare, capsys):
-    (prepare.folder / "out").write_text("in the way")
-    assert prepare.run(prepare.write(invent(100))) == 2
-    assert_one_line(capsys, "out")
-
-
-def shared(name: str) -> Path:
-    path = SHARED / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not beside this repository: the test needs the real tickets")
-    return path
-
-
-@pytest.mark.slow
-def test_real_tickets_no_near_duplicate_straddles_two_parts(prepare):
-    """Every pair of 4,000 texts is compared with all others; at most one pair in a thousand may be missed."""
-    import numpy as np
-
-    columns = {"text_column": "Document", "label_column": "Topic_group"}
-    assert prepare.run(shared("it_tickets.csv.gz"), **columns) == 0
-    assert prepare.metrics()["rows_in"] == 38193
-    rows = [(row["text"], part) for part in PARTS for row in prepare.read(part)]
-    matrix, _ = word_sets([text for text, _ in rows])
-    parts = np.array([part for _, part in rows])
-    sizes = np.diff(matrix.indptr)
-    some = np.random.default_rng(1).choice(len(rows), 4000, replace=False)
-    common = (matrix[some] @ matrix.T).tocoo()
-    left, right = some[common.row], common.col
-    close = (common.data / (sizes[left] + sizes[right] - common.data) >= 0.8) & (left != right)
-    assert close.sum() > 1000
-    assert (parts[left[close]] != parts[right[close]]).sum() <= 0.001 * close.sum()
-
-
-def test_banking77_keeps_its_official_test_split(prepare):
-    files = shared("banking77_train.csv"), shared("banking77_test.csv")
-    assert prepare.run(files[0], test_input=str(files[1])) == 0
-    assert prepare.metrics()["rows"]["test"] == 3080
+    monkeypatch.setattr("prepare_data.assign", interrupted)
+    assert prepare.run(prepare.write(invent(90))) == 130
+    assert "interrupted\n" == capsys.readouterr().err
+    assert before == prepare.files()
