@@ -57,8 +57,15 @@ def test_repro_leaves_a_model_and_then_runs_nothing(copy):
     assert "train_tfidf" in run(copy, "-m", "dvc", "dag").stdout
     run(copy, "-m", "dvc", "plots", "show")
     run(copy, "-m", "dvc", "remote", "add", "--local", "-d", "storage", str(copy.parent / "storage"))
-    run(copy, "-m", "dvc", "push", "-q", "train_tfidf")
-    assert any((copy.parent / "storage").rglob("*"))
+    shutil.copy(ROOT / "data" / "raw" / "tickets.csv.dvc", copy / "data" / "raw")
+    run(copy, "-m", "dvc", "commit", "-f", "-q", "data/raw/tickets.csv.dvc")
+    run(copy, "-m", "dvc", "push", "-q")
+    elsewhere = copy.parent / "elsewhere"
+    made = ("processed", "models", "plots", "tickets.csv", "cache", "tmp", "mlruns", "mlflow.db*")
+    shutil.copytree(copy, elsewhere, ignore=shutil.ignore_patterns(*made))
+    assert not (elsewhere / "models").exists()
+    run(elsewhere, "-m", "dvc", "pull", "-q")
+    assert "up to date" in run(elsewhere, "-m", "dvc", "repro").stdout
 
 
 @pytest.mark.slow
@@ -118,3 +125,18 @@ def test_quick_tests_come_first_and_only_the_whole_run_has_the_gate():
     assert "not slow" in quick and "slow" in slow
     assert any(argument.startswith("--cov-fail-under") for argument in slow)
     assert setup_mlops.pytest_commands(["-k", "prepare"]) == [["pytest", "-k", "prepare"]]
+
+
+def test_dvc_sees_the_pointer_to_the_tickets_despite_gitignore(tmp_path):
+    """What git ignores DVC ignores too; a pattern that hides the pointer would leave the tickets out of every push."""
+    for name in (".gitignore", ".dvc/config", ".dvc/.gitignore", "data/raw/tickets.csv.dvc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert run(tmp_path, "-m", "dvc", "list", ".", "data/raw", "--dvc-only").stdout.split() == ["tickets.csv"]
+
+
+def test_git_ignores_tickets_of_every_kind_that_prepare_reads():
+    kinds = ("csv", "tsv", "jsonl", "ndjson", "parquet", "csv.gz", "tsv.gz", "jsonl.gz", "parquet.gz")
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert [kind for kind in kinds if f"/data/raw/*.{kind.split('.')[-1]}" not in ignored] == []
