@@ -3,7 +3,7 @@
     python benchmarks/training.py ../shared/data/it_tickets.csv.gz --text-column Document --label-column Topic_group
 
 The baselines are trained on train + validation, as our final model is, and each runs in a process of its own so that
-peak memory is its own. CPU seconds depend on the machine: read them as ratios. Nothing is selected on the test part.
+peak memory is its own. CPU seconds depend on the machine: read them as ratios.
 
     (a) TF-IDF, 5,000 features, SVC(kernel="linear", max_iter=1000): what many published examples configure
     (b) TF-IDF 1-2 grams, 100,000 features, balanced logistic regression, 5-fold sigmoid calibration

@@ -1,8 +1,10 @@
-"""TF-IDF features: ordinary scikit-learn vectorizers, fitted several times faster than they fit themselves.
+"""TF-IDF features: ordinary scikit-learn vectorizers, fitted from counts made by numpy.
 
 Nearly all of TfidfVectorizer.fit_transform is Python work per word. Here each distinct word becomes an integer once,
 n-grams are pairs of integers, and counting them is numpy's work. The result is the same vocabulary_, idf_ and matrix
-(tests/test_features.py compares them), handed to ordinary fitted vectorizers that take raw text from then on.
+(tests/test_features.py compares them), handed to ordinary fitted vectorizers that take raw text from then on. Words and
+pairs of words take 0.43 x scikit-learn's CPU time, word beginnings 0.5 x, trigrams 1.15 x (38,193 tickets, median of 3,
+November 2026). Counting once also serves two fits: on train, and on train and validation.
 """
 
 import re
@@ -140,7 +142,7 @@ def weight_by_class_spread(
     The weight is the standard deviation, over the classes, of the log-count ratio between a class and all others
     (Wang and Manning 2012, "Baselines and Bigrams", equation 1, with TF-IDF for counts), divided by its mean and
     raised to `power`. It is learned from `rows` alone and multiplied into idf_, so the vectorizer stays an ordinary
-    one. Measured on 38,193 IT tickets: +1.2 points of accuracy over plain TF-IDF, see MLOPS_GUIDE.md.
+    one. On 38,193 IT tickets it raised validation accuracy from 84.5% to 85.7%.
     """
     indicator = pd.get_dummies(labels, sparse=True).sparse.to_coo().tocsr().astype(float)
     in_class = (indicator.T @ matrix[rows]).toarray() + 1

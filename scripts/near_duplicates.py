@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 WORD = re.compile(r"\w+")
-# 24 bands of 6 rows: a pair is a candidate with probability 1 - (1 - s^6)^24, which is 99.9% at s = 0.8, still 96%
+# 24 bands of 6 rows: a pair is a candidate with probability 1 - (1 - s^6)^24, which is 99.9% at s = 0.8, still 95%
 # at 0.7, and 31% at 0.5 (such pairs only cost a check).
 BANDS, ROWS = 24, 6
 # Within a bucket a text is compared to the bucket's first text and to this many before it, never to all of them:

@@ -19,7 +19,7 @@ def split(
     shares: then it goes to the part furthest behind (the "big stick" design of sequential trials: Soares and Wu 1983).
     Groups of more than LARGE_GROUP tickets go to train. Each decision depends on earlier tickets only, so appending
     moves none, except where new tickets join two old groups or make one large. Removing or inserting one moves some
-    later ones of its label (measured: 2% of 1,200 tickets, 0.4% of 12,000).
+    later ones of its label (measured over 20 removals: 2.6% of 1,200 tickets on average, 0.5% of 12,000).
     """
     sizes = Counter(groups)
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(shares, 0))

@@ -30,6 +30,8 @@ def connect() -> str:
     # Few retries: the default of seven with growing pauses lets a user wait minutes for "connection refused".
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Standard output is for our own results.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with unreachable_is_said():
         import mlflow
 
