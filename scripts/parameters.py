@@ -1,7 +1,8 @@
 """Read one section of params.yaml and check it: the one place where parameters become typed values."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +17,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # DVC has no optional dependency, so "no official test split" must be a file that exists: an empty one of this name.
 NO_FILE = "none"
+
+
+class YamlLoader(yaml.SafeLoader):
+    """PyYAML reads 1e-3 as text, as YAML 1.1 says; DVC and most people read it as a number, as YAML 1.2 says."""
+
+
+YamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 class Parameters(BaseModel):
@@ -91,13 +101,25 @@ class TrainTfidfParameters(Parameters):
         return self
 
 
+def read_yaml(text: str) -> Any:
+    """Return what the YAML says; raise ValueError when it says nothing valid."""
+    try:
+        # A SafeLoader, which bandit does not see.
+        return yaml.load(text, YamlLoader)  # nosec B506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    except (KeyError, AttributeError, TypeError, IndexError):
+        # What PyYAML leaks when a tag does not fit its value, such as !!bool maybe or !!timestamp soon.
+        raise ValueError("a value does not fit its tag") from None
+
+
 def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
     """Return the section of a params.yaml as a checked `kind`, or raise a UserError that names what is wrong."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the repository's root or name it with --params") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get(section), dict):
         raise UserError(f"{path} has no section '{section}:'; `git checkout {path}` brings the original back")

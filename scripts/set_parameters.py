@@ -9,6 +9,7 @@ value makes sense; this refuses names that params.yaml does not have.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 
 from cli import UserError, run
 from files import write_bytes
+from parameters import read_yaml
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,8 +69,8 @@ def replace(text: str, name: str, value: str, path: Path) -> str:
 def read_value(name: str, value: str) -> Any:
     """Return what a value on the command line says in YAML."""
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
+        return read_yaml(value)
+    except ValueError:
         raise UserError(f"{name}: {value!r} is not valid YAML") from None
 
 
@@ -93,8 +95,8 @@ def entries(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 def as_data(text: str) -> Any:
     """Return what the YAML says, or None when it says nothing valid."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text)
+    except ValueError:
         return None
 
 
@@ -107,7 +109,9 @@ def changed(data: dict, keys: list[str], value: Any) -> dict:
 def as_yaml(value: Any) -> str:
     """Return a value as YAML of one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
-    return text.removesuffix("...\n").strip()
+    text = text.removesuffix("...\n").strip()
+    # PyYAML sees no number in 1e5 and leaves the quotes out, without which it would be read back as one.
+    return text if read_yaml(text) == value else json.dumps(value, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import yaml
 from conftest import REPOSITORY, invent, write_params
 
 from cli import UserError
-from parameters import PrepareParameters, read_parameters
+from parameters import PrepareParameters, TrainTfidfParameters, read_parameters
 
 NUMBER, INTEGER, TEXT = (
     "input should be a valid number",
@@ -27,7 +27,7 @@ BROKEN = {
     ],
     "max_text_length": [
         (9, "input should be greater than or equal to 10 (it is 9)"),
-        ("1e4", f"{INTEGER} (it is '1e4')"),
+        ("long", f"{INTEGER} (it is 'long')"),
     ],
     "min_class_count": [
         (-1, "input should be greater than or equal to 1 (it is -1)"),
@@ -117,6 +117,7 @@ FILES = {
     "tabs": (b"prepare:\n\tinput: a.csv\n", "is not valid YAML: "),
     "deep": (b"a: " + b"[" * 5000, "is not valid YAML: "),
     "a date that is none": (b"prepare:\n  input: 2026-13-45\n", "is not valid YAML: month must be in 1..12"),
+    "a wrong tag": (b"prepare:\n  input: !!bool maybe\n", "is not valid YAML: a value does not fit its tag"),
     "not UTF-8": (b"prepare:\n  text_column: caf\xe9\n", "is not valid YAML: "),
     "NUL": (b"prepare:\0", "is not valid YAML: "),
 }
@@ -135,6 +136,13 @@ def test_a_broken_file_is_one_line_and_leaves_the_outputs(prepare, error_line, c
 def test_no_file(prepare, error_line):
     assert prepare.run_as_is() == 2
     assert f"{prepare.params}: no such file; run from the repository's root or name it with --params" == error_line()
+
+
+def test_a_number_with_an_exponent_is_a_number(tmp_path):
+    params = tmp_path / "params.yaml"
+    original = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+    params.write_text(original.replace("tol: 0.1", "tol: 1e-3"), encoding="utf-8")
+    assert read_parameters(params, "train_tfidf", TrainTfidfParameters).tol == 0.001
 
 
 def read(path, **changes) -> PrepareParameters:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 import set_parameters
+from parameters import read_yaml
 
 ORIGINAL = (Path(__file__).resolve().parents[1] / "params.yaml").read_text(encoding="utf-8")
 
@@ -28,11 +29,18 @@ def test_only_the_value_changes(change):
     assert text == expected
 
 
-@pytest.mark.parametrize("column", ["2024", "yes", "a: b # c", "l'étiquette", '"quoted"', "null", " "])
+@pytest.mark.parametrize("column", ["2024", "yes", "a: b # c", "l'étiquette", '"quoted"', "null", " ", "1e5"])
 def test_any_column_name_is_read_back_as_it_was_given(change, column):
     code, text = change(f"prepare.label_column={column}")
     assert code == 0
-    assert yaml.safe_load(text)["prepare"]["label_column"] == column
+    assert read_yaml(text)["prepare"]["label_column"] == column
+
+
+@pytest.mark.parametrize("written, value", [("1e-3", 0.001), ("2.5E+2", 250.0), ("0.01", 0.01)])
+def test_numbers_in_any_notation_are_numbers(change, written, value):
+    code, text = change(f"train_tfidf.tol={written}")
+    assert code == 0
+    assert yaml.safe_load(text)["train_tfidf"]["tol"] == value
 
 
 def test_unknown_names_are_refused_with_those_that_are_known(change, capsys):
