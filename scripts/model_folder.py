@@ -17,6 +17,7 @@ TRUSTED_TYPES = [
     "scipy.sparse._csr.csr_matrix",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
 ]
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
 

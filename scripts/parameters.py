@@ -88,6 +88,7 @@ class TrainTfidfParameters(Parameters):
     max_iter: int = Field(ge=1)
     tol: float = Field(gt=0, le=1)
     class_weight: Literal["balanced"] | None
+    calibration: Literal["sigmoid", "temperature"]
     refit: bool
     target_accuracy: Fraction
     threshold_confidence: Fraction

@@ -172,6 +172,16 @@ def test_a_solver_that_did_not_converge_is_reported(project, capsys):
     assert before != (project.metadata(), project.metrics())
 
 
+def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
+    assert project.train(calibration="temperature") == 0
+    pipeline = load_model(project.folder / "model")
+    texts = ["laptop screen broken", "salary and payslip", "password reset", ""]
+    margins = pipeline[1].estimator.decision_function(pipeline[0].transform(texts))
+    probabilities = pipeline.predict_proba(texts)
+    assert (probabilities.argmax(axis=1) == margins.argmax(axis=1)).all()
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
 def test_other_kernels_announce_what_they_cost(project, capsys):
     assert project.train(kernel="rbf", max_iter=100_000, tol=0.001, subwords=True) == 0
     assert "fitting SVC(kernel='rbf') on" in capsys.readouterr().err
