@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     """Write the sample and say what was written."""
     parser = argparse.ArgumentParser(description="Write invented, labelled service desk tickets as a CSV file.")
     parser.add_argument("output", type=Path, help="the CSV file to write, for example data/raw/tickets.csv")
-    parser.add_argument("--tickets", type=int, default=6400, help="how many (default: %(default)s)")
+    parser.add_argument("--tickets", type=int, default=12_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=42, help="another number gives other tickets (default: 42)")
     parser.add_argument("--force", action="store_true", help="replace an existing file whatever it holds")
     options = parser.parse_args(argv)
