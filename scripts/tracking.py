@@ -13,6 +13,7 @@ from typing import Any
 
 from cli import UserError
 from files import dvc_md5
+from model_folder import METADATA_FILE, MODEL_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_EXPERIMENT = "callcenterai-tfidf-classification"
@@ -27,9 +28,38 @@ def tracking_uri() -> str:
 
 def connect() -> str:
     """Point MLflow at the tracking store and return the experiment's id; a UserError when it cannot be reached."""
+    client = make_client()
+    with unreachable_is_said():
+        name = experiment_name()
+        experiment = client.get_experiment_by_name(name)
+        if experiment:
+            return experiment.experiment_id
+        local = tracking_uri().startswith("sqlite:")
+        return client.create_experiment(name, (ROOT / "mlruns").as_uri() if local else None)
+
+
+def experiment_name() -> str:
+    """Return MLFLOW_EXPERIMENT_NAME, or ours."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+
+
+def existing_store() -> str:
+    """Return the tracking store's address; a UserError when it is the embedded database and is not there yet."""
+    uri = tracking_uri()
+    if uri.startswith("sqlite:"):
+        from sqlalchemy.engine import make_url
+
+        if not Path(make_url(uri).database or "").is_file():
+            raise UserError(f"{make_url(uri).database}: no such file; `dvc repro` trains a model and makes it")
+    return uri
+
+
+def make_client() -> Any:
+    """Return an MlflowClient of the tracking store; its database is made or the server asked at the first call."""
     # Few retries: the default of seven with growing pauses lets a user wait minutes for "connection refused".
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Standard output is for our own results.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with unreachable_is_said():
@@ -39,13 +69,7 @@ def connect() -> str:
         for name in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(name).setLevel(logging.WARNING)
         mlflow.set_tracking_uri(tracking_uri())
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-        client = mlflow.MlflowClient()
-        experiment = client.get_experiment_by_name(name)
-        if experiment:
-            return experiment.experiment_id
-        local = tracking_uri().startswith("sqlite:")
-        return client.create_experiment(name, (ROOT / "mlruns").as_uri() if local else None)
+        return mlflow.MlflowClient()
 
 
 @contextmanager
@@ -57,6 +81,8 @@ def unreachable_is_said() -> Iterator[None]:
 
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of our own output has left
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         raise UserError(
             f"cannot use the MLflow tracking store {_without_password(tracking_uri())} ({_short(error)}): start the "
@@ -105,7 +131,11 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
             if folders["plots"].is_dir():
                 mlflow.log_artifacts(str(folders["plots"]), "plots")
             texts = _log_data(metadata)
-            _log_model(pipeline, texts, metadata)
+            model_id = _log_model(pipeline, texts, metadata)
+            # MLflow has written the pipeline anew, in other bytes. The file whose hash is recorded takes that file's
+            # place, with the metadata beside it, so that what is registered is what was judged.
+            for name in (MODEL_FILE, METADATA_FILE):
+                client.log_model_artifact(model_id, str(folders["model"] / name))
         return run.info.run_id
 
 
@@ -154,7 +184,8 @@ def _log_data(metadata: dict[str, Any]) -> list[str]:
     return example or ["my laptop does not start"]
 
 
-def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> None:
+def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> str:
+    """Log the pipeline as an MLflow model named "model" and return the model's id."""
     import mlflow
     import numpy as np
     from mlflow.models import infer_signature
@@ -163,7 +194,7 @@ def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> Non
 
     # A tensor signature: with a column of a data frame, pyfunc would hand the pipeline column names for texts.
     example = np.array(texts)
-    mlflow.sklearn.log_model(
+    logged = mlflow.sklearn.log_model(
         pipeline,
         name="model",
         signature=infer_signature(example, pipeline.predict(example)),
@@ -173,6 +204,7 @@ def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> Non
         # Given, so that MLflow does not spend seconds on finding them out.
         pip_requirements=[f"{name}=={version}" for name, version in metadata["libraries"].items()],
     )
+    return logged.model_id
 
 
 def _short(error: BaseException) -> str:
