@@ -102,6 +102,17 @@ class TrainTfidfParameters(Parameters):
         return self
 
 
+class RegistryParameters(Parameters):
+    """Section `registry`; params.yaml says what each one does."""
+
+    metric: Literal["accuracy", "macro_f1", "weighted_f1"]
+    minimum_accuracy: float = Field(ge=0, le=1)
+    minimum_macro_f1: float = Field(ge=0, le=1)
+    tolerance: float = Field(ge=0, le=1)
+    class_tolerance: float = Field(ge=0, le=1)
+    min_class_tickets: int = Field(ge=1)
+
+
 def read_yaml(text: str) -> Any:
     """Return what the YAML says; raise ValueError when it says nothing valid."""
     try:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("prepare_data", "train_tfidf", "log_run", "make_sample_tickets")
+SCRIPTS = ("prepare_data", "train_tfidf", "log_run", "make_sample_tickets", "mlflow_registry")
 
 
 def test_dvc_yaml_declares_every_module_that_a_stage_imports():
@@ -42,11 +42,12 @@ def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
 
 
 def test_params_yaml_has_exactly_the_known_parameters():
-    from parameters import PrepareParameters, TrainTfidfParameters
+    from parameters import PrepareParameters, RegistryParameters, TrainTfidfParameters
 
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert list(content["prepare"]) == list(PrepareParameters.model_fields)
     assert list(content["train_tfidf"]) == list(TrainTfidfParameters.model_fields)
+    assert list(content["registry"]) == list(RegistryParameters.model_fields)
 
 
 def test_no_credentials_and_no_remote_in_the_shared_dvc_config():
