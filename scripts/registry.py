@@ -144,11 +144,12 @@ class Registry:
         return State(dict(sorted(versions.items())), tuple(history), intent)
 
     def _search_versions(self) -> list[Any]:
-        found, token = [], None
-        while token != "":
-            page = self.client.search_model_versions(f"name = '{self.name}'", max_results=1000, page_token=token)
+        wanted = f"name = '{self.name}'"
+        page = self.client.search_model_versions(wanted, max_results=1000)
+        found = list(page)
+        while page.token:
+            page = self.client.search_model_versions(wanted, max_results=1000, page_token=page.token)
             found += page
-            token = page.token or ""
         return found
 
     @contextmanager

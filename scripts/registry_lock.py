@@ -84,7 +84,8 @@ def _acquire(client: Any, lock: str, owner: str, place: str) -> None:
         elif now - started > PATIENCE_SECONDS:
             raise UserError(f"another registry command has held the lock {lock} for {PATIENCE_SECONDS:.0f} s")
         else:
-            time.sleep(random.uniform(0.02, 0.2))  # nosec B311: only to spread the attempts
+            # Only to spread the attempts.
+            time.sleep(random.uniform(0.02, 0.2))  # nosec B311
 
 
 def _create(client: Any, lock: str, owner: str, place: str) -> dict[str, str] | None:
