@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +17,21 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 PARTS = ("train", "validation", "test")
 STEMS = ("lap", "scre", "mou", "net", "pri", "vol", "cab")
 NOUNS = [stem + ending for stem in STEMS for ending in ("ton", "ver", "del", "gor", "mix")]
+KILLED_AT_A_RENAME = """
+import os, sys
+
+number, replace = int(sys.argv.pop(1)), os.replace
+sys.path.insert(0, sys.argv.pop(1))
+renamed = []
+
+def replace_or_die(*paths):
+    if len(renamed) == number:
+        os.kill(os.getpid(), 9)
+    renamed.append(paths)
+    replace(*paths)
+
+os.replace = replace_or_die
+"""
 
 
 def invent(count: int, seed: int = 1, labels: str = "ABC") -> list[list[str]]:
@@ -46,6 +63,15 @@ def write_params(path: Path, **sections: dict) -> Path:
         params[name] |= changes
     path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
     return path
+
+
+def run_killed(number: int, code: str, *arguments: str) -> bool:
+    """Run code in a process that kills itself in place of the rename `number`, from 0; return whether it did."""
+    command = [sys.executable, "-c", KILLED_AT_A_RENAME + code, str(number), str(SCRIPTS), *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    # Windows has no signals: there the number is the exit code.
+    assert done.returncode in (0, 9, -9), done.stderr
+    return done.returncode != 0
 
 
 class Prepare:

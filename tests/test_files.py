@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, SCRIPTS, Prepare, invent
+from conftest import REPOSITORY, SCRIPTS, Prepare, invent, run_killed
 
 from files import dvc_md5, json_bytes, sha256, write_bytes, write_files
 
@@ -101,6 +101,38 @@ def test_a_size_limit_leaves_the_outputs(prepare):
     said = run_limited(prepare, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
     assert f"error: {prepare.output / 'train.csv'}: File too large\n" == said
     assert before == prepare.files()
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    """Return all files but the temporary ones, which a killed process cannot remove."""
+    return {name: content for name, content in files(folder).items() if not name.endswith(".tmp")}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_kill_between_the_renames_leaves_every_file_whole_and_the_next_run_completes(tmp_path, number):
+    old, new = ({name: content * 100_000 for name in "abc"} for content in (b"old", b"new"))
+    write_files({tmp_path / name: content for name, content in old.items()})
+    code = "from pathlib import Path; import files; root = Path(sys.argv[1])\n"
+    code += "files.write_files({root / name: b'new' * 100_000 for name in 'abc'})"
+    assert run_killed(number, code, str(tmp_path)) == (number < 3)
+    assert {name: new[name] if "abc".index(name) < number else old[name] for name in "abc"} == whole(tmp_path)
+    assert len(files(tmp_path)) == 6 - number if number < 3 else 3
+    write_files({tmp_path / name: content for name, content in new.items()})
+    assert new == whole(tmp_path)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_prepare_killed_between_the_renames_leaves_whole_files_and_its_next_run_completes(prepare, number):
+    assert prepare.run(prepare.write(invent(60))) == 0
+    before = prepare.files()
+    prepare.write([*invent(90), ("a", "too short, so that all five files change")])
+    assert run_killed(number, "import prepare_data; prepare_data.main(sys.argv[1:])", *prepare.arguments())
+    between = prepare.files()
+    assert prepare.run_as_is() == 0
+    after = prepare.files()
+    assert number == sum(between[name] != before[name] for name in before)
+    assert all(between[name] in (before[name], after[name]) for name in before)
+    assert 91 == prepare.metrics()["rows_in"]
 
 
 @pytest.fixture
