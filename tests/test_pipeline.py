@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import run_killed
 
 import setup_mlops
 
@@ -134,6 +135,26 @@ def test_dvc_sees_the_pointer_to_the_tickets_despite_gitignore(tmp_path):
         shutil.copy(ROOT / name, tmp_path / name)
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert run(tmp_path, "-m", "dvc", "list", ".", "data/raw", "--dvc-only").stdout.split() == ["tickets.csv"]
+
+
+def test_dvc_leaves_out_what_a_killed_script_could_not_remove(tmp_path):
+    """plots/tfidf is an output as a folder: without the pattern, half a file would be pushed with the plots."""
+    for name in (".dvcignore", ".dvc/config"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    left = write_interrupted(tmp_path / "plots" / "tfidf" / "confusion.csv").relative_to(tmp_path)
+    kept = left.with_name("confusion.csv")
+    checked = run(tmp_path, "-m", "dvc", "check-ignore", "--details", "--non-matching", str(left), str(kept))
+    assert [line.split("\t")[0] for line in checked.stdout.splitlines()] == [".dvcignore:2:.*.tmp", "::"]
+
+
+def write_interrupted(target: Path) -> Path:
+    """Return the temporary file that is left when a process is killed before it could rename it."""
+    assert run_killed(
+        0, "from pathlib import Path; import files; files.write_bytes(Path(sys.argv[1]), b'')", str(target)
+    )
+    return next(target.parent.iterdir())
 
 
 def test_git_ignores_tickets_of_every_kind_that_prepare_reads():
