@@ -85,10 +85,12 @@ def train(
     }
     model = model_bytes(trained.pipeline)
     metadata = describe(model, parts, params, trained, threshold, started)
-    files = {folders["model"] / MODEL_FILE: model, folders["model"] / METADATA_FILE: json_bytes(metadata)}
-    files[folders["metrics"]] = json_bytes(metrics)
     drawn = draw(test, metrics["test"]["per_class"], threshold)
-    write_files(files | {folders["plots"] / name: content for name, content in drawn.items()})
+    # The model first and its metadata last: whoever is killed in between leaves a model that is not vouched for, and
+    # never a model with another one's figures.
+    files = {folders["model"] / MODEL_FILE: model, folders["metrics"]: json_bytes(metrics)}
+    files |= {folders["plots"] / name: content for name, content in drawn.items()}
+    write_files(files | {folders["model"] / METADATA_FILE: json_bytes(metadata)})
     return trained.pipeline, metadata, metrics
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
+from conftest import run_killed
 
 import log_run
 import prepare_data
@@ -61,7 +63,10 @@ class Project:
 
     def train(self, **train) -> int:
         self.write_params(**train)
-        return train_tfidf.main(["--params", self.at("params.yaml"), "--data", self.at("data"), *self.outputs()])
+        return train_tfidf.main(self.arguments())
+
+    def arguments(self) -> list[str]:
+        return ["--params", self.at("params.yaml"), "--data", self.at("data"), *self.outputs()]
 
     def metrics(self) -> dict:
         return json.loads((self.folder / "m.json").read_text(encoding="utf-8"))
@@ -130,6 +135,25 @@ def test_a_changed_model_file_is_not_loaded(project, tmp_path):
     (tmp_path / "model.skops").write_bytes((project.folder / "model" / "model.skops").read_bytes() + b"x")
     with pytest.raises(UserError, match="not the file that metadata.json vouches for"):
         load_model(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_model_killed_before_its_metadata_is_there_is_refused_until_the_next_run(project, capsys):
+    """Killed after the first of the renames, and before the last one; log_run logs no mixture of two trainings."""
+    before = project.metadata()
+    for number, renamed in ((1, False), (10, True)):
+        figures = project.metrics()
+        project.write_params(C=0.1 * number)
+        assert run_killed(number, "import train_tfidf; train_tfidf.main(sys.argv[1:])", *project.arguments())
+        assert (project.metrics() != figures) == renamed
+        assert project.metadata() == before
+        assert log_run.main(project.outputs()) == 2
+        refusal = f"error: {project.at('model')}{os.sep}model.skops is not the file that metadata.json vouches for"
+        message = capsys.readouterr().err
+        assert message.startswith(refusal) and len(message.splitlines()) == 1
+    assert project.train(C=3.0) == 0
+    load_model(project.folder / "model")
+    assert project.metadata()["parameters"]["C"] == 3.0
 
 
 def test_plots_are_there_as_data_and_as_pictures(project):
