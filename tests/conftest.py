@@ -1,10 +1,16 @@
-"""What several test files share: where things are, invented tickets, and prepare in a folder of its own."""
+"""What several test files share: where things are, invented tickets, prepare in its own folder, other processes."""
 
 import csv
 import json
+import os
 import random
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -113,6 +119,118 @@ class Prepare:
         """Return everything in the output folders, temporary files too."""
         folders = [folder for folder in (self.output, self.folder / "metrics") if folder.is_dir()]
         return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for a process whose `python` is this one, and which tracks and measures on its own."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    hidden = ("MLFLOW_", "COV_", "COVERAGE_")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Python in a folder and insist on success."""
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def unpack(folder: Path) -> None:
+    """Copy what a release would hold; without git, what is not made on this machine."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    if listed.returncode:
+        made = shutil.ignore_patterns(".venv", ".dvc", "processed", "models", "mlruns", "mlflow.db*", "__pycache__")
+        shutil.copytree(REPOSITORY, folder, ignore=made)
+        (folder / ".dvc").mkdir()
+        shutil.copy(REPOSITORY / ".dvc" / "config", folder / ".dvc" / "config")
+        return
+    for name in filter(None, listed.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+
+
+class TrackingServer:
+    """A real `mlflow server` on a free port, which answers once this is made."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        # One worker and no job runners: eleven processes take twice as long to start.
+        small = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (folder / "server.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *arguments, "--port", str(self.port)],
+                cwd=folder,
+                env=environment() | small,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self.answers, 120)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> "TrackingServer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.kill()
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the server has ended by itself"
+        try:
+            return self.read("/health") == b"OK"
+        except OSError:
+            return False
+
+    def read(self, path: str, **body) -> bytes:
+        """Return what the server answers to a GET, or to a POST of JSON when there is a body."""
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
+
+    def experiment_id(self, name: str) -> str | None:
+        """Return an experiment's id, or None while there is none of that name."""
+        wanted = {"max_results": 100, "filter": f"name = '{name}'"}
+        found = json.loads(self.read("/api/2.0/mlflow/experiments/search", **wanted)).get("experiments", [])
+        return found[0]["experiment_id"] if found else None
+
+    def runs(self, name: str) -> list[dict]:
+        """Return the runs of an experiment, the latest first."""
+        wanted = {"experiment_ids": [self.experiment_id(name)]}
+        return json.loads(self.read("/api/2.0/mlflow/runs/search", **wanted)).get("runs", [])
+
+    def artifact(self, run: dict, path: str) -> bytes:
+        return self.read(f"/get-artifact?path={path}&run_uuid={run['info']['run_id']}")
+
+    def kill(self) -> None:
+        """End the server and its workers, without asking them."""
+        if os.name == "nt":
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], capture_output=True)
+        else:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float) -> None:
+    """Ask again and again, and fail when it has not happened in time."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"not within {seconds} s: {happened}"
+        time.sleep(0.05)
 
 
 @pytest.fixture

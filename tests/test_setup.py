@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import unpack
 
 import set_parameters
 import setup_mlops
@@ -311,23 +312,6 @@ def test_bandit_is_not_run_on_a_folder_without_python(root):
 
 
 # All of it
-
-
-def unpack(folder: Path) -> None:
-    """Copy what a release would hold; without git, what is not made on this machine."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True
-    )
-    if listed.returncode:
-        made = shutil.ignore_patterns(".venv", ".dvc", "processed", "models", "mlruns", "mlflow.db*", "__pycache__")
-        shutil.copytree(ROOT, folder, ignore=made)
-        (folder / ".dvc").mkdir()
-        shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
-        return
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
 
 
 @pytest.mark.slow
