@@ -1,0 +1,292 @@
+"""What the documents say is so: their commands run as written and do what is said, and what they name exists."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+from conftest import REPOSITORY, TrackingServer, run, unpack
+
+DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+EXPERIMENT = "callcenterai-tfidf-classification"
+MODEL = Path("models/tfidf/model.skops")
+# Commands that other tests run.
+ELSEWHERE = {
+    "python setup_mlops.py": ("test_setup.py", "test_a_tarball_becomes_a_trained_model_in_one_command"),
+    "python setup_mlops.py --input tickets.csv --text-column text --label-column category": (
+        "test_setup.py",
+        "test_new_data_is_not_scored_on_the_test_split_of_the_old",
+    ),
+    "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
+    "python benchmarks/training.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_benchmark_prints_the_guides_table",
+    ),
+}
+# What the pipeline or its user makes: a fresh clone has none of it.
+MADE = {
+    ".venv",
+    "data/raw/tickets.csv",
+    ".dvc/config.local",
+    "mlflow.db",
+    "model.skops",
+    "metadata.json",
+    "rejected.csv",
+}
+PLANNED = {"scripts/mlflow_registry.py"}
+
+
+def text(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def commands(document: Path) -> list[str]:
+    """Return the lines of a document's console blocks, in order."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", text(document), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def in_backticks(document: Path) -> list[str]:
+    """Return what stands between single backticks in a document's prose and tables."""
+    prose = re.sub(r"^```.*?^```$", "", text(document), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(words.split()) for words in re.findall(r"`([^`]+)`", prose)]
+
+
+def is_there(name: str) -> bool:
+    """Whether a path is in the repository, bare names also in scripts/, or is made by the pipeline or its user."""
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    declared = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage[kind]]
+    outputs = {Path(next(iter(entry))) for entry in declared}
+    path = Path(name)
+    made = path in {Path(other) for other in MADE} | outputs | {folder for path in outputs for folder in path.parents}
+    return made or (REPOSITORY / path).exists() or (REPOSITORY / "scripts" / path).exists()
+
+
+def test_every_command_is_run_by_a_test():
+    """A command that is new in a document needs an outcome here, or the name of the test that runs it."""
+    written = [command for document in DOCUMENTS for command in commands(document)]
+    inline = [words for document in DOCUMENTS for words in in_backticks(document) if words.startswith("python ")]
+    assert set(written + inline) == set(OUTCOMES) | set(ELSEWHERE)
+
+
+def test_commands_stand_in_console_blocks_only():
+    """In a block of another kind they would escape these tests."""
+    kinds = [kind for document in DOCUMENTS for kind in re.findall(r"^```(.*)\n", text(document), re.MULTILINE)]
+    assert set(kinds) <= {"console", "mermaid", ""}
+    assert kinds.count("") == len(kinds) - kinds.count("")
+
+
+def test_the_tests_that_run_commands_elsewhere_exist():
+    for file, name in ELSEWHERE.values():
+        assert f"\ndef {name}" in text(REPOSITORY / "tests" / file)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(document):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text(document))
+    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_in_backticks_exist(document):
+    suffix = r"\.(?:py|md|ya?ml|in|txt|csv|json|lock|toml|skops|db)"
+    named = [
+        name for name in in_backticks(document) if re.fullmatch(rf"[\w.][\w./-]*(?:/|{suffix})|\w+/[\w./-]+", name)
+    ]
+    assert [name for name in named if not is_there(name) and name not in PLANNED] == []
+
+
+def test_what_is_still_planned_does_not_exist_yet():
+    assert [name for name in PLANNED if is_there(name)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_parameters_in_backticks_exist(document):
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    named = [
+        name
+        for words in in_backticks(document)
+        for name in re.findall(r"\b(prepare|train_tfidf)\.([A-Za-z]\w*)", words)
+    ]
+    assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
+    settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
+    assert [name for name in settings if name not in params["prepare"] | params["train_tfidf"]] == []
+
+
+class Clone:
+    """A repository of its own, in which the guide's commands are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes: dict[str, str] = {}
+        unpack(folder)
+        self.git("init", "-q")
+        self.commit("as released")
+        run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "600", "--force")
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
+        command = ["git", *who, "-c", "commit.gpgsign=false", *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+    def command(self, line: str) -> str:
+        """Run a line as the guide has it and return what it prints."""
+        program, *arguments = shlex.split(line)
+        return run(self.folder, *{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments).stdout
+
+    def json(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def committed(self, name: str) -> dict:
+        return json.loads(self.git("show", f"HEAD:{name}"))
+
+    def accuracy(self) -> str:
+        """Return the accuracy on test as DVC prints it."""
+        return f"{self.json('metrics/tfidf.json')['test']['accuracy']:.5g}"
+
+    def runs(self) -> list:
+        client = mlflow.MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
+        return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+
+
+def repro_trains(clone: Clone, said: str) -> None:
+    assert "Running stage 'prepare'" in said and "Running stage 'train_tfidf'" in said
+    assert clone.json("metrics/prepare.json")["rows_in"] == 600
+    assert [run.data.params["C"] for run in clone.runs()] == ["0.5"]
+
+
+def nothing_is_left_to_do(clone: Clone, said: str) -> None:
+    assert "up to date" in said and "Running stage" not in said
+
+
+def dag_shows_the_order(clone: Clone, said: str) -> None:
+    stages = re.findall(r"\| (\S+) \|", said)
+    assert stages == ["data/raw/tickets.csv.dvc", "prepare", "train_tfidf"]
+
+
+def metrics_are_shown(clone: Clone, said: str) -> None:
+    header, *rows = said.splitlines()
+    column = re.split(r"\s{2,}", header.strip()).index("test.accuracy")
+    figures = {row.split()[0]: re.split(r"\s{2,}", row.strip())[column] for row in rows}
+    assert figures[str(Path("metrics/tfidf.json"))] == clone.accuracy()
+
+
+def difference_to_the_last_commit_is_shown(clone: Clone, said: str) -> None:
+    before = clone.committed("metrics/tfidf.json")["test"]["accuracy"]
+    after = clone.json("metrics/tfidf.json")["test"]["accuracy"]
+    assert before != after
+    row = next(row.split() for row in said.splitlines() if row.split()[1:2] == ["test.accuracy"])
+    assert [float(figure) for figure in row[2:]] == pytest.approx([before, after, after - before], abs=1e-5)
+
+
+def plots_are_drawn(clone: Clone, said: str) -> None:
+    page = clone.folder / "dvc_plots" / "index.html"
+    assert said.strip() == page.as_uri()
+    titles = [plot[name]["title"] for plot in yaml.safe_load(text(clone.folder / "dvc.yaml"))["plots"] for name in plot]
+    assert len(titles) == 4
+    assert [title for title in titles if title not in text(page)] == []
+
+
+def experiment_changes_c_and_the_figures(clone: Clone, said: str) -> None:
+    assert "Stage 'prepare' didn't change" in said and "Running stage 'train_tfidf'" in said
+    assert "+  C: 2.0" in clone.git("diff", "params.yaml")
+    assert clone.json("models/tfidf/metadata.json")["parameters"]["C"] == 2.0
+    assert sorted(run.data.params["C"] for run in clone.runs()) == ["0.5", "2.0"]
+    difference = clone.command("dvc metrics diff")
+    assert {row.split()[0] for row in difference.splitlines()[1:]} == {str(Path("metrics/tfidf.json"))}
+    difference_to_the_last_commit_is_shown(clone, difference)
+
+
+def server_shows_runs_and_files(clone: Clone, server: TrackingServer) -> None:
+    latest, earlier = server.runs(EXPERIMENT)
+    assert {"key": "C", "value": "2.0"} in latest["data"]["params"]
+    assert json.loads(server.artifact(latest, "metrics/tfidf.json")) == clone.json("metrics/tfidf.json")
+    assert json.loads(server.artifact(earlier, "metrics/tfidf.json")) == clone.committed("metrics/tfidf.json")
+
+
+def run_is_logged_again(clone: Clone, said: str) -> None:
+    latest, once, _ = clone.runs()
+    latest, once = sorted((latest, once), key=lambda run: run.info.run_id not in said)
+    assert latest.info.run_id in said
+    assert latest.data.tags["model_sha256"] == once.data.tags["model_sha256"]
+    assert latest.data.metrics == once.data.metrics
+
+
+def remote_stays_out_of_git(clone: Clone, said: str) -> None:
+    assert "dvc-storage" in text(clone.folder / ".dvc" / "config.local")
+    assert ".dvc" not in clone.git("status", "--porcelain", "--untracked-files=all")
+
+
+def sample_is_in_the_cache(clone: Clone, said: str) -> None:
+    digest = yaml.safe_load(text(clone.folder / "data" / "raw" / "tickets.csv.dvc"))["outs"][0]["md5"]
+    cached = clone.folder / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+    assert cached.read_bytes() == (clone.folder / "data" / "raw" / "tickets.csv").read_bytes()
+
+
+def pull_elsewhere_brings_the_same_and_checkout_mends_it(clone: Clone, said: str) -> None:
+    clone.commit("trained")
+    elsewhere = clone.folder.parent / "elsewhere"
+    clone.git("clone", "-q", str(clone.folder), str(elsewhere))
+    assert not (elsewhere / MODEL).exists()
+    run(elsewhere, "-m", "dvc", *"remote add --local -d storage ../dvc-storage".split())
+    run(elsewhere, "-m", "dvc", "pull")
+    model = (clone.folder / MODEL).read_bytes()
+    assert (elsewhere / MODEL).read_bytes() == model
+    assert "up to date" in run(elsewhere, "-m", "dvc", "status").stdout
+    (elsewhere / MODEL).write_bytes(model[:-1])
+    mend = next(words for words in in_backticks(REPOSITORY / "MLOPS_GUIDE.md") if words.startswith("dvc checkout"))
+    run(elsewhere, "-m", *mend.split())
+    assert (elsewhere / MODEL).read_bytes() == model
+
+
+OUTCOMES = {
+    "dvc repro": repro_trains,
+    "dvc repro train_tfidf": nothing_is_left_to_do,
+    "dvc dag": dag_shows_the_order,
+    "dvc metrics show": metrics_are_shown,
+    "dvc metrics diff": difference_to_the_last_commit_is_shown,
+    "dvc plots show": plots_are_drawn,
+    "dvc exp run -S train_tfidf.C=2.0": experiment_changes_c_and_the_figures,
+    "mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000": server_shows_runs_and_files,
+    "python scripts/log_run.py": run_is_logged_again,
+    "dvc remote add --local -d storage ../dvc-storage": remote_stays_out_of_git,
+    "dvc commit -f data/raw/tickets.csv.dvc": sample_is_in_the_cache,
+    "dvc push": pull_elsewhere_brings_the_same_and_checkout_mends_it,
+}
+
+
+@pytest.mark.slow
+def test_the_guides_commands_do_what_it_says_in_its_order(tmp_path):
+    clone = Clone(tmp_path / "clone")
+    for line in commands(REPOSITORY / "MLOPS_GUIDE.md"):
+        if line in ELSEWHERE:
+            continue
+        if line.startswith("mlflow server "):
+            arguments = line.removeprefix("mlflow server ").removesuffix(" --port 5000").split()
+            with TrackingServer(clone.folder, *arguments) as server:
+                OUTCOMES[line](clone, server)
+            continue
+        if line.startswith("dvc exp run"):
+            # So that the experiment's figures are compared with those of the same tickets.
+            clone.commit("the sample")
+        OUTCOMES[line](clone, clone.command(line))
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_the_guides_table(tmp_path):
+    run(REPOSITORY, "scripts/make_sample_tickets.py", str(tmp_path / "tickets.csv"), "--tickets", "400")
+    columns = ("--text-column", "text", "--label-column", "category")
+    printed = run(REPOSITORY, "benchmarks/training.py", str(tmp_path / "tickets.csv"), *columns).stdout
+    header, _, *rows = printed.split("\n\n")[0].splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert [re.split(r" \| ?|, ", row.strip("| "))[0][:4].strip() for row in rows] == ["ours", "(a)", "(b)"]
+    assert all(0 < float(figure) for row in rows for figure in row.strip("| ").split(" | ")[1:])
