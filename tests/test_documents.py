@@ -283,7 +283,7 @@ def test_the_guides_commands_do_what_it_says_in_its_order(tmp_path):
 
 @pytest.mark.slow
 def test_the_benchmark_prints_the_guides_table(tmp_path):
-    run(REPOSITORY, "scripts/make_sample_tickets.py", str(tmp_path / "tickets.csv"), "--tickets", "400")
+    run(REPOSITORY, "scripts/make_sample_tickets.py", str(tmp_path / "tickets.csv"), "--tickets", "250")
     columns = ("--text-column", "text", "--label-column", "category")
     printed = run(REPOSITORY, "benchmarks/training.py", str(tmp_path / "tickets.csv"), *columns).stdout
     header, _, *rows = printed.split("\n\n")[0].splitlines()
