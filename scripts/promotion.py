@@ -49,6 +49,10 @@ class Desk:
             state = self.registry.state()
             planned = plan(state)
             if planned is None:
+                if state.intent:
+                    # Done already, but by a process that was killed before it had finished: locking repairs.
+                    with self.registry.locked():
+                        pass
                 return None
             verdicts = check(state, planned)
             refused = tuple(verdict.gate for verdict in verdicts if not verdict.passed)
