@@ -56,12 +56,15 @@ class Desk:
 
     def __init__(self, trained: Trained, folder: Path, monkeypatch, capsys) -> None:
         """Copy the database and make it the registry."""
-        self.trained, self.capsys = trained, capsys
-        self.database = folder / "mlflow.db"
-        shutil.copy(trained.database, self.database)
-        self.uri = f"sqlite:///{self.database.as_posix()}"
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", self.uri)
+        self.trained, self.capsys, self.monkeypatch = trained, capsys, monkeypatch
+        shutil.copy(trained.database, folder / "mlflow.db")
+        self.move_to(folder / "mlflow.db")
         self.params = write_params(folder / "params.yaml", registry={"min_class_tickets": 10, "tolerance": 0.02})
+
+    def move_to(self, database: Path) -> None:
+        """Make another database the registry."""
+        self.database, self.uri = database, f"sqlite:///{database.as_posix()}"
+        self.monkeypatch.setenv("MLFLOW_TRACKING_URI", self.uri)
 
     def run(self, command: str, *arguments: str, code: int = 0) -> str:
         """Run a command, check its exit code and return what it said: stdout, or stderr when it failed."""
