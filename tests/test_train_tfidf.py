@@ -139,25 +139,6 @@ def test_a_changed_model_file_is_not_loaded(project, tmp_path):
         load_model(tmp_path)
 
 
-@pytest.mark.slow
-def test_a_model_killed_before_its_metadata_is_there_is_refused_until_the_next_run(project, capsys):
-    """Killed after the first of the renames, and before the last one; log_run logs no mixture of two trainings."""
-    before = project.metadata()
-    for number, renamed in ((1, False), (10, True)):
-        figures = project.metrics()
-        project.write_params(C=0.1 * number)
-        assert run_killed(number, "import train_tfidf; train_tfidf.main(sys.argv[1:])", *project.arguments())
-        assert (project.metrics() != figures) == renamed
-        assert project.metadata() == before
-        assert log_run.main(project.outputs()) == 2
-        refusal = f"error: {project.at('model')}{os.sep}model.skops is not the file that metadata.json vouches for"
-        message = capsys.readouterr().err
-        assert message.startswith(refusal) and len(message.splitlines()) == 1
-    assert project.train(C=3.0) == 0
-    load_model(project.folder / "model")
-    assert project.metadata()["parameters"]["C"] == 3.0
-
-
 def test_plots_are_there_as_data_and_as_pictures(project):
     names = sorted(path.name for path in (project.folder / "plots").iterdir())
     kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
@@ -268,3 +249,23 @@ def test_without_prepared_data_the_message_names_the_command(project, capsys):
     arguments = ["--params", project.at("params.yaml"), "--data", project.at("nowhere"), *project.outputs()]
     assert train_tfidf.main(arguments) == 2
     assert "`dvc repro prepare`" in capsys.readouterr().err
+
+
+# The last, since killed trainings leave temporary files and runs that other tests here would count.
+@pytest.mark.slow
+def test_a_model_killed_before_its_metadata_is_there_is_refused_until_the_next_run(project, capsys):
+    """Killed after the first of the renames, and before the last one; log_run logs no mixture of two trainings."""
+    before = project.metadata()
+    for number, renamed in ((1, False), (10, True)):
+        figures = project.metrics()
+        project.write_params(C=0.1 * number)
+        assert run_killed(number, "import train_tfidf; train_tfidf.main(sys.argv[1:])", *project.arguments())
+        assert (project.metrics() != figures) == renamed
+        assert project.metadata() == before
+        assert log_run.main(project.outputs()) == 2
+        refusal = f"error: {project.at('model')}{os.sep}model.skops is not the file that metadata.json vouches for"
+        message = capsys.readouterr().err
+        assert message.startswith(refusal) and len(message.splitlines()) == 1
+    assert project.train(C=3.0) == 0
+    load_model(project.folder / "model")
+    assert project.metadata()["parameters"]["C"] == 3.0
