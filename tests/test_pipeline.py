@@ -37,9 +37,9 @@ def copy(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_second_repro_is_told_that_one_is_running_and_does_the_first_no_harm(copy):
-    command, said = [sys.executable, "-m", "dvc", "repro", "-f"], copy.parent / "said.txt"
+    command, said = [sys.executable, "-m", "dvc", "repro"], copy.parent / "said.txt"
     together = {"cwd": copy, "env": environment(), "text": True}
-    with said.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, **together) as first:
+    with said.open("w") as file, subprocess.Popen([*command, "-f"], stdout=file, stderr=file, **together) as first:
         wait_until(lambda: "Running stage 'train_tfidf'" in said.read_text(), 60)
         second = subprocess.run(command, capture_output=True, **together)
         assert first.poll() is None, "the first was over before the second could meet it"
