@@ -14,6 +14,7 @@ from conftest import REPOSITORY, TrackingServer, run, unpack
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
 EXPERIMENT = "callcenterai-tfidf-classification"
 MODEL = Path("models/tfidf/model.skops")
+OUTPUT = re.MULTILINE | re.DOTALL
 # Commands that other tests run.
 ELSEWHERE = {
     "python setup_mlops.py": ("test_setup.py", "test_a_tarball_becomes_a_trained_model_in_one_command"),
@@ -48,7 +49,6 @@ MADE = {
     "metadata.json",
     "rejected.csv",
 }
-PLANNED: set[str] = set()
 
 
 def text(document: Path) -> str:
@@ -89,6 +89,8 @@ def test_commands_stand_in_console_blocks_only():
     kinds = [kind for document in DOCUMENTS for kind in re.findall(r"^```(.*)\n", text(document), re.MULTILINE)]
     assert set(kinds) <= {"console", "mermaid", "text", ""}
     assert kinds.count("") == len(kinds) - kinds.count("")
+    outputs = [block for document in DOCUMENTS for block in re.findall(r"^```text\n(.*?)^```$", text(document), OUTPUT)]
+    assert [block for block in outputs if re.search(r"^(\$ )?(python|dvc|mlflow|pytest|git|pip) ", block, OUTPUT)] == []
 
 
 def test_the_tests_that_run_commands_elsewhere_exist():
@@ -109,11 +111,7 @@ def test_files_in_backticks_exist(document):
     named = [
         name for name in in_backticks(document) if re.fullmatch(rf"[\w.][\w./-]*(?:/|{suffix})|\w+/[\w./-]+", name)
     ]
-    assert [name for name in named if not is_there(name) and name not in PLANNED] == []
-
-
-def test_what_is_still_planned_does_not_exist_yet():
-    assert [name for name in PLANNED if is_there(name)] == []
+    assert [name for name in named if not is_there(name)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
