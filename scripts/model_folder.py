@@ -44,20 +44,29 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid JSON ({error}); train the model again with `dvc repro`") from None
 
 
-def load_model(folder: Path, recorded: str | None = None) -> Any:
-    """Return the fitted pipeline, after its SHA-256 was found equal to the recorded one; nothing is unpickled.
-
-    recorded is the hash that a registry keeps; without one, the folder's own metadata vouch for the file.
-    """
-    import skops.io
-
+def load_model(folder: Path) -> Any:
+    """Return the fitted pipeline, after its SHA-256 was found equal to the one in the folder's metadata."""
     path = folder / MODEL_FILE
-    recorded = recorded or read_metadata(folder).get("model_sha256")
+    recorded = read_metadata(folder).get("model_sha256")
     if not path.is_file():
         raise UserError(f"{path}: no such file; `dvc checkout` or `dvc repro` brings it back")
     if sha256(path) != recorded:
         raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `dvc repro -f` trains it again")
-    return skops.io.load(path, trusted=TRUSTED_TYPES)
+    return read_model(path)
+
+
+def read_model(path: Path) -> Any:
+    """Return the fitted pipeline of a file whose hash was found right; nothing is unpickled.
+
+    Raises a UserError when the file holds a type that no model of ours has.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return skops.io.load(path, trusted=TRUSTED_TYPES)
+    except UntrustedTypesFoundException as error:
+        raise UserError(f"{path.name} is refused: {' '.join(str(error).split())}") from None
 
 
 def library_versions() -> dict[str, str]:

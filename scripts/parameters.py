@@ -116,7 +116,7 @@ class RegistryParameters(Parameters):
 def read_yaml(text: str) -> Any:
     """Return what the YAML says; raise ValueError when it says nothing valid."""
     try:
-        # A SafeLoader, which bandit does not see.
+        # YamlLoader is a SafeLoader, which makes plain data only; bandit knows it by that name alone.
         return yaml.load(text, YamlLoader)  # nosec B506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from None
