@@ -26,11 +26,24 @@ BETTER = "train a better one, or pass the gate with --force --reason"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one gate says of a version; message tells what was found and, if it refuses, what to do."""
+    """What one gate says of a version; message tells what was found and, if it refuses, what to do.
+
+    --force passes a gate unless it is final: nothing could serve the version, or nothing would serve any more.
+    """
 
     gate: str
     passed: bool
     message: str
+    final: bool = False
+
+
+class Refused(Exception):
+    """At least one gate refused; holds every verdict."""
+
+    def __init__(self, verdicts: list[Verdict]) -> None:
+        """Keep the verdicts, those that passed too."""
+        super().__init__("a gate refused")
+        self.verdicts = verdicts
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING
 from cli import UserError, run
 
 if TYPE_CHECKING:
-    from promotion import Desk, Plan
-    from registry import Change, Move, State, Version
+    from promotion import Desk
+    from registry import Change, State
 
 # The registered model of each kind, and the experiment whose runs it comes from.
 MODELS = {
@@ -98,11 +98,12 @@ def carry_out(options: argparse.Namespace) -> int:
     import tracking
 
     with tracking.unreachable_is_said():
-        from promotion import Refused
+        from gates import Refused
         from registry_reports import COMMANDS
 
         try:
-            return COMMANDS.get(options.command, change)(make_desk(options), options)
+            commands = COMMANDS | {"register": register}
+            return commands.get(options.command, move)(make_desk(options), options)
         except Refused as refusal:
             for verdict in refusal.verdicts:
                 if not verdict.passed:
@@ -121,83 +122,63 @@ def make_desk(options: argparse.Namespace) -> "Desk":
     name, experiment = MODELS[options.model]
     if options.model == "tfidf":
         experiment = tracking.experiment_name()
-    uri = tracking.existing_store()
-    registry = Registry(tracking.make_client(), name, uri, tracking.ROOT)
+    database = tracking.local_database()
+    # MLflow would make an empty one, and take seconds for it.
+    if database and not database.is_file():
+        raise UserError(f"{database}: no such file; `dvc repro` trains a model and makes it")
+    registry = Registry(tracking.make_client(), name, database, tracking.ROOT)
     return Desk(registry, params, getattr(options, "data", None), experiment)
 
 
-def change(desk: "Desk", options: argparse.Namespace) -> int:
-    """Carry out a command that changes the registry and say what was done."""
-    if options.command == "register":
-        return register(desk, options)
-    import promotion
+def register(desk: "Desk", options: argparse.Namespace) -> int:
+    """Make a version of the best run, or of the one named, and say which it is."""
+    from promotion import best_run, named_run
+    from registry import Change
 
-    number = getattr(options, "version", None)
-
-    def moves(state: "State") -> "tuple[Move, ...]":
-        chosen = None if number is None else find(state, number).number
-        if options.command == "rollback":
-            return promotion.to_previous(state)
-        return getattr(promotion, f"to_{options.command}")(state, chosen)
-
-    checks = {"staging": desk.for_staging, "production": desk.for_production, "rollback": desk.for_rollback}
-    check = checks.get(options.command, lambda state, planned: [])
-    made = desk.carry_out(plan_of(options, moves), check, getattr(options, "force", False), options.dry_run)
-    if made is None:
-        print(f"nothing to do: version {number or ''} is there already".replace("  ", " "))
+    client = desk.registry.client
+    run = named_run(client, options.run_id) if options.run_id else best_run(client, desk.experiment, desk.params.metric)
+    asked = Change("register", (), options.by or user(), options.reason)
+    number, new = desk.register(run, asked, options.dry_run)
+    if not new:
+        print(f"run {run.info.run_id} is version {number} already")
+    elif options.dry_run:
+        print(f"run {run.info.run_id} would be registered")
     else:
-        say(made, options.dry_run)
+        print(f"version {number} of {desk.registry.name} is run {run.info.run_id}: next, `staging`")
     return 0
 
 
-def plan_of(options: argparse.Namespace, moves_of: "object") -> "Plan":
-    """Return the function that turns a state into the change that the options ask for."""
+def move(desk: "Desk", options: argparse.Namespace) -> int:
+    """Carry out a command that moves a version to another stage, and say what was done."""
     from dataclasses import replace
 
+    import stage_moves
+    from promotion import described
     from registry import Change
 
+    # Which moves the command means, and what the version must show before.
+    moves_to, check = {
+        "staging": (stage_moves.to_staging, desk.for_staging),
+        "production": (stage_moves.to_production, desk.for_production),
+        "archive": (stage_moves.to_archive, lambda state, planned: []),
+        "rollback": (stage_moves.to_previous, desk.for_rollback),
+    }[options.command]
     asked = Change(options.command, (), options.by or user(), options.reason)
 
+    name = getattr(options, "version", None)
+
     def plan(state: "State") -> "Change | None":
-        moves = moves_of(state)
+        moves = moves_to(state, name)
         if not moves:
             return None
-        return replace(asked, moves=moves, **described(state.find(moves[0].version).tags))
+        return replace(asked, moves=moves, **described(state.versions[moves[0].version].tags))
 
-    return plan
-
-
-def described(tags: dict[str, str]) -> dict:
-    """Return what the history keeps of a version beside its moves: commit and metrics."""
-    metrics = {name: float(tags[name]) for name in ("accuracy", "macro_f1") if name in tags}
-    return {"commit": tags.get("git_commit") or None, "metrics": metrics}
-
-
-def register(desk: "Desk", options: argparse.Namespace) -> int:
-    """Make a version of the best run, or of the one named; one run never becomes two versions."""
-    from promotion import best_run, named_run, source_of
-    from registry import NONE, Change, Move
-
-    client = desk.registry.client
-    if options.run_id:
-        chosen = named_run(client, options.run_id)
+    resumes = None if name else options.command
+    made = desk.carry_out(plan, check, getattr(options, "force", False), options.dry_run, resumes)
+    if made is None:
+        print("nothing to do: the version is there already")
     else:
-        chosen = best_run(client, desk.experiment, desk.params.metric)
-    source, run_id = source_of(chosen), chosen.info.run_id
-    if options.dry_run:
-        there = desk.registry.state().of_run(run_id)
-        print(f"run {run_id} {f'is version {there.number} already' if there else 'would be registered'}")
-        return 0
-    desk.registry.create()
-    with desk.registry.locked() as state:
-        if there := state.of_run(run_id):
-            print(f"run {run_id} is version {there.number} already")
-            return 0
-        asked = Change("register", (Move(None, None, NONE),), options.by or user(), options.reason, run_id=run_id)
-        from dataclasses import replace
-
-        made = desk.registry.make(replace(asked, **described(source["tags"])), state, source)
-    print(f"version {made.moves[0].version} of {desk.registry.name} is run {run_id}: next, `staging`")
+        say(made, options.dry_run)
     return 0
 
 
@@ -207,19 +188,6 @@ def say(made: "Change", dry_run: bool) -> None:
         print(f"version {move.version}: {move.origin} -> {move.target}{', if it were done' if dry_run else ''}")
     if made.forced:
         print(f"passed by force: {', '.join(made.refused_by)}", file=sys.stderr)
-
-
-def find(state: "State", version: str) -> "Version":
-    """Return the version that a number or a stage's name stands for."""
-    stage = version.capitalize()
-    if stage in ("Production", "Staging"):
-        holder = state.holder(stage)
-        if holder is None:
-            raise UserError(f"no version is in {stage}; `list` shows where each one is")
-        return holder
-    if not version.isascii() or not version.isdigit():
-        raise UserError(f"{version!r} is not a version: give a number, `production` or `staging`")
-    return state.find(int(version))
 
 
 def user() -> str:

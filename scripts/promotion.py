@@ -1,5 +1,6 @@
-"""The rules of the registry: which run is registered, which version may go where, and what is checked before."""
+"""How a change of the registry is decided: which run is registered, and what a version must show before it moves."""
 
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,22 +10,13 @@ from typing import Any
 
 import gates
 from cli import UserError
-from gates import Judged, Verdict
-from model_folder import METADATA_FILE, MODEL_FILE, load_model
+from gates import Judged, Refused, Verdict
+from model_folder import METADATA_FILE, MODEL_FILE, read_model
 from parameters import RegistryParameters
-from registry import ARCHIVED, NONE, PRODUCTION, STAGING, Change, Move, Registry, State, Version
+from registry import NONE, PRODUCTION, STAGING, Change, Move, Registry, State, Version
 
-# Who asks, why, and whether a gate's refusal is passed.
+# From the registry as it is to the change that is wanted; None when there is nothing to do.
 Plan = Callable[[State], Change | None]
-
-
-class Refused(Exception):
-    """At least one gate refused; holds every verdict."""
-
-    def __init__(self, verdicts: list[Verdict]) -> None:
-        """Keep the verdicts, those that passed too."""
-        super().__init__("a gate refused")
-        self.verdicts = verdicts
 
 
 @dataclass
@@ -38,25 +30,36 @@ class Desk:
     judged: dict[int, Judged] = field(default_factory=dict)
 
     def carry_out(
-        self, plan: Plan, check: Callable[[State, Change], list[Verdict]], force: bool, dry_run: bool
+        self,
+        plan: Plan,
+        check: Callable[[State, Change], list[Verdict]],
+        force: bool,
+        dry_run: bool,
+        resumes: str | None = None,
     ) -> Change | None:
         """Plan, check and make one change; return it, or None when there is nothing to do.
+
+        resumes is the action of a command that names no version. If one like it was killed after it was decided,
+        finishing that is all: a second rollback would go too far, and `production` would find Staging empty.
 
         Checking takes seconds, so it happens before the lock is taken. If the registry has changed by then, in a way
         that makes the plan another, all is done again.
         """
         while True:
             state = self.registry.state()
+            if state.intent and not dry_run:
+                # Its process was killed; or is at work, and then the lock waits for it and nothing is left to repair.
+                finished = self.registry.repair()
+                if finished and finished.action == resumes:
+                    print("finished what a killed command had decided", file=sys.stderr)
+                    return finished
+                continue
             planned = plan(state)
             if planned is None:
-                if state.intent:
-                    # Done already, but by a process that was killed before it had finished: locking repairs.
-                    with self.registry.locked():
-                        pass
                 return None
             verdicts = check(state, planned)
             refused = tuple(verdict.gate for verdict in verdicts if not verdict.passed)
-            if refused and not force:
+            if refused and (not force or any(verdict.final and not verdict.passed for verdict in verdicts)):
                 raise Refused(verdicts)
             figures = self.judged.get(planned.moves[0].version)
             metrics = {"accuracy": figures.accuracy, "macro_f1": figures.macro_f1} if figures else planned.metrics
@@ -67,13 +70,28 @@ class Desk:
                 if plan(now) == planned:
                     return self.registry.make(change, now)
 
+    def register(self, run: Any, asked: Change, dry_run: bool) -> tuple[int | None, bool]:
+        """Make a version of a run; return its number and whether it is new. One run never becomes two versions."""
+        source = source_of(run)
+        if dry_run:
+            there = self.registry.state().of_run(run.info.run_id)
+            return (there.number, False) if there else (None, True)
+        self.registry.create()
+        with self.registry.locked() as state:
+            if there := state.of_run(run.info.run_id):
+                return there.number, False
+            change = replace(
+                asked, moves=(Move(None, None, NONE),), run_id=run.info.run_id, **described(source["tags"])
+            )
+            return self.registry.make(change, state, source).moves[0].version, True
+
     def for_staging(self, state: State, change: Change) -> list[Verdict]:
         """Return the verdicts on the way to Staging: loads, smoke, minimum metrics."""
-        return self._examine(state.find(change.moves[0].version), None)
+        return self._examine(state.versions[change.moves[0].version], None)
 
     def for_production(self, state: State, change: Change) -> list[Verdict]:
         """Return the verdicts on the way to Production: only from Staging, and no worse than Production now."""
-        version = state.find(change.moves[0].version)
+        version = state.versions[change.moves[0].version]
         if version.stage == STAGING:
             first = Verdict("from Staging", True, f"version {version.number} is in Staging")
         else:
@@ -83,7 +101,7 @@ class Desk:
 
     def for_rollback(self, state: State, change: Change) -> list[Verdict]:
         """Return the verdicts on the way back: the model is there, whole, and answers. It has served before."""
-        return self._load(state.find(change.moves[0].version))[1]
+        return self._load(state.versions[change.moves[0].version])[1]
 
     def _examine(self, version: Version, production: Version | None) -> list[Verdict]:
         pipeline, verdicts = self._load(version)
@@ -95,7 +113,9 @@ class Desk:
         if production and production.number != version.number:
             served, loading = self._load(production)
             if served is None:
-                verdicts.append(replace(loading[0], gate=f"Production, version {production.number}, {loading[0].gate}"))
+                # A broken Production must not keep its successor out for ever: --force passes this one.
+                gate = f"Production, version {production.number}, loads"
+                verdicts.append(replace(loading[0], gate=gate, final=False))
             else:
                 verdicts += gates.regression(figures, self._judge(production, served, part), part, self.params)
         return verdicts
@@ -109,31 +129,30 @@ class Desk:
         """Return the version's pipeline, None when it cannot be loaded safely, and the verdicts on loading it."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                pipeline = load_model(self.fetch(version, Path(folder)), version.tags.get("model_sha256"))
+                pipeline = read_model(self.fetch(version, Path(folder)) / MODEL_FILE)
             except UserError as error:
-                return None, [Verdict("loads", False, f"{error}; register another version")]
+                return None, [Verdict("loads", False, f"{error}; promote another version", final=True)]
         loads = Verdict("loads", True, "SHA-256 as recorded, known types only")
         return pipeline, [loads, gates.smoke(pipeline)]
 
     def fetch(self, version: Version, folder: Path) -> Path:
-        """Download a version's files into folder, check the recorded hash and return where they are."""
+        """Download a version's model and metadata into folder, check the recorded hash and return the folder."""
         import mlflow
         from mlflow.exceptions import MlflowException
 
         from files import sha256
 
-        uri = f"models:/{self.registry.name}/{version.number}"
-        try:
-            place = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-        except (MlflowException, OSError) as error:
-            raise UserError(f"version {version.number} cannot be fetched ({' '.join(str(error).split())})") from None
-        missing = [name for name in (MODEL_FILE, METADATA_FILE) if not (place / name).is_file()]
-        if missing:
-            raise UserError(f"version {version.number} has no {', '.join(missing)}")
+        for name in (MODEL_FILE, METADATA_FILE):
+            uri = f"models:/{self.registry.name}/{version.number}/{name}"
+            try:
+                mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
+            except (MlflowException, OSError) as error:
+                told = " ".join(str(error).split())
+                raise UserError(f"{name} of version {version.number} cannot be fetched ({told})") from None
         recorded = version.tags.get("model_sha256")
-        if recorded is None or sha256(place / MODEL_FILE) != recorded:
+        if recorded is None or sha256(folder / MODEL_FILE) != recorded:
             raise UserError(f"{MODEL_FILE} of version {version.number} is not the file whose SHA-256 was recorded")
-        return place
+        return folder
 
 
 def best_run(client: Any, experiment: str, metric: str) -> Any:
@@ -181,58 +200,7 @@ def source_of(run: Any) -> dict[str, Any]:
     return {"source": f"models:/{model_id}", "model_id": model_id, "tags": tags | {"stage": NONE}}
 
 
-def to_staging(state: State, number: int | None) -> tuple[Move, ...]:
-    """Return the moves that put a version, by default the newest, into Staging; none when it is there."""
-    if not state.versions:
-        raise UserError("no version yet: `register` makes one")
-    version = state.find(number or max(state.versions))
-    if version.stage == PRODUCTION:
-        raise UserError(f"version {version.number} is in Production already: `register` a newer one, or name another")
-    if version.stage == STAGING:
-        return ()
-    return (Move(version.number, version.stage, STAGING), *_make_room(state, STAGING))
-
-
-def to_production(state: State, number: int | None) -> tuple[Move, ...]:
-    """Return the moves that put a version, by default the one in Staging, into Production; none when it is there."""
-    staged = state.holder(STAGING)
-    if number is None and staged is None:
-        raise UserError("no version is in Staging: `staging` puts the newest there, or name one with --version")
-    version = state.find(number or staged.number)
-    if version.stage == PRODUCTION:
-        return ()
-    return (Move(version.number, version.stage, PRODUCTION), *_make_room(state, PRODUCTION))
-
-
-def to_archive(state: State, number: int) -> tuple[Move, ...]:
-    """Return the move that archives a version; never the one in Production, or nothing would serve."""
-    version = state.find(number)
-    if version.stage == PRODUCTION:
-        message = f"version {number} is in Production: promote another one or `rollback`, which archives it"
-        raise Refused([Verdict("not in Production", False, message)])
-    return () if version.stage == ARCHIVED else (Move(number, version.stage, ARCHIVED),)
-
-
-def to_previous(state: State) -> tuple[Move, ...]:
-    """Return the moves that bring the Production before this one back; each further rollback goes one more back."""
-    served: list[int] = []
-    for change in state.history:
-        first = change.moves[0]
-        if change.action == "rollback":
-            while served and served[-1] != first.version:
-                served.pop()
-        if first.target == PRODUCTION and served[-1:] != [first.version]:
-            served.append(first.version)
-    current = state.holder(PRODUCTION)
-    earlier = [number for number in served if number in state.versions]
-    while earlier and current and earlier[-1] == current.number:
-        earlier.pop()
-    if not earlier:
-        raise UserError("there is no earlier Production to go back to; `history` shows what has served")
-    target = state.find(earlier[-1])
-    return (Move(target.number, target.stage, PRODUCTION), *_make_room(state, PRODUCTION))
-
-
-def _make_room(state: State, stage: str) -> tuple[Move, ...]:
-    holder = state.holder(stage)
-    return (Move(holder.number, stage, ARCHIVED),) if holder else ()
+def described(tags: dict[str, str]) -> dict[str, Any]:
+    """Return what the history keeps of a version beside its moves: commit and metrics."""
+    metrics = {name: float(tags[name]) for name in ("accuracy", "macro_f1") if name in tags}
+    return {"commit": tags.get("git_commit") or None, "metrics": metrics}

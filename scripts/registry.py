@@ -21,7 +21,6 @@ from cli import UserError
 from registry_lock import one_change_at_a_time
 
 NONE, STAGING, PRODUCTION, ARCHIVED = "None", "Staging", "Production", "Archived"
-STAGES = (NONE, STAGING, PRODUCTION, ARCHIVED)
 # The stages that one version at a time can have, and the alias that says which.
 ALIASES = {PRODUCTION: "production", STAGING: "staging"}
 STAGE_TAG, INTENT_TAG, HISTORY_TAG = "stage", "intent", "history."
@@ -102,20 +101,30 @@ class State:
         there = self.versions.get(first.version)
         return change if there and there.stage == first.target else None
 
-    def find(self, number: int) -> Version:
-        """Return a version, or raise a UserError that names those there are."""
-        if number not in self.versions:
+    def find(self, name: str) -> Version:
+        """Return the version that a number, `production` or `staging` stands for, or raise a UserError."""
+        stage = name.capitalize()
+        if stage in ALIASES:
+            if (holder := self.holder(stage)) is None:
+                raise UserError(f"no version is in {stage}; `list` shows where each one is")
+            return holder
+        if not name.isascii() or not name.isdigit():
+            raise UserError(f"{name!r} is not a version: give a number, `production` or `staging`")
+        if int(name) not in self.versions:
             known = ", ".join(map(str, sorted(self.versions))) or "none"
-            raise UserError(f"there is no version {number}; there are: {known}")
-        return self.versions[number]
+            raise UserError(f"there is no version {name}; there are: {known}")
+        return self.versions[int(name)]
 
 
 class Registry:
     """One registered model in an MLflow registry."""
 
-    def __init__(self, client: Any, name: str, uri: str, folder: Path) -> None:
-        """Nothing is read or made yet; folder is where this machine's lock of a server is kept."""
-        self.client, self.name, self.uri, self.folder = client, name, uri, folder
+    def __init__(self, client: Any, name: str, database: Path | None, folder: Path) -> None:
+        """Nothing is read or made yet.
+
+        database is the file of an embedded database, None for a server; folder keeps this machine's lock of a server.
+        """
+        self.client, self.name, self.database, self.folder = client, name, database, folder
 
     def state(self) -> State:
         """Read the registered model; an empty state when there is none yet."""
@@ -155,14 +164,23 @@ class Registry:
     @contextmanager
     def locked(self) -> Iterator[State]:
         """Hold the lock, finish what a killed process left, and give the state as it then is."""
-        with one_change_at_a_time(self.client, self.name, self.uri, self.folder):
-            state = self.state()
-            if state.intent:
-                if made := state.made(state.intent):
-                    self._follow(made, state)
-                self.client.delete_registered_model_tag(self.name, INTENT_TAG)
-                state = self.state()
-            yield state
+        with one_change_at_a_time(self.client, self.name, self.database, self.folder):
+            self._finish(self.state())
+            yield self.state()
+
+    def repair(self) -> Change | None:
+        """Finish what a killed process left; return the change when it had been decided, None when nothing was."""
+        with one_change_at_a_time(self.client, self.name, self.database, self.folder):
+            return self._finish(self.state())
+
+    def _finish(self, state: State) -> Change | None:
+        if state.intent is None:
+            return None
+        made = state.made(state.intent)
+        if made:
+            self._follow(made, state)
+        self.client.delete_registered_model_tag(self.name, INTENT_TAG)
+        return made
 
     def make(self, change: Change, state: State, source: dict[str, Any] | None = None) -> Change:
         """Make a change and return it as the history has it.
@@ -179,6 +197,8 @@ class Registry:
             self.client.create_model_version(self.name, run_id=change.run_id, **source)
         state = self.state()
         made = state.made(change)
+        if made is None:
+            raise UserError(f"something else has changed {self.name} in MLflow at the same moment; look at `list`")
         self._follow(made, state)
         self.client.delete_registered_model_tag(self.name, INTENT_TAG)
         return made

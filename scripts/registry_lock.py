@@ -29,12 +29,13 @@ OWNER, PLACE = "owner", "place"
 
 
 @contextmanager
-def one_change_at_a_time(client: Any, name: str, uri: str, folder: Path) -> Iterator[None]:
-    """Hold the lock of the registered model `name`; folder is where this machine's lock of a server is kept."""
-    if uri.startswith("sqlite:"):
-        from sqlalchemy.engine import make_url
+def one_change_at_a_time(client: Any, name: str, database: Path | None, folder: Path) -> Iterator[None]:
+    """Hold the lock of the registered model `name`.
 
-        with _file_lock(Path(f"{make_url(uri).database}.lock")):
+    database is the file of an embedded database, None for a server; folder keeps this machine's lock of a server.
+    """
+    if database:
+        with _file_lock(database.with_name(f"{database.name}.lock")):
             yield
     else:
         with _file_lock(folder / ".registry.lock"), _lease(client, f"{name}.lock", _this_place(folder)):
@@ -69,7 +70,7 @@ def _lease(client: Any, lock: str, place: str) -> Iterator[None]:
     try:
         yield
     finally:
-        client.delete_registered_model(lock)
+        _release(client, lock, owner)
 
 
 def _acquire(client: Any, lock: str, owner: str, place: str) -> None:
@@ -84,7 +85,7 @@ def _acquire(client: Any, lock: str, owner: str, place: str) -> None:
         elif now - started > PATIENCE_SECONDS:
             raise UserError(f"another registry command has held the lock {lock} for {PATIENCE_SECONDS:.0f} s")
         else:
-            # Only to spread the attempts.
+            # It spreads the attempts of several clients and guards nothing, so it may be predictable.
             time.sleep(random.uniform(0.02, 0.2))  # nosec B311
 
 
@@ -106,6 +107,18 @@ def _create(client: Any, lock: str, owner: str, place: str) -> dict[str, str] | 
         return {}
     # A request that was sent twice because its first answer was lost finds its own lock.
     return None if tags.get(OWNER) == owner else dict(tags)
+
+
+def _release(client: Any, lock: str, owner: str) -> None:
+    """Remove our own lock; whoever was suspended for so long that it was taken away must not remove another's."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if client.get_registered_model(lock).tags.get(OWNER) == owner:
+            client.delete_registered_model(lock)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _take_away(client: Any, lock: str, holder: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mlflow_registry import find
 from promotion import Desk
 from registry import ARCHIVED, PRODUCTION, STAGING, State, Version
 
@@ -17,13 +16,14 @@ COLOURS = {PRODUCTION: "green", STAGING: "yellow", ARCHIVED: "dim"}
 def print_list(desk: Desk, options: argparse.Namespace) -> int:
     """Print every version with its stage, figures and origin."""
     state = desk.registry.state()
-    rows = [describe(state, version) for version in state.versions.values()]
+    told = moves(state)
+    rows = [describe(version, told) for version in state.versions.values()]
     if options.json:
         return print_json(rows)
     if not rows:
         print(f"{desk.registry.name} has no version yet: `register` makes one", file=sys.stderr)
         return 0
-    if state.holder(PRODUCTION) is None and any(move["to"] == PRODUCTION for move in moves(state)):
+    if state.holder(PRODUCTION) is None and any(move["to"] == PRODUCTION for move in told):
         print("warning: nothing is in Production any more; `rollback` brings the last one back", file=sys.stderr)
     shown = [
         (
@@ -50,10 +50,10 @@ def print_list(desk: Desk, options: argparse.Namespace) -> int:
 def print_version(desk: Desk, options: argparse.Namespace) -> int:
     """Print one version: what it is, the run it comes from, and what happened to it."""
     state = desk.registry.state()
-    version = find(state, options.version)
+    version = state.find(options.version)
     run = desk.registry.client.get_run(version.run_id)
     told = [move for move in moves(state) if move["version"] == version.number]
-    found = describe(state, version) | {
+    found = describe(version, told) | {
         "parameters": dict(run.data.params),
         "metrics": headline(run.data.metrics),
         "history": told,
@@ -72,7 +72,7 @@ def print_version(desk: Desk, options: argparse.Namespace) -> int:
 def print_diff(desk: Desk, options: argparse.Namespace) -> int:
     """Print the parameters that differ and the metrics of two versions side by side."""
     state = desk.registry.state()
-    pair = [find(state, version) for version in options.version]
+    pair = [state.find(version) for version in options.version]
     runs = [desk.registry.client.get_run(version.run_id).data for version in pair]
     metrics = [headline(run.metrics) for run in runs]
     rows: Any = {"parameters": {}, "metrics": {}}
@@ -104,12 +104,12 @@ def print_history(desk: Desk, options: argparse.Namespace) -> int:
 
 def print_check(desk: Desk, options: argparse.Namespace) -> int:
     """Print what every gate on the way to Production says of a version; 3 when one would refuse."""
-    from promotion import to_production
     from registry import Change
+    from stage_moves import to_production
 
     state = desk.registry.state()
-    version = find(state, options.version)
-    planned = to_production(state, version.number)
+    version = state.find(options.version)
+    planned = to_production(state, options.version)
     verdicts = desk.for_production(state, Change("check", planned, "")) if planned else []
     passed = all(verdict.passed for verdict in verdicts)
     if options.json:
@@ -127,7 +127,7 @@ def export(desk: Desk, options: argparse.Namespace) -> int:
     from files import write_files
     from model_folder import METADATA_FILE, MODEL_FILE
 
-    version = find(desk.registry.state(), options.version)
+    version = desk.registry.state().find(options.version)
     with tempfile.TemporaryDirectory() as folder:
         place = desk.fetch(version, Path(folder))
         write_files({options.folder / name: (place / name).read_bytes() for name in (MODEL_FILE, METADATA_FILE)})
@@ -184,9 +184,9 @@ def moves(state: State) -> list[dict[str, Any]]:
     return told
 
 
-def describe(state: State, version: Version) -> dict[str, Any]:
-    """Return one version as `list --json` has it."""
-    last = next((move for move in reversed(moves(state)) if move["version"] == version.number), {})
+def describe(version: Version, told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one version as `list --json` has it; told is the history."""
+    last = next((move for move in reversed(told) if move["version"] == version.number), {})
     tags = version.tags
     return {
         "version": version.number,

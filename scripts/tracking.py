@@ -34,8 +34,8 @@ def connect() -> str:
         experiment = client.get_experiment_by_name(name)
         if experiment:
             return experiment.experiment_id
-        local = tracking_uri().startswith("sqlite:")
-        return client.create_experiment(name, (ROOT / "mlruns").as_uri() if local else None)
+        database = local_database()
+        return client.create_experiment(name, (database.parent / "mlruns").as_uri() if database else None)
 
 
 def experiment_name() -> str:
@@ -43,15 +43,13 @@ def experiment_name() -> str:
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
 
 
-def existing_store() -> str:
-    """Return the tracking store's address; a UserError when it is the embedded database and is not there yet."""
-    uri = tracking_uri()
-    if uri.startswith("sqlite:"):
-        from sqlalchemy.engine import make_url
+def local_database() -> Path | None:
+    """Return the file of the embedded database, or None when the tracking store is something else."""
+    if not tracking_uri().startswith("sqlite:"):
+        return None
+    from sqlalchemy.engine import make_url
 
-        if not Path(make_url(uri).database or "").is_file():
-            raise UserError(f"{make_url(uri).database}: no such file; `dvc repro` trains a model and makes it")
-    return uri
+    return Path(make_url(tracking_uri()).database or "").resolve()
 
 
 def make_client() -> Any:
@@ -128,8 +126,9 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
             log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")))
             mlflow.log_artifact(str(folders["metrics"]), "metrics")
             mlflow.log_artifact(str(folders["model"] / "metadata.json"), "metadata")
-            if folders["plots"].is_dir():
-                mlflow.log_artifacts(str(folders["plots"]), "plots")
+            # Not the folder as a whole: a killed script may have left a temporary file in it.
+            for plot in sorted(folders["plots"].glob("[!.]*")):
+                mlflow.log_artifact(str(plot), "plots")
             texts = _log_data(metadata)
             model_id = _log_model(pipeline, texts, metadata)
             # MLflow has written the pipeline anew, in other bytes. The file whose hash is recorded takes that file's

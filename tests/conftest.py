@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -236,6 +237,23 @@ def wait_until(happened: Callable[[], bool], seconds: float) -> None:
 @pytest.fixture
 def prepare(tmp_path: Path) -> Prepare:
     return Prepare(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Three trainings in one database, of which every test of the registry gets a copy."""
+    from registry_world import Trained
+
+    with pytest.MonkeyPatch.context() as patch:
+        return Trained(tmp_path_factory.mktemp("trained"), patch)
+
+
+@pytest.fixture
+def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
+    """Runs registry commands."""
+    from registry_world import Desk
+
+    return Desk(trained, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

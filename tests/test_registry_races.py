@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,57 +11,84 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from registry_world import NAME, Desk, Trained, assert_agreement
+from conftest import TrackingServer, free_port
+from registry_world import NAME, Desk, assert_agreement
 
 import log_run
 
 WORKER = str(Path(__file__).with_name("registry_worker.py"))
 WORKERS, ROUNDS, VERSIONS = 8, 25, 3
+# More than any command makes: a promotion makes 9.
+MOST_WRITES = 11
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        yield Trained(tmp_path_factory.mktemp("trained"), patch)
-
-
-@pytest.fixture
-def desk(trained, tmp_path, monkeypatch, capsys):
-    return Desk(trained, tmp_path, monkeypatch, capsys)
+# Each command with what it decides, and what running it once more leaves.
+KILLED = {
+    "production": (["production"], (2, "Production"), {1: "Archived", 2: "Production", 3: "None"}),
+    "staging": (["staging", "--version", "3"], (3, "Staging"), {1: "Production", 2: "Archived", 3: "Staging"}),
+    "archive": (["archive", "2"], (2, "Archived"), {1: "Production", 2: "Archived", 3: "None"}),
+    "rollback": (["rollback"], (3, "Production"), {1: "Archived", 2: "Staging", 3: "Production"}),
+    "register": (["register", "--run-id", "RUN"], (4, "None"), {1: "Production", 2: "Staging", 3: "None", 4: "None"}),
+}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_killed_at_any_write_of_a_promotion_the_registry_is_consistent_and_the_next_run_repairs(desk, tmp_path):
+@pytest.mark.parametrize("command, decided, expected", KILLED.values(), ids=KILLED.keys())
+def test_killed_at_any_write_the_registry_is_consistent_and_running_again_completes(
+    desk, tmp_path, command, decided, expected
+):
     """Before each write in turn: Production is there, `list` and `history` agree, and running again completes."""
-    desk.register("good", "close")
-    desk.run("production", "--version", "1", "--force", "--reason", "the first")
+    desk.register("good", "close", "extra")
+    if command == ["rollback"]:
+        desk.run("production", "--version", "3", "--force", "--reason", "the first")
+    desk.run("production", "--version", "1", "--force", "--reason", "the one that serves")
     desk.run("staging", "--version", "2")
+    command = [part.replace("RUN", desk.trained.runs["bad"]) for part in command]
+    judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    original, killed = desk.database, []
 
     def kill_at(number: int) -> tuple[int, Path]:
         folder = tmp_path / f"killed-{number}"
         folder.mkdir()
-        shutil.copy(desk.database, folder / "mlflow.db")
-        judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+        shutil.copy(original, folder / "mlflow.db")
         environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').as_posix()}"}
-        command = [sys.executable, WORKER, "kill", str(number), "production", *judging]
-        return subprocess.run(command, env=environment, capture_output=True).returncode, folder
+        arguments = [sys.executable, WORKER, "kill", str(number), *command, *judging]
+        return subprocess.run(arguments, env=environment, capture_output=True).returncode, folder
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(kill_at, range(11)))
-    assert results[0][0] == -9 and results[-1][0] == 0, "every write was killed, and the last run had none left"
-    for code, folder in results:
-        assert code in (-9, 0)
-        desk.move_to(folder / "mlflow.db")
-        stages = {row["version"]: row["stage"] for row in desk.read("list")}
-        assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
-        entered = [(move["version"], move["to"]) for move in desk.read("history")]
-        assert ((2, "Production") in entered) == (stages[2] == "Production")
-        desk.run("production", "--version", "2")
-        desk.run("archive", "1")
-        assert desk.stages() == {1: "Archived", 2: "Production"}
-        entered = [(move["version"], move["to"]) for move in desk.read("history")]
-        assert entered.count((2, "Production")) == 1 and entered.count((1, "Archived")) == 1
+        for code, folder in pool.map(kill_at, range(MOST_WRITES)):
+            assert code in (-9, 0)
+            killed.append(code == -9)
+            desk.move_to(folder / "mlflow.db")
+            check_repair(desk, command if code else None, decided, expected)
+    assert killed[:4] == [True] * 4 and not killed[-1], "it was killed at every write, and had none left at the end"
+
+
+def check_repair(desk: Desk, command: list[str] | None, decided: tuple[int, str], expected: dict[int, str]) -> None:
+    """Check what a killed process left, and what the same command then makes of it; None: it was not killed."""
+    stages = {row["version"]: row["stage"] for row in desk.read("list")}
+    assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
+    assert decided_in(desk, decided) == (stages.get(decided[0]) == decided[1])
+    if command:
+        desk.run(*command)
+    assert desk.stages() == expected
+    check_chain(desk.read("history"))
+    assert decided_in(desk, decided)
+
+
+def decided_in(desk: Desk, decided: tuple[int, str]) -> bool:
+    """Whether the last entry of the version says that it went there."""
+    entries = [move["to"] for move in desk.read("history") if move["version"] == decided[0]]
+    return entries[-1:] == [decided[1]]
+
+
+def check_chain(history: list[dict]) -> None:
+    """Check that each entry of a version begins where the one before it ended, so that none is missing or double."""
+    held: dict[int, str | None] = {}
+    for move in history:
+        assert held.get(move["version"]) == move["from"]
+        held[move["version"]] = move["to"]
 
 
 def test_eight_processes_on_the_embedded_database(desk, tmp_path):
@@ -74,17 +100,16 @@ def test_eight_processes_on_the_embedded_database(desk, tmp_path):
 
 def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monkeypatch, capsys, postgresql):
     """The same through `mlflow server`, whose clients share nothing but the server."""
-    with server(postgresql, tmp_path) as uri:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        desk = Desk(trained, tmp_path, monkeypatch, capsys)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    stores = ("--backend-store-uri", postgresql, "--artifacts-destination", str(tmp_path / "artifacts"))
+    with TrackingServer(tmp_path, *stores) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
         outputs = ["--model", trained.folder / "model", "--metrics", trained.folder / "m.json"]
         for _ in range(VERSIONS):
             assert log_run.main([*map(str, outputs), "--plots", str(trained.folder / "plots")]) == 0
-            run = capsys.readouterr().out.split()[-1]
-            desk.run("register", "--run-id", run)
+            desk.run("register", "--run-id", capsys.readouterr().out.split()[-1])
         desk.run("production", "--version", "1", "--force", "--reason", "the first")
-        check_races(desk, uri, tmp_path)
+        check_races(desk, server.address, tmp_path)
 
 
 def check_races(desk: Desk, uri: str, folder: Path) -> None:
@@ -113,10 +138,7 @@ def check_races(desk: Desk, uri: str, folder: Path) -> None:
     assert [worker.returncode for worker in workers] == [0] * WORKERS, said
     history = desk.read("history")
     assert len(history) - before == sum(int(out) for out, _ in said) > ROUNDS
-    held: dict[int, str | None] = {}
-    for move in history:
-        assert held.get(move["version"]) == move["from"], "each entry begins where the one before it ended"
-        held[move["version"]] = move["to"]
+    check_chain(history)
 
 
 @pytest.fixture(scope="module")
@@ -153,38 +175,3 @@ def find_postgresql() -> Path:
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], check=False)
     pytest.skip("no PostgreSQL here: install Debian's package postgresql")
-
-
-class server:
-    """A running `mlflow server` on a database; gives its address."""
-
-    def __init__(self, database: str, folder: Path) -> None:
-        self.database, self.folder = database, folder
-
-    def __enter__(self) -> str:
-        port = free_port()
-        address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
-        stores = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder / "artifacts")]
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        log = (self.folder / "server.log").open("w")
-        command = [sys.executable, "-m", "mlflow", "server", *address, *stores]
-        self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return f"http://127.0.0.1:{port}"
-            assert self.process.poll() is None, (self.folder / "server.log").read_text()
-            time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def __exit__(self, *_: object) -> None:
-        os.killpg(self.process.pid, 15)
-        self.process.wait(20)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
