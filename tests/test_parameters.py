@@ -1,10 +1,11 @@
 """Parameters: every rule is kept, and what breaks one is named with its value and with what is allowed."""
 
 import math
+import re
 
 import pytest
 import yaml
-from conftest import REPOSITORY, invent, write_params
+from conftest import invent, shipped_params, write_params
 
 from cli import UserError
 from parameters import PrepareParameters, TrainTfidfParameters, read_parameters
@@ -100,7 +101,7 @@ def test_all_that_is_wrong_is_said_at_once(prepare, error_line):
 
 
 def test_a_missing_parameter_is_named(prepare, error_line):
-    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(shipped_params())
     del content["prepare"]["min_class_count"]
     prepare.params.write_text(yaml.safe_dump(content), encoding="utf-8")
     assert prepare.run_as_is() == 2
@@ -140,8 +141,7 @@ def test_no_file(prepare, error_line):
 
 def test_a_number_with_an_exponent_is_a_number(tmp_path):
     params = tmp_path / "params.yaml"
-    original = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
-    params.write_text(original.replace("tol: 0.1", "tol: 1e-3"), encoding="utf-8")
+    params.write_text(re.sub("  tol: .*", "  tol: 1e-3", shipped_params()), encoding="utf-8")
     assert read_parameters(params, "train_tfidf", TrainTfidfParameters).tol == 0.001
 
 

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import environment, run, run_killed, wait_until
+from conftest import environment, run, run_killed, shipped_params, wait_until
 
 import setup_mlops
 from model_folder import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("scripts", "params.yaml", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements-mlops.txt", "setup_mlops.py")
+COPIED = ("scripts", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements-mlops.txt", "setup_mlops.py")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,7 @@ def copy(tmp_path_factory):
     for name in COPIED:
         source = ROOT / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+    (folder / "params.yaml").write_text(shipped_params(), encoding="utf-8")
     run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "700", "--force")
     return folder
 

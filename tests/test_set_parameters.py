@@ -1,14 +1,15 @@
 """params.yaml keeps its comments and layout when a value changes."""
 
-from pathlib import Path
+import re
 
 import pytest
 import yaml
+from conftest import shipped_params
 
 import set_parameters
 from parameters import read_yaml
 
-ORIGINAL = (Path(__file__).resolve().parents[1] / "params.yaml").read_text(encoding="utf-8")
+ORIGINAL = shipped_params()
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def change(tmp_path):
 def test_only_the_value_changes(change):
     code, text = change("prepare.text_column=Document", "train_tfidf.C=2.0")
     assert code == 0
-    expected = ORIGINAL.replace("text_column: text", "text_column: Document").replace("C: 0.5", "C: 2.0")
-    assert text == expected
+    expected = ORIGINAL.replace("text_column: text", "text_column: Document")
+    assert text == re.sub("  C: .*", "  C: 2.0", expected)
 
 
 @pytest.mark.parametrize("column", ["2024", "yes", "a: b # c", "l'étiquette", '"quoted"', "null", " ", "1e5"])

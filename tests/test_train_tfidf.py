@@ -13,7 +13,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from conftest import TrackingServer, environment, free_port, run_killed, wait_until
+from conftest import TrackingServer, environment, free_port, run_killed, shipped_params, wait_until
 
 import log_run
 import prepare_data
@@ -45,7 +45,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        self.params = yaml.safe_load(shipped_params())
         self.params["prepare"]["input"] = str(folder / "tickets.csv")
         self.params["train_tfidf"]["bootstrap_samples"] = 200
         write_tickets(folder / "tickets.csv")
