@@ -139,6 +139,19 @@ def test_a_changed_model_file_is_not_loaded(project, tmp_path):
         load_model(tmp_path)
 
 
+def test_a_model_file_of_foreign_types_is_not_loaded_even_when_its_hash_is_right(tmp_path):
+    """A right hash says who wrote a file, not that it is harmless: only types of our models are made from it."""
+    import skops.io
+
+    from cli import UserError
+
+    content = skops.io.dumps({"model": Path("anything")})
+    (tmp_path / "model.skops").write_bytes(content)
+    (tmp_path / "metadata.json").write_text(json.dumps({"model_sha256": hashlib.sha256(content).hexdigest()}))
+    with pytest.raises(UserError, match="model.skops is refused: .*pathlib"):
+        load_model(tmp_path)
+
+
 def test_plots_are_there_as_data_and_as_pictures(project):
     names = sorted(path.name for path in (project.folder / "plots").iterdir())
     kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
