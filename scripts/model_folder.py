@@ -11,6 +11,7 @@ from cli import UserError
 from files import sha256
 
 MODEL_FILE = "model.skops"
+SCORER_FILE = "scorer.npz"
 METADATA_FILE = "metadata.json"
 # What a model of ours may hold beyond skops's own list of safe types; fixed here, never read from the model's file.
 TRUSTED_TYPES = [
@@ -45,14 +46,15 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 
 def load_model(folder: Path) -> Any:
-    """Return the fitted pipeline, after its SHA-256 was found equal to the one in the folder's metadata."""
-    path = folder / MODEL_FILE
-    recorded = read_metadata(folder).get("model_sha256")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; `dvc checkout` or `dvc repro` brings it back")
-    if sha256(path) != recorded:
-        raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `dvc repro -f` trains it again")
-    return read_model(path)
+    """Return the fitted pipeline, after the SHA-256 of each file was found equal to the one in the metadata."""
+    recorded = read_metadata(folder).get("files", {})
+    for name in dict.fromkeys((MODEL_FILE, *recorded)):
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; `dvc checkout` or `dvc repro` brings it back")
+        if sha256(path) != recorded.get(name):
+            raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `dvc repro -f` trains it again")
+    return read_model(folder / MODEL_FILE)
 
 
 def read_model(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """How a change of the registry is decided: which run is registered, and what a version must show before it moves."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import gates
 from cli import UserError
+from files import sha256
 from gates import Judged, Refused, Verdict
 from model_folder import METADATA_FILE, MODEL_FILE, read_model
 from parameters import RegistryParameters
@@ -136,22 +138,27 @@ class Desk:
         return pipeline, [loads, gates.smoke(pipeline)]
 
     def fetch(self, version: Version, folder: Path) -> Path:
-        """Download a version's model and metadata into folder, check the recorded hash and return the folder."""
+        """Download a version's metadata and the files it vouches for into folder, and return the folder.
+
+        The registry has the metadata's SHA-256, the metadata has that of every file: each is checked.
+        """
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        from files import sha256
-
-        for name in (MODEL_FILE, METADATA_FILE):
+        def fetch_checked(name: str, recorded: str | None) -> Path:
             uri = f"models:/{self.registry.name}/{version.number}/{name}"
             try:
                 mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
             except (MlflowException, OSError) as error:
                 told = " ".join(str(error).split())
                 raise UserError(f"{name} of version {version.number} cannot be fetched ({told})") from None
-        recorded = version.tags.get("model_sha256")
-        if recorded is None or sha256(folder / MODEL_FILE) != recorded:
-            raise UserError(f"{MODEL_FILE} of version {version.number} is not the file whose SHA-256 was recorded")
+            if recorded is None or sha256(folder / name) != recorded:
+                raise UserError(f"{name} of version {version.number} is not the file whose SHA-256 was recorded")
+            return folder / name
+
+        metadata = fetch_checked(METADATA_FILE, version.tags.get("metadata_sha256"))
+        for name, recorded in json.loads(metadata.read_text(encoding="utf-8"))["files"].items():
+            fetch_checked(name, recorded)
         return folder
 
 
@@ -191,6 +198,7 @@ def source_of(run: Any) -> dict[str, Any]:
     model_id = run.outputs.model_outputs[-1].model_id
     tags = {
         "model_sha256": run.data.tags["model_sha256"],
+        "metadata_sha256": run.data.tags.get("metadata_sha256", ""),
         "data": run.data.tags.get("dvc.train", ""),
         "test_data": run.data.tags.get("dvc.test", ""),
         "git_commit": run.data.tags.get("git_commit", ""),

@@ -125,12 +125,14 @@ def print_check(desk: Desk, options: argparse.Namespace) -> int:
 def export(desk: Desk, options: argparse.Namespace) -> int:
     """Write a version's model and metadata into a folder, after the hash was checked."""
     from files import write_files
-    from model_folder import METADATA_FILE, MODEL_FILE
+    from model_folder import METADATA_FILE
 
     version = desk.registry.state().find(options.version)
     with tempfile.TemporaryDirectory() as folder:
         place = desk.fetch(version, Path(folder))
-        write_files({options.folder / name: (place / name).read_bytes() for name in (MODEL_FILE, METADATA_FILE)})
+        # The metadata last: a folder is complete once it is there.
+        files = sorted(place.iterdir(), key=lambda path: path.name == METADATA_FILE)
+        write_files({options.folder / path.name: path.read_bytes() for path in files})
     written = {"version": version.number, "folder": str(options.folder), "sha256": version.tags["model_sha256"]}
     if options.json:
         return print_json(written)

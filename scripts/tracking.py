@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import UserError
-from files import dvc_md5
+from files import dvc_md5, sha256
 from model_folder import METADATA_FILE, MODEL_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,12 +114,14 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
         tags = {"git_commit": metadata["git_commit"], "git_dirty": metadata["git_dirty"]} | {
             f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()
         }
-        tags["model_sha256"] = metadata["model_sha256"]
+        # The metadata vouches for every file of the model, and its own hash is kept here.
+        tags["metadata_sha256"] = sha256(folders["model"] / METADATA_FILE)
+        tags["model_sha256"] = metadata["files"][MODEL_FILE]
         run = client.create_run(
             experiment_id,
             start_time=int(metadata["started_at"] * 1000),
             tags={name: str(value) for name, value in tags.items() if value is not None},
-            run_name=f"tfidf-{metadata['model_sha256'][:8]}",
+            run_name=f"tfidf-{tags['model_sha256'][:8]}",
         )
         with mlflow.start_run(run_id=run.info.run_id):
             mlflow.log_params(metadata["parameters"])
@@ -132,8 +134,8 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
             texts = _log_data(metadata)
             model_id = _log_model(pipeline, texts, metadata)
             # MLflow has written the pipeline anew, in other bytes. The file whose hash is recorded takes that file's
-            # place, with the metadata beside it, so that what is registered is what was judged.
-            for name in (MODEL_FILE, METADATA_FILE):
+            # place, with the scorer and the metadata beside it, so that what is registered is what was judged.
+            for name in (*metadata["files"], METADATA_FILE):
                 client.log_model_artifact(model_id, str(folders["model"] / name))
         return run.info.run_id
 

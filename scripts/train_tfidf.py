@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from cli import UserError, run
 
+# The figures that the metadata repeats, for whoever has the model folder alone: the services.
+HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+
 if TYPE_CHECKING:
     from evaluation import Predictions
     from parameters import TrainTfidfParameters
@@ -69,8 +72,9 @@ def train(
     import tfidf_model
     from evaluation import Predictions, choose_threshold
     from files import json_bytes, write_files
-    from model_folder import METADATA_FILE, MODEL_FILE, model_bytes
+    from model_folder import METADATA_FILE, MODEL_FILE, SCORER_FILE, model_bytes
     from plots import draw
+    from scorer_file import scorer_bytes, vectorizers
 
     trained = tfidf_model.train(parts["train"], parts["validation"], params)
     labels = trained.validation.labels
@@ -83,13 +87,15 @@ def train(
         "converged": int(trained.converged),
         "features": int(sum(len(v.vocabulary_) for v in vectorizers(trained.pipeline))),
     }
-    model = model_bytes(trained.pipeline)
+    model = {MODEL_FILE: model_bytes(trained.pipeline), SCORER_FILE: scorer_bytes(trained.pipeline)}
     metadata = describe(model, parts, params, trained, threshold, started)
+    metadata["metrics"] = {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")}
     drawn = draw(test, metrics["test"]["per_class"], threshold)
     # The model first and its metadata last: whoever is killed in between leaves a model that is not vouched for, and
     # never a model with another one's figures.
-    files = {folders["model"] / MODEL_FILE: model, folders["metrics"]: json_bytes(metrics)}
+    files = {folders["model"] / name: content for name, content in model.items()}
     files |= {folders["plots"] / name: content for name, content in drawn.items()}
+    files[folders["metrics"]] = json_bytes(metrics)
     write_files(files | {folders["model"] / METADATA_FILE: json_bytes(metadata)})
     return trained.pipeline, metadata, metrics
 
@@ -106,14 +112,8 @@ def judge(
     return evaluate(predictions, seen, params.target_accuracy, threshold, params.bootstrap_samples, params.random_state)
 
 
-def vectorizers(pipeline: Any) -> list:
-    """Return the fitted vectorizers of a pipeline, one or the several of a union."""
-    step = pipeline.named_steps["tfidf"]
-    return [vectorizer for _, vectorizer in step.transformer_list] if hasattr(step, "transformer_list") else [step]
-
-
 def describe(
-    model: bytes,
+    model: dict[str, bytes],
     parts: "dict[str, Part]",
     params: "TrainTfidfParameters",
     trained: "Trained",
@@ -139,7 +139,7 @@ def describe(
         "target_accuracy": params.target_accuracy,
         "converged": trained.converged,
         "parameters": params.model_dump(),
-        "model_sha256": hashlib.sha256(model).hexdigest(),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in model.items()},
         "data": {name: entry(part) for name, part in parts.items()},
         **git_state(ROOT),
         "libraries": library_versions(),

@@ -123,7 +123,8 @@ def test_the_stored_model_takes_raw_text_and_gives_the_reported_accuracy(project
 def test_metadata_vouches_for_model_and_data(project):
     metadata = project.metadata()
     model = (project.folder / "model" / "model.skops").read_bytes()
-    assert metadata["model_sha256"] == hashlib.sha256(model).hexdigest()
+    assert metadata["files"]["model.skops"] == hashlib.sha256(model).hexdigest()
+    assert set(metadata["files"]) == {"model.skops", "scorer.npz"}
     assert metadata["labels"] == sorted(WORDS)
     assert list(metadata["data"]) == ["train", "validation", "test"]
     assert metadata["parameters"] == project.params["train_tfidf"]
@@ -147,7 +148,7 @@ def test_a_model_file_of_foreign_types_is_not_loaded_even_when_its_hash_is_right
 
     content = skops.io.dumps({"model": Path("anything")})
     (tmp_path / "model.skops").write_bytes(content)
-    (tmp_path / "metadata.json").write_text(json.dumps({"model_sha256": hashlib.sha256(content).hexdigest()}))
+    (tmp_path / "metadata.json").write_text(json.dumps({"files": {"model.skops": hashlib.sha256(content).hexdigest()}}))
     with pytest.raises(UserError, match="model.skops is refused: .*pathlib"):
         load_model(tmp_path)
 
@@ -165,7 +166,7 @@ def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text
     assert run.info.status == "FINISHED"
     assert run.data.params["C"] == "0.5"
     assert run.data.metrics["test.accuracy"] == project.metrics()["test"]["accuracy"]
-    assert run.data.tags["model_sha256"] == project.metadata()["model_sha256"]
+    assert run.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
     assert run.data.tags["dvc.train"] == project.metadata()["data"]["train"]["md5"]
     assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["train", "validation", "test"]
     files = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
@@ -213,7 +214,7 @@ def test_log_run_logs_the_finished_training_again(project, capsys):
     assert log_run.main(project.outputs()) == 0
     assert "MLflow run" in capsys.readouterr().out
     assert len(runs()) == count + 1
-    assert runs()[0].data.tags["model_sha256"] == project.metadata()["model_sha256"]
+    assert runs()[0].data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
 
 
 def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, capsys):
