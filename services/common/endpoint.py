@@ -1,0 +1,96 @@
+"""A path that takes one JSON body and answers with another: what predictions need, at a third of the framework's cost.
+
+FastAPI spends about 170 us on finding the route, solving dependencies and wrapping the call, where scoring a ticket
+takes 80. So these paths are answered before FastAPI sees the request, and are only described in its OpenAPI document.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.common.problems import Problem, documented, invalid_body, respond
+from services.common.settings import Settings
+
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+REFERENCE = "#/components/schemas/{model}"
+
+
+class JsonEndpoint:
+    """An ASGI application for one path."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        takes: type[BaseModel],
+        gives: type[BaseModel],
+        answer: Callable[[Any, bool], Awaitable[BaseModel]],
+    ) -> None:
+        """Answer gets the validated body, and whether an explanation is asked for; it may raise a Problem."""
+        self.takes, self.gives, self._answer, self._settings = takes, gives, answer, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            if scope["method"] != "POST":
+                raise Problem(405, "this path takes POST", {"Allow": "POST"})
+            explain = _explain(scope["query_string"])
+            body = await self._read(dict(scope["headers"]).get(b"content-type", b""), receive)
+            try:
+                asked = self.takes.model_validate_json(body)
+            except ValidationError as error:
+                raise invalid_body(error) from None
+            found = await self._answer(asked, explain)
+            response = Response(found.model_dump_json(exclude_none=True), media_type="application/json")
+        except Problem as problem:
+            response = respond(problem)
+        await response(scope, receive, send)
+
+    async def _read(self, kind: bytes, receive: Receive) -> bytes:
+        """Return the body, or raise the Problem of one that is too big, too slow or something other than JSON."""
+        if kind.partition(b";")[0].strip().lower() != b"application/json":
+            raise Problem(415, "send JSON, with the header Content-Type: application/json")
+        body, most, seconds = b"", self._settings.max_body_bytes, self._settings.body_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Problem(400, "the client has left before its request was complete")
+                    body += message.get("body", b"")
+                    if len(body) > most:
+                        raise Problem(413, f"a body may have {most} bytes", {"Connection": "close"})
+                    if not message.get("more_body", False):
+                        return body
+        except TimeoutError:
+            raise Problem(408, f"the body did not come within {seconds:g} s", {"Connection": "close"}) from None
+
+    def describe(self, needs_key: bool) -> dict[str, Any]:
+        """Return the OpenAPI path item."""
+
+        def content(model: type[BaseModel]) -> dict[str, Any]:
+            return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
+
+        done = {"200": {"description": self.gives.__doc__, "content": content(self.gives)}}
+        failed = documented(400, 401, 408, 413, 415, 422, 503)
+        explain = {"name": "explain", "in": "query", "description": "add what weighed most"}
+        operation = {
+            "summary": self.gives.__doc__,
+            "parameters": [explain | {"schema": {"type": "boolean", "default": False}}],
+            "requestBody": {"required": True, "content": content(self.takes)},
+            "responses": done | {str(status): entry for status, entry in failed.items()},
+        }
+        return {"post": operation | ({"security": [{"key": []}]} if needs_key else {})}
+
+
+def _explain(query: bytes) -> bool:
+    if not query:
+        return False
+    asked = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("explain", ["false"])
+    if len(asked) != 1 or asked[0].lower() not in BOOLEANS:
+        raise Problem(422, "the parameter explain is true or false")
+    return BOOLEANS[asked[0].lower()]

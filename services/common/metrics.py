@@ -1,0 +1,54 @@
+"""What Prometheus reads from /metrics."""
+
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+CONFIDENCES = tuple(tenth / 10 for tenth in range(1, 10)) + (0.95, 0.99)
+
+
+class Metrics:
+    """The metrics of one service."""
+
+    def __init__(self) -> None:
+        """Make them, all empty, in a registry of their own."""
+        self.registry = own = CollectorRegistry()
+        self.requests = Counter("http_requests", "Requests by path and status", ["path", "status"], registry=own)
+        self.latency = Histogram(
+            "http_request_seconds",
+            "Time from the first byte read to the last written",
+            ["path"],
+            buckets=LATENCIES,
+            registry=own,
+        )
+        self.in_flight = Gauge("http_requests_in_flight", "Requests that are being answered", registry=own)
+        self.turned_away = Counter("http_requests_turned_away", "Requests answered 503: too many at once", registry=own)
+        self.predictions = Counter("predictions", "Tickets by predicted category", ["category"], registry=own)
+        self.reviews = Counter("predictions_needing_review", "Tickets below the threshold", registry=own)
+        self.confidence = Histogram(
+            "prediction_confidence", "Probability of the category", buckets=CONFIDENCES, registry=own
+        )
+        self.model = Gauge("model_info", "1 for the model in use", ["name", "version", "sha256"], registry=own)
+        self.loaded = Gauge("model_loaded_timestamp_seconds", "When the model in use was loaded", registry=own)
+        self.trained = Gauge("model_trained_timestamp_seconds", "When the training began", registry=own)
+        self.source_up = Gauge("model_source_up", "1 when registry or folder gave a usable model", registry=own)
+        self.load_failures = Counter("model_load_failures", "Attempts that left the last good model", registry=own)
+
+    def model_changed(self, name: str, version: str, sha256: str, trained: datetime) -> None:
+        """Say which model is in use from now on."""
+        self.model.clear()
+        self.model.labels(name, version, sha256).set(1)
+        self.loaded.set(datetime.now(UTC).timestamp())
+        self.trained.set(trained.timestamp())
+
+    def predicted(self, category: str, confidence: float, review: bool) -> None:
+        """Count a prediction."""
+        self.predictions.labels(category).inc()
+        self.confidence.observe(confidence)
+        if review:
+            self.reviews.inc()
+
+    def text(self) -> bytes:
+        """Return all of them in Prometheus's text format."""
+        return generate_latest(self.registry)

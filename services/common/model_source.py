@@ -1,0 +1,152 @@
+"""Where a service's model comes from: a folder, or a version in the MLflow registry. Every file's hash is checked."""
+
+import hashlib
+import json
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from services.common.settings import Settings
+
+METADATA_FILE = "metadata.json"
+URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+STAGES = {"production": "Production", "staging": "Staging"}
+TIMEOUT_SECONDS = 10.0
+
+
+class SourceError(Exception):
+    """There is no usable model now; the message says why, and it may be otherwise at the next attempt."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model as its source has it: what vouches for it, its files by name, and what the registry calls it."""
+
+    metadata: dict[str, Any]
+    files: dict[str, bytes]
+    version: str | None = None
+    stage: str | None = None
+
+
+class Source(Protocol):
+    """A place that has one current model."""
+
+    def current(self) -> Hashable:
+        """Return what changes when the model does; cheap, since it is asked every few seconds."""
+
+    def load(self, current: Any) -> ModelFiles:
+        """Return the model that current() named; a SourceError when it is not whole."""
+
+
+def make_source(settings: Settings, wanted: tuple[str, ...]) -> Source:
+    """Return the source that the settings name, of which the wanted files are read; a ValueError when it cannot be."""
+    if settings.model_uri is None:
+        return FolderSource(settings.model_dir, wanted)
+    match = URI.fullmatch(settings.model_uri)
+    if match is None:
+        raise ValueError(f"MODEL_URI={settings.model_uri} is neither models:/NAME@ALIAS nor models:/NAME/VERSION")
+    if urlsplit(settings.mlflow_tracking_uri or "").scheme not in ("http", "https"):
+        raise ValueError("MODEL_URI needs MLFLOW_TRACKING_URI=http://..., the address of an `mlflow server`")
+    return RegistrySource(settings, match["name"], match["alias"], match["version"], wanted)
+
+
+class FolderSource:
+    """A folder that training or `mlflow_registry.py export` writes, its metadata last."""
+
+    def __init__(self, folder: Path, wanted: tuple[str, ...]) -> None:
+        """Nothing is read yet."""
+        self._folder, self._wanted = folder, wanted
+
+    def current(self) -> Hashable:
+        """Return which metadata file is there."""
+        try:
+            found = (self._folder / METADATA_FILE).stat()
+        except OSError as error:
+            raise SourceError(f"{self._folder} holds no model ({METADATA_FILE}: {error.strerror})") from None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def load(self, current: Any) -> ModelFiles:
+        """Read the files and check their hashes."""
+        try:
+            metadata = _parse((self._folder / METADATA_FILE).read_bytes())
+            files = {name: (self._folder / name).read_bytes() for name in self._wanted}
+        except OSError as error:
+            raise SourceError(f"{error.filename}: {error.strerror}") from None
+        _check(metadata, files)
+        return ModelFiles(metadata, files)
+
+
+class RegistrySource:
+    """A version in an MLflow registry, through MLflow's REST API: its client would double the image."""
+
+    def __init__(
+        self, settings: Settings, name: str, alias: str | None, version: str | None, wanted: tuple[str, ...]
+    ) -> None:
+        """Nothing is asked yet."""
+        self._name, self._alias, self._version, self._wanted = name, alias, version, wanted
+        address = urlsplit(settings.mlflow_tracking_uri)
+        headers, auth = {}, None
+        if settings.mlflow_tracking_token:
+            headers["Authorization"] = f"Bearer {settings.mlflow_tracking_token.get_secret_value()}"
+        elif settings.mlflow_tracking_username and settings.mlflow_tracking_password:
+            auth = (settings.mlflow_tracking_username, settings.mlflow_tracking_password.get_secret_value())
+        elif address.username:
+            auth = (unquote(address.username), unquote(address.password or ""))
+        base = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        self._client = httpx.Client(base_url=base, headers=headers, auth=auth, timeout=TIMEOUT_SECONDS)
+
+    def current(self) -> Hashable:
+        """Return the version's number and the hash that the registry keeps of its metadata."""
+        if self._alias:
+            path, asked = "registered-models/alias", {"name": self._name, "alias": self._alias}
+        else:
+            path, asked = "model-versions/get", {"name": self._name, "version": self._version}
+        try:
+            found = self._get(f"/api/2.0/mlflow/{path}", asked).json()["model_version"]
+            tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+            return str(found["version"]), tags.get("metadata_sha256", ""), tags.get("stage")
+        except (ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"the registry gives no usable answer ({type(error).__name__})") from None
+
+    def load(self, current: Any) -> ModelFiles:
+        """Download the metadata, check it against the registry's hash, and the files against the metadata's."""
+        version, recorded, stage = current
+        metadata = self._file(version, METADATA_FILE)
+        if hashlib.sha256(metadata).hexdigest() != recorded:
+            raise SourceError(f"{METADATA_FILE} of version {version} is not the file whose SHA-256 the registry has")
+        parsed = _parse(metadata)
+        files = {name: self._file(version, name) for name in self._wanted}
+        _check(parsed, files)
+        return ModelFiles(parsed, files, version, STAGES.get(self._alias or "", stage))
+
+    def _file(self, version: str, name: str) -> bytes:
+        return self._get("/model-versions/get-artifact", {"name": self._name, "version": version, "path": name}).content
+
+    def _get(self, path: str, asked: dict[str, Any]) -> httpx.Response:
+        try:
+            answer = self._client.get(path, params=asked)
+        except httpx.HTTPError as error:
+            raise SourceError(f"the registry does not answer ({type(error).__name__})") from None
+        if answer.status_code != 200:
+            what = f"{self._name}@{self._alias}" if self._alias else self._name
+            raise SourceError(f"the registry answers {answer.status_code} when asked for {what}")
+        return answer
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    try:
+        metadata = json.loads(content)
+        return metadata if isinstance(metadata["files"], dict) else {"files": {}}
+    except (ValueError, KeyError, TypeError):
+        raise SourceError(f"{METADATA_FILE} is not what training writes") from None
+
+
+def _check(metadata: dict[str, Any], files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        if hashlib.sha256(content).hexdigest() != metadata["files"].get(name):
+            raise SourceError(f"{name} is not the file that {METADATA_FILE} vouches for")

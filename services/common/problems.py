@@ -1,0 +1,73 @@
+"""Every error as problem details (RFC 9457), without a word of the ticket."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    type: str = "about:blank"
+    title: str = Field(description="the status in words")
+    status: int
+    detail: str = Field(description="what is wrong with this request, and how to mend it")
+    errors: list[str] | None = Field(None, description="each part of the body that is wrong")
+
+
+class Problem(Exception):
+    """An answer other than the one that was asked for."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> None:
+        """More members of the problem details can be given by name."""
+        super().__init__(detail)
+        self.status, self.detail, self.headers, self.more = status, detail, dict(headers or {}), more
+
+
+def respond(problem: Problem) -> Response:
+    """Return the response that a problem is."""
+    body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status}
+    content = json.dumps(body | {"detail": problem.detail} | problem.more)
+    return Response(content, problem.status, problem.headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have the application's own errors, and those of its framework, answered as problem details."""
+
+    async def answer_problem(_: Request, problem: Any) -> Response:
+        return respond(problem)
+
+    async def answer_framework(_: Request, error: Any) -> Response:
+        return respond(Problem(error.status_code, str(error.detail), error.headers))
+
+    async def answer_parameter(_: Request, error: Any) -> Response:
+        return respond(Problem(422, "a parameter of the request is not valid", errors=_lines(error.errors())))
+
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_framework)
+    app.add_exception_handler(RequestValidationError, answer_parameter)
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """Return the problem of a body that is not as documented; it names places and rules, never what stood there."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return Problem(422, "the body is not what /docs describes", errors=_lines(found))
+
+
+def _lines(found: Any) -> list[str]:
+    return [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of these error statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

@@ -1,0 +1,93 @@
+"""The model in use, and the watch that replaces it when its source has another one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from services.common.metrics import Metrics
+from services.common.model_source import ModelFiles, Source, SourceError
+from services.common.problems import Problem
+
+logger = logging.getLogger("services.model")
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Model]):
+    """A model that has answered once, and what is known of it."""
+
+    model: Model
+    metadata: dict[str, Any]
+    version: str
+    stage: str | None
+    sha256: str
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence from which a ticket is routed without a human; None when training could prove none."""
+        return self.metadata.get("threshold")
+
+
+class ServedModel(Generic[Model]):
+    """Holds the last good model; whatever goes wrong with its source, that one keeps serving."""
+
+    def __init__(self, source: Source, build: Callable[[ModelFiles], Model], metrics: Metrics) -> None:
+        """Build makes a model of its files and tries it."""
+        self._source, self._build, self._metrics = source, build, metrics
+        self._current: Loaded[Model] | None = None
+        self._seen: object = None
+        self._trouble: str | None = None
+
+    @property
+    def current(self) -> Loaded[Model]:
+        """The model in use; a Problem while there is none."""
+        if self._current is None:
+            why = self._trouble or "it is being loaded"
+            raise Problem(503, f"there is no model yet: {why}", {"Retry-After": "2"})
+        return self._current
+
+    async def watch(self, seconds: float) -> None:
+        """Look for a change for ever."""
+        while True:
+            await asyncio.to_thread(self.refresh)
+            await asyncio.sleep(seconds)
+
+    def refresh(self) -> None:
+        """Load the source's model if it is another one than before; to be called by one thread at a time."""
+        try:
+            found = self._source.current()
+            if found != self._seen:
+                self._take(self._source.load(found))
+                self._seen = found
+            self._metrics.source_up.set(1)
+            self._trouble = None
+        except SourceError as error:
+            self._report(str(error), None)
+        except Exception as error:
+            # Whatever a broken artifact makes a library raise, the last good model goes on serving.
+            self._report(f"the model cannot be used ({type(error).__name__})", error)
+
+    def _take(self, files: ModelFiles) -> None:
+        # The first file is the model as it was trained; `mlflow_registry.py list` shows the same hash.
+        sha256 = next(iter(files.metadata["files"].values()))
+        version = files.version or sha256[:12]
+        started = time.perf_counter()
+        loaded = Loaded(self._build(files), files.metadata, version, files.stage, sha256)
+        self._current = loaded
+        trained = datetime.fromtimestamp(files.metadata["started_at"], UTC)
+        self._metrics.model_changed(files.metadata["name"], version, sha256, trained)
+        milliseconds = round(1000 * (time.perf_counter() - started))
+        logger.info("model loaded", extra={"version": version, "sha256": sha256, "milliseconds": milliseconds})
+
+    def _report(self, message: str, error: Exception | None) -> None:
+        self._metrics.source_up.set(0)
+        self._metrics.load_failures.inc()
+        # The same trouble every other second is worth one line.
+        if message != self._trouble:
+            serving = self._current.version if self._current else None
+            logger.error(message, extra={"still_serving": serving}, exc_info=error)
+        self._trouble = message

@@ -1,0 +1,51 @@
+"""What the environment says about how a service listens, what it serves and what it accepts."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+
+class Settings(BaseSettings):
+    """One environment variable for each, in capitals: HOST, PORT, MODEL_URI, ...
+
+    Sizes are in bytes and characters, times in seconds.
+    """
+
+    host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, keys are required")
+    port: int = Field(8000, ge=0, le=65535)
+    model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION; instead of MODEL_DIR")
+    model_dir: Path = Field(Path("models"), description="a folder that a training or `export` has left")
+    poll_seconds: float = Field(2.0, gt=0, description="how often the registry or the folder is asked for a change")
+    mlflow_tracking_uri: str | None = Field(None, description="http(s) address of the MLflow server with the registry")
+    mlflow_tracking_username: str | None = None
+    mlflow_tracking_password: SecretStr | None = None
+    mlflow_tracking_token: SecretStr | None = None
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys that clients send, by commas")
+    allow_anonymous: bool = Field(False, description="answer without a key also beyond loopback")
+    max_body_bytes: int = Field(1_000_000, ge=1000)
+    max_text_length: int = Field(50_000, ge=1)
+    max_batch: int = Field(100, ge=1)
+    max_in_flight: int = Field(256, ge=1, description="requests at once; more are told to come back")
+    body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
+    shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only programs of this machine can reach the service."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a request must have a key; without any in API_KEYS, none will do."""
+        return bool(self.api_keys) or not (self.allow_anonymous or self.on_loopback)

@@ -1,0 +1,1 @@
+"""Serves the calibrated TF-IDF + linear SVM without scikit-learn."""

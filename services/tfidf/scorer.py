@@ -1,0 +1,121 @@
+"""Scores tickets with the arrays of scorer.npz, which scripts/scorer_file.py writes and describes.
+
+It gives the probabilities of the scikit-learn pipeline, up to the rounding of the last bits, without its cost of a
+sparse matrix per ticket: a dictionary finds the n-grams, and one small product does the rest.
+"""
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+FORMAT = 1
+
+
+class Vectorizer(NamedTuple):
+    """How a text becomes n-grams, and the features they are."""
+
+    find: Any
+    smallest: int
+    largest: int
+    sublinear: bool
+    features: dict[str, int]
+
+
+class Scorer:
+    """A calibrated linear classifier over TF-IDF features."""
+
+    def __init__(self, archive: bytes) -> None:
+        """Read the archive; a ValueError when it is not one of ours or holds a model that cannot be served."""
+        arrays = np.load(io.BytesIO(archive), allow_pickle=False)
+        header = json.loads(arrays["header"].tobytes())
+        if header["format"] != FORMAT:
+            raise ValueError(f"the scorer has format {header['format']}, and this service reads {FORMAT}")
+        if "refusal" in header:
+            raise ValueError(header["refusal"])
+        self.labels: list[str] = header["labels"]
+        self._terms = arrays["terms"].tobytes().decode().split("\n")
+        self._idf, self._coefficients = arrays["idf"], arrays["coefficients"]
+        self._intercepts, self._calibrators = arrays["intercepts"], arrays["calibrators"]
+        self._temperature = header["calibration"] == "temperature"
+        self._vectorizers = list(_vectorizers(header["vectorizers"], self._terms))
+        margins = 1 if len(self.labels) == 2 else len(self.labels)
+        shapes = (len(self._terms),), (len(self._terms), margins), (margins,)
+        if (self._idf.shape, self._coefficients.shape, self._intercepts.shape) != shapes:
+            raise ValueError("the scorer's arrays do not fit each other")
+
+    def probabilities(self, text: str) -> np.ndarray:
+        """Return the calibrated probabilities of a text, shape (n_labels,), in the order of labels."""
+        margins = self._intercepts
+        columns, weights = self._weigh(text)
+        if len(columns):
+            margins = weights @ self._coefficients[columns] + margins
+        if self._temperature:
+            logits = np.array([-margins[0], margins[0]]) if len(margins) == 1 else margins
+            scaled = np.exp(self._calibrators[0, 0] * (logits - logits.max()))
+            return scaled / scaled.sum()
+        slopes, offsets = self._calibrators.T
+        # 1 / (1 + exp(z)), where exp must not overflow.
+        each = np.exp(-np.logaddexp(0.0, slopes * margins + offsets))
+        if len(margins) == 1:
+            return np.array([1.0 - each[0], each[0]])
+        total = each.sum()
+        return each / total if total else np.full(len(each), 1 / len(each))
+
+    def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
+        """Return the n-grams that weighed most, for or against a label, and what each added to its margin."""
+        columns, weights = self._weigh(text)
+        if not len(columns):
+            return []
+        margin, sign = (0, 2 * label - 1) if len(self._intercepts) == 1 else (label, 1)
+        added = sign * weights * self._coefficients[columns, margin]
+        order = np.argsort(-np.abs(added), kind="stable")[:most]
+        return [(self._terms[columns[place]], float(added[place])) for place in order]
+
+    def _weigh(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features of a text and their TF-IDF weights, of length 1 for each vectorizer."""
+        text = text.lower()
+        if not text.isascii():
+            text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        found = [self._weigh_with(vectorizer, text) for vectorizer in self._vectorizers]
+        if len(found) == 1:
+            return found[0]
+        columns, weights = zip(*found, strict=True)
+        return np.concatenate(columns), np.concatenate(weights)
+
+    def _weigh_with(self, vectorizer: Vectorizer, text: str) -> tuple[np.ndarray, np.ndarray]:
+        counts: dict[int, int] = {}
+        find = vectorizer.features.get
+        for gram in _ngrams(vectorizer.find(text), vectorizer.smallest, vectorizer.largest):
+            column = find(gram)
+            if column is not None:
+                counts[column] = counts.get(column, 0) + 1
+        columns = np.fromiter(counts, dtype=np.intp, count=len(counts))
+        weights = np.fromiter(counts.values(), dtype=float, count=len(counts))
+        if vectorizer.sublinear:
+            weights = np.log(weights) + 1
+        weights *= self._idf[columns]
+        length = np.sqrt(weights @ weights)
+        return columns, weights / length if length else weights
+
+
+def _ngrams(tokens: list[str], smallest: int, largest: int) -> Iterator[str]:
+    for size in range(smallest, largest + 1):
+        if size == 1:
+            yield from tokens
+        else:
+            yield from map(" ".join, zip(*(tokens[start:] for start in range(size)), strict=False))
+
+
+def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[Vectorizer]:
+    start = 0
+    for each in settings:
+        end = start + each["features"]
+        features = dict(zip(terms[start:end], range(start, end), strict=True))
+        find = re.compile(each["token_pattern"]).findall
+        yield Vectorizer(find, *each["ngram_range"], each["sublinear_tf"], features)
+        start = end
