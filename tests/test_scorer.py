@@ -1,0 +1,102 @@
+"""The service's scorer gives what the trained scikit-learn pipeline gives, for any text and any parameters."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import NOUNS, invent, shipped_params
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_folder import model_bytes
+from parameters import TrainTfidfParameters
+from prepared_data import Part
+from scorer_file import scorer_bytes
+from services.tfidf.scorer import Scorer
+from tfidf_model import train
+
+ACCENTS = ("é", "É", "ﬁ", "ß", "İ", "Ⅷ", "œ", "\u0301", "\x00", "\u200f", "日本", "🙂", "\ud7ff")
+VARIANTS = {
+    "as shipped": {},
+    "subwords and temperature": {"subwords": True, "calibration": "temperature", "class_spread": 0.25},
+    "sublinear and longer n-grams": {"sublinear_tf": True, "ngram_range": [2, 3], "class_spread": 0.0},
+    "two labels": {"labels": "AB"},
+    "two labels and temperature": {"labels": "AB", "calibration": "temperature", "max_features": 40},
+}
+
+
+def parameters(**changes) -> TrainTfidfParameters:
+    return TrainTfidfParameters(**(yaml.safe_load(shipped_params())["train_tfidf"] | changes))
+
+
+def part_of(rows: list[list[str]]) -> Part:
+    texts, labels = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
+    return Part(Path("none"), texts, labels, np.arange(len(rows)))
+
+
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS.keys())
+def models(request):
+    """The pipeline of one variant, and the scorer made of it."""
+    changes = dict(request.param)
+    labels = changes.pop("labels", "ABC")
+    # The labels have to do with the words, so that probabilities are not all alike.
+    rows = [[text + f" mot{label} prêt{label}" * (len(text) % 3), label] for text, label in invent(240, labels=labels)]
+    pipeline = train(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
+    return pipeline, Scorer(scorer_bytes(pipeline))
+
+
+def assert_same(models, texts: list[str]) -> None:
+    pipeline, scorer = models
+    expected = pipeline.predict_proba(texts)
+    actual = np.array([scorer.probabilities(text) for text in texts])
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
+    assert [scorer.labels[place] for place in actual.argmax(axis=1)] == pipeline.predict(texts).tolist()
+
+
+def test_thousands_of_texts_of_known_and_unknown_words(models):
+    generator = random.Random(3)
+    words = [*NOUNS, "mota", "motb", "pretA", "prêtB", "motC", "unknown", *ACCENTS]
+    assert_same(models, [" ".join(generator.choices(words, k=generator.randrange(40))) for _ in range(2000)])
+
+
+@given(st.lists(st.text() | st.lists(st.sampled_from([*NOUNS, *ACCENTS, "motA", " "])).map("".join), min_size=1))
+@settings(max_examples=150, deadline=None)
+def test_any_text(models, texts):
+    assert_same(models, [text.encode("utf-8", "replace").decode() for text in texts])
+
+
+def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
+    pipeline, scorer = models
+    text = f"{NOUNS[0]} {NOUNS[1]} motA prêtB motC motB"
+    svm = pipeline.named_steps["svm"].estimator
+    margins = svm.decision_function(pipeline.named_steps["tfidf"].transform([text]))[0]
+    for label in range(len(scorer.labels)):
+        added = sum(weight for _, weight in scorer.explain(text, label, most=1000))
+        if len(scorer.labels) == 2:
+            sign = 2 * label - 1
+            assert added == pytest.approx(sign * (margins - svm.intercept_[0]))
+        else:
+            assert added == pytest.approx(margins[label] - svm.intercept_[label])
+
+
+def test_the_same_pipeline_gives_the_same_bytes(models):
+    assert scorer_bytes(models[0]) == scorer_bytes(models[0])
+
+
+def test_real_tickets(shared_data):
+    """On thousands of real tickets, with a model of them: the same category for each."""
+    table = pd.read_csv(shared_data("it_tickets.csv.gz"), nrows=8000)
+    rows = table[["Document", "Topic_group"]].values.tolist()
+    pipeline = train(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
+    assert_same((pipeline, Scorer(scorer_bytes(pipeline))), [text for text, _ in rows[5000:]])
+
+
+def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
+    rows = invent(60)
+    pipeline = train(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
+    assert model_bytes(pipeline)
+    with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
+        Scorer(scorer_bytes(pipeline))
