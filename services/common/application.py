@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from services.common import logs, problems
@@ -105,7 +105,7 @@ def describe(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_key: bool) 
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             models = [model for endpoint in endpoints.values() for model in (endpoint.takes, endpoint.gives)]
             for model in (*models, ProblemDetails):
-                described = model.model_json_schema(ref_template=REFERENCE)
+                described = TypeAdapter(model).json_schema(ref_template=REFERENCE, mode="serialization")
                 known.update(described.pop("$defs", {}))
                 known[model.__name__] = described
             if needs_key:

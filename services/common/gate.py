@@ -3,19 +3,20 @@
 import hmac
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from services.common.endpoint import JsonEndpoint
+from services.common.logs import write_access
 from services.common.metrics import Metrics
 from services.common.problems import Problem, respond
 from services.common.settings import Settings
 
-logger = logging.getLogger("services.access")
+logger = logging.getLogger("services")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # They say nothing of any ticket, and probes and Prometheus ask them without a key.
 OPEN_PATHS = frozenset(("/health", "/ready", "/model", "/metrics", "/docs", "/openapi.json"))
@@ -47,7 +48,7 @@ class Gate:
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")
         if not REQUEST_ID.fullmatch(request_id):
-            request_id = uuid.uuid4().hex.encode()
+            request_id = secrets.token_hex(16).encode()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -92,10 +93,8 @@ class Gate:
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
         path = scope["path"] if scope["path"] in self._paths else "other"
-        self._metrics.requests.labels(path, str(status)).inc()
-        self._metrics.latency.labels(path).observe(seconds)
-        self._metrics.in_flight.set(self._in_flight)
+        self._metrics.requested(path, status, seconds, self._in_flight)
         if path not in UNLOGGED_PATHS or status >= 400:
             milliseconds = round(1000 * seconds, 2)
             more = {"request_id": request_id.decode(), "method": scope["method"], "path": path, "status": status}
-            logger.info("request", extra=more | {"milliseconds": milliseconds})
+            write_access(more | {"milliseconds": milliseconds})

@@ -5,8 +5,11 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+ENCODE = json.JSONEncoder(default=str).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -20,7 +23,15 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["traceback"] = "".join(traceback.format_tb(record.exc_info[2]))
-        return json.dumps(line, default=str)
+        return ENCODE(line)
+
+
+def write_access(line: dict[str, Any]) -> None:
+    """Log one request. Not through logging, whose records would cost 40 us, half of what scoring a ticket does."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sys.stderr.write(
+        ENCODE({"at": at, "level": "info", "logger": "services.access", "message": "request"} | line) + "\n"
+    )
 
 
 def configure() -> None:
@@ -28,9 +39,6 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # What no line shows need not be found out for each.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None
     # A request to the registry every other second is not news.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

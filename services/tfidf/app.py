@@ -12,6 +12,7 @@ import sys
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from typing_extensions import NotRequired, TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
 from services.common.application import create_app, describe, serve
 from services.common.endpoint import JsonEndpoint
@@ -28,32 +29,35 @@ BEST = 3
 AT_ONCE = 16
 
 
-class Choice(BaseModel):
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Choice(TypedDict):
     """A category and how probable it is."""
 
     category: str
-    probability: float = Field(ge=0, le=1)
+    probability: Probability
 
 
-class Weight(BaseModel):
+class Weight(TypedDict):
     """An n-gram of the ticket, as the model sees it, and what it added to the category's margin."""
 
     term: str
     weight: float
 
 
-class Prediction(BaseModel):
+class Prediction(TypedDict):
     """Where a ticket goes."""
 
     category: str
-    confidence: float = Field(ge=0, le=1, description="calibrated probability of the category")
-    best: list[Choice] = Field(description="the three most probable categories")
-    needs_review: bool = Field(description="true when the confidence is under the threshold that training has chosen")
+    confidence: Annotated[Probability, Field(description="calibrated probability of the category")]
+    best: Annotated[list[Choice], Field(description="the three most probable categories")]
+    needs_review: Annotated[bool, Field(description="the confidence is under the threshold that training has chosen")]
     model_version: str
-    explanation: list[Weight] | None = Field(None, description="with ?explain=true: what weighed most")
+    explanation: NotRequired[Annotated[list[Weight], Field(description="with ?explain=true: what weighed most")]]
 
 
-class Predictions(BaseModel):
+class Predictions(TypedDict):
     """One prediction for each text of the batch, in its order."""
 
     predictions: list[Prediction]
@@ -83,19 +87,21 @@ def predict(loaded: Loaded[Scorer], text: str, explain: bool, metrics: Metrics) 
     scorer = loaded.model
     probabilities = scorer.probabilities(text)
     order = (-probabilities).argsort(kind="stable")[:BEST].tolist()
-    best = [Choice(category=scorer.labels[label], probability=min(1.0, probabilities[label])) for label in order]
-    confidence = best[0].probability
+    found = [min(1.0, probability) for probability in probabilities[order].tolist()]
+    category, confidence = scorer.labels[order[0]], found[0]
     review = loaded.threshold is None or confidence < loaded.threshold
-    metrics.predicted(best[0].category, confidence, review)
-    weights = [Weight(term=term, weight=weight) for term, weight in scorer.explain(text, order[0])] if explain else None
-    return Prediction(
-        category=best[0].category,
-        confidence=confidence,
-        best=best,
-        needs_review=review,
-        model_version=loaded.version,
-        explanation=weights,
-    )
+    metrics.predicted(category, confidence, review)
+    prediction: Prediction = {
+        "category": category,
+        "confidence": confidence,
+        "best": [{"category": scorer.labels[at], "probability": found[n]} for n, at in enumerate(order)],
+        "needs_review": review,
+        "model_version": loaded.version,
+    }
+    if explain:
+        weights = scorer.explain(text, order[0])
+        prediction["explanation"] = [{"term": term, "weight": weight} for term, weight in weights]
+    return prediction
 
 
 def make_app(settings: Settings) -> Gate:
@@ -113,7 +119,7 @@ def make_app(settings: Settings) -> Gate:
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
             found.append(predict(loaded, text, explain, metrics))
-        return Predictions(predictions=found)
+        return {"predictions": found}
 
     endpoints = {
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),

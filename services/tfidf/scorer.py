@@ -8,6 +8,7 @@ import io
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -88,12 +89,10 @@ class Scorer:
         return np.concatenate(columns), np.concatenate(weights)
 
     def _weigh_with(self, vectorizer: Vectorizer, text: str) -> tuple[np.ndarray, np.ndarray]:
-        counts: dict[int, int] = {}
-        find = vectorizer.features.get
-        for gram in _ngrams(vectorizer.find(text), vectorizer.smallest, vectorizer.largest):
-            column = find(gram)
-            if column is not None:
-                counts[column] = counts.get(column, 0) + 1
+        grams = _ngrams(vectorizer.find(text), vectorizer.smallest, vectorizer.largest)
+        # Counter counts in C, so the n-grams that are no features are counted too, as None.
+        counts = Counter(map(vectorizer.features.get, grams))
+        counts.pop(None, None)
         columns = np.fromiter(counts, dtype=np.intp, count=len(counts))
         weights = np.fromiter(counts.values(), dtype=float, count=len(counts))
         if vectorizer.sublinear:
@@ -103,12 +102,11 @@ class Scorer:
         return columns, weights / length if length else weights
 
 
-def _ngrams(tokens: list[str], smallest: int, largest: int) -> Iterator[str]:
-    for size in range(smallest, largest + 1):
-        if size == 1:
-            yield from tokens
-        else:
-            yield from map(" ".join, zip(*(tokens[start:] for start in range(size)), strict=False))
+def _ngrams(tokens: list[str], smallest: int, largest: int) -> list[str]:
+    grams = list(tokens) if smallest == 1 else []
+    for size in range(max(2, smallest), largest + 1):
+        grams += map(" ".join, zip(*(tokens[start:] for start in range(size)), strict=False))
+    return grams
 
 
 def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[Vectorizer]:

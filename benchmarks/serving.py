@@ -1,0 +1,249 @@
+"""Compare the tfidf service with `mlflow models serve` and with a plain FastAPI service around the same model.
+
+    python benchmarks/serving.py
+
+The model is that of the tracking database's last run, which `dvc repro` has left with its files in models/tfidf. Each
+service runs by itself, as one process, and gets the tickets of the test part from the same client over kept-alive
+connections; the peers take turns, and each figure is the median of the rounds. Memory is the resident set of the
+service's processes after the load; ready is the time from the start of the process to its first answer.
+"""
+
+import argparse
+import asyncio
+import csv
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+import uvloop
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+CLIENTS = (1, 8, 64)
+TICKETS = 3000
+PLAIN = """
+import sys
+sys.path.insert(0, "scripts")
+from pathlib import Path
+from fastapi import FastAPI
+from pydantic import BaseModel
+from model_folder import load_model
+import uvicorn
+
+model = load_model(Path(sys.argv[1]))
+app = FastAPI()
+
+class Ticket(BaseModel):
+    text: str
+
+@app.get("/ping")
+def ping():
+    return "ok"
+
+@app.post("/predict")
+def predict(ticket: Ticket):
+    probabilities = model.predict_proba([ticket.text])[0]
+    best = probabilities.argmax()
+    return {"category": model.classes_[best], "confidence": float(probabilities[best])}
+
+uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
+"""
+
+
+@dataclass
+class Peer:
+    """A service to measure: how it is started, where it answers, and what was found."""
+
+    name: str
+    command: list[str]
+    port: int
+    ready_path: str
+    path: str
+    body: str
+    found: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
+    ready: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments, measure and print the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "tfidf", help="folder; default: models/tfidf")
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "processed", help="default: data/processed")
+    parser.add_argument("--run", help="the MLflow run of that model; default: the latest")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    args = parser.parse_args(argv)
+    from cli import run
+
+    return run(lambda: measure(args))
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Measure all peers and print the tables."""
+    with (args.data / "test.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:TICKETS]
+    peers = make_peers(args.model.resolve(), args.run)
+    for number in range(args.rounds):
+        for peer in peers:
+            print(f"round {number + 1} of {args.rounds}: {peer.name}", file=sys.stderr)
+            measure_once(peer, texts, args.seconds)
+    print(table(peers))
+
+
+def make_peers(model: Path, run_id: str | None) -> list[Peer]:
+    """Return ours and the two others, all with the same model."""
+    import mlflow
+
+    import tracking
+
+    tracking.connect()
+    if run_id is None:
+        latest = mlflow.search_runs(experiment_names=[tracking.experiment_name()], max_results=1, output_format="list")
+        run_id = latest[0].info.run_id
+    python = sys.executable
+    served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local"]
+    return [
+        Peer("ours", [python, "-m", "services.tfidf.app"], 8600, "/ready", "/predict", "text"),
+        Peer("plain FastAPI", [python, "-c", PLAIN, str(model), "8601"], 8601, "/ping", "/predict", "text"),
+        Peer("mlflow models serve", [python, *served, "--port", "8602"], 8602, "/ping", "/invocations", "inputs"),
+    ]
+
+
+def measure_once(peer: Peer, texts: list[str], seconds: float) -> None:
+    """Start a peer, load it with each number of clients, note what it needed, and stop it."""
+    import tracking
+
+    ours = {"PORT": str(peer.port), "MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    started = time.perf_counter()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(peer.command, cwd=ROOT, env=os.environ | ours, start_new_session=True, **quiet)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{peer.port}{peer.ready_path}", process)
+        peer.ready.append(time.perf_counter() - started)
+        requests = [encode(peer, text) for text in texts]
+        uvloop.run(load(peer.port, requests, 8, 1.0))
+        for clients in CLIENTS:
+            peer.found.setdefault(clients, []).append(uvloop.run(load(peer.port, requests, clients, seconds)))
+        peer.megabytes.append(resident_megabytes(os.getpgid(process.pid)))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_ready(url: str, process: subprocess.Popen) -> None:
+    """Return once the service answers; fail when it has ended."""
+    while process.poll() is None:
+        try:
+            with urlopen(url, timeout=1):  # nosec B310
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError(f"the service of {url} has ended with {process.returncode}")
+
+
+def encode(peer: Peer, text: str) -> bytes:
+    """Return the HTTP request that a ticket is to this peer."""
+    body = json.dumps({"text": text} if peer.body == "text" else {"inputs": [text]}).encode()
+    head = f"POST {peer.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Client(asyncio.Protocol):
+    """One kept-alive connection that asks again as soon as it has its answer; light, since it shares the machine."""
+
+    def __init__(self, requests: list[bytes], first: int, end: float, latencies: list[float]) -> None:
+        """Go through the requests from the one numbered first, until the time `end`; done is set then."""
+        self._requests, self._number, self._end, self._latencies = requests, first, end, latencies
+        self._received, self.done = b"", asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        """Note the time once an answer is whole, and ask again."""
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found or len(body) < int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]):
+            return
+        now = time.perf_counter()
+        self._latencies.append(now - self._asked)
+        self._received = b""
+        if not head.startswith(b"HTTP/1.1 200"):
+            self.done.set_exception(RuntimeError(f"an answer begins {head[:40]!r}"))
+        elif now < self._end:
+            self._ask()
+        else:
+            self._transport.close()
+            self.done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail when that was not our doing."""
+        if not self.done.done():
+            self.done.set_exception(error or RuntimeError("the service has closed the connection"))
+
+    def _ask(self) -> None:
+        self._asked = time.perf_counter()
+        self._transport.write(self._requests[self._number % len(self._requests)])
+        self._number += 1
+
+
+async def load(port: int, requests: list[bytes], clients: int, seconds: float) -> tuple[float, float, float]:
+    """Keep that many clients busy; return requests per second and the latency's median and 99th percentile in ms."""
+    latencies: list[float] = []
+    end = time.perf_counter() + seconds
+    loop = asyncio.get_running_loop()
+    made = [Client(requests, 97 * number, end, latencies) for number in range(clients)]
+    for client in made:
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+    await asyncio.gather(*(client.done for client in made))
+    cuts = statistics.quantiles(latencies, n=100)
+    return len(latencies) / seconds, 1000 * cuts[49], 1000 * cuts[98]
+
+
+def resident_megabytes(group: int) -> float:
+    """Return the memory of a process group (Linux)."""
+    pages = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(folder.name)) == group:
+                pages += int((folder / "statm").read_text().split()[1])
+        except OSError:
+            continue  # it has ended meanwhile
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def table(peers: list[Peer]) -> str:
+    """Return what was found, and what ours is against each of the others."""
+    header = ["", *(f"requests/s, {clients} clients" for clients in CLIENTS), "p50, p99 at 8 (ms)", "ready (s)", "MB"]
+    rows = []
+    for peer in peers:
+        rates = [f"{median(peer, clients, 0):,.0f}" for clients in CLIENTS]
+        latency = f"{median(peer, 8, 1):.1f}, {median(peer, 8, 2):.1f}"
+        ready, memory = statistics.median(peer.ready), statistics.median(peer.megabytes)
+        rows.append([peer.name, *rates, latency, f"{ready:.1f}", f"{memory:.0f}"])
+    ours = peers[0]
+    for peer in peers[1:]:
+        rates = [f"{median(ours, clients, 0) / median(peer, clients, 0):.1f} x" for clients in CLIENTS]
+        latency = f"p99 1/{median(peer, 8, 2) / median(ours, 8, 2):.1f}"
+        rows.append([f"ours against {peer.name}", *rates, latency, "", ""])
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def median(peer: Peer, clients: int, which: int) -> float:
+    """Return the median over the rounds of a figure that load() returns."""
+    return statistics.median(figures[which] for figures in peer.found[clients])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
