@@ -1,9 +1,11 @@
 """What the documents say is so: their commands run as written and do what is said, and what they name exists."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -23,6 +25,8 @@ ELSEWHERE = {
         "test_new_data_is_not_scored_on_the_test_split_of_the_old",
     ),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
+    "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
     "python benchmarks/training.py FILE --text-column C --label-column C": (
         "test_documents.py",
         "test_the_benchmark_prints_the_guides_table",
@@ -68,13 +72,13 @@ def in_backticks(document: Path) -> list[str]:
 
 
 def is_there(name: str) -> bool:
-    """Whether a path is in the repository, bare names also in scripts/, or is made by the pipeline or its user."""
+    """Whether a path is in the repository, also in scripts/ or services/, or is made by the pipeline or its user."""
     stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
     declared = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage[kind]]
     outputs = {Path(next(iter(entry))) for entry in declared}
     path = Path(name)
     made = path in {Path(other) for other in MADE} | outputs | {folder for path in outputs for folder in path.parents}
-    return made or (REPOSITORY / path).exists() or (REPOSITORY / "scripts" / path).exists()
+    return made or any((REPOSITORY / place / path).exists() for place in (".", "scripts", "services"))
 
 
 def test_every_command_is_run_by_a_test():
@@ -299,3 +303,18 @@ def test_the_benchmark_prints_the_guides_table(tmp_path):
     assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
     assert [re.split(r" \| ?|, ", row.strip("| "))[0][:4].strip() for row in rows] == ["ours", "(a)", "(b)"]
     assert all(0 < float(figure) for row in rows for figure in row.strip("| ").split(" | ")[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="it reads processes' memory from /proc")
+def test_the_serving_benchmark_prints_its_table(trained, tmp_path, monkeypatch):
+    """On the last of the trained models, which is in the model folder."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{trained.database.as_posix()}")
+    monkeypatch.setenv("MODEL_DIR", str(trained.folder / "model"))
+    places = ("--model", str(trained.folder / "model"), "--data", str(trained.data))
+    command = [sys.executable, "benchmarks/serving.py", *places, "--rounds", "1", "--seconds", "0.5"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    header, _, ours, *others = done.stdout.splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert ours.startswith("| ours | ") and len(others) == 4
