@@ -11,7 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import yaml
-from conftest import REPOSITORY, TrackingServer, run, unpack
+from conftest import REPOSITORY, TrackingServer, environment, run, unpack
 
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
 EXPERIMENT = "callcenterai-tfidf-classification"
@@ -292,6 +292,41 @@ def test_the_guides_commands_do_what_it_says_in_its_order(tmp_path):
             # So that the experiment's figures are compared with those of the same tickets.
             clone.commit("the sample")
         OUTCOMES[line](clone, clone.command(line))
+
+
+@pytest.mark.slow
+def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path):
+    """Change C, `dvc repro`, register, staging, production, list, rollback; and worse parameters are refused."""
+    clone = Clone(tmp_path / "clone")
+    run(clone.folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "2500", "--force")
+    wanted = [line for line in commands(REPOSITORY / "MLOPS_GUIDE.md") if "mlflow_registry.py" in line]
+    promote = [line for line in wanted if line.split()[2] in ("register", "staging", "production")]
+    assert [line.split()[2] for line in promote] == ["register", "staging", "production"]
+
+    def train(C: float) -> None:
+        run(clone.folder, "scripts/set_parameters.py", f"train_tfidf.C={C}")
+        clone.command("dvc repro")
+
+    def stages() -> list[tuple[int, str]]:
+        rows = json.loads(clone.command("python scripts/mlflow_registry.py list --json"))
+        return sorted((row["version"], row["stage"]) for row in rows)
+
+    for C in (0.02, 0.5):
+        train(C)
+        for line in promote:
+            clone.command(line)
+    assert stages() == [(1, "Archived"), (2, "Production")]
+    assert "Production" in clone.command("python scripts/mlflow_registry.py list")
+    assert "version 1: Archived -> Production" in clone.command("python scripts/mlflow_registry.py rollback")
+    assert stages() == [(1, "Production"), (2, "Archived")]
+    train(0.0001)
+    registry = [sys.executable, "scripts/mlflow_registry.py"]
+    clone.command(f"python scripts/mlflow_registry.py register --run-id {clone.runs()[0].info.run_id}")
+    refused = subprocess.run(
+        [*registry, "staging"], cwd=clone.folder, env=environment(), capture_output=True, text=True
+    )
+    assert refused.returncode == 3 and refused.stderr.startswith("refused: ")
+    assert "accuracy" in refused.stderr and stages()[2] == (3, "None")
 
 
 @pytest.mark.slow
