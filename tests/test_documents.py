@@ -26,6 +26,7 @@ ELSEWHERE = {
     ),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
     "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
     "python benchmarks/training.py FILE --text-column C --label-column C": (
         "test_documents.py",
@@ -353,3 +354,13 @@ def test_the_serving_benchmark_prints_its_table(trained, tmp_path, monkeypatch):
     header, _, ours, *others = done.stdout.splitlines()
     assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
     assert ours.startswith("| ours | ") and len(others) == 4
+
+
+@pytest.mark.slow
+def test_the_registry_benchmark_prints_its_table(desk):
+    desk.register("good")
+    command = [sys.executable, "benchmarks/registry.py", "--rounds", "1"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    _, _, bare, ours = (line.strip("| ").split(" | ") for line in printed.splitlines())
+    assert (bare[0], ours[0]) == ("bare MlflowClient query", "mlflow_registry.py list")
+    assert float(ours[2]) == pytest.approx(float(ours[1]) / float(bare[1]), abs=0.05)
