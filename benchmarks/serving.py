@@ -2,10 +2,10 @@
 
     python benchmarks/serving.py
 
-The model is that of the tracking database's last run, which `dvc repro` has left with its files in models/tfidf. Each
-service runs by itself, as one process, and gets the tickets of the test part from the same client over kept-alive
-connections; the peers take turns, and each figure is the median of the rounds. Memory is the resident set of the
-service's processes after the load; ready is the time from the start of the process to its first answer.
+The model is the one in models/tfidf, which MLflow serves from the run that has logged it. Each service runs by itself,
+as one process, and gets the tickets of the test part from the same client over kept-alive connections; the peers take
+turns, and each figure is the median of the rounds. Memory is the resident set of the service's processes after the
+load; ready is the time from the start of the process to its first answer. Needs Linux, for /proc.
 """
 
 import argparse
@@ -21,8 +21,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
-
-import uvloop
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -77,7 +75,6 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "tfidf", help="folder; default: models/tfidf")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "processed", help="default: data/processed")
-    parser.add_argument("--run", help="the MLflow run of that model; default: the latest")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     args = parser.parse_args(argv)
@@ -90,26 +87,27 @@ def measure(args: argparse.Namespace) -> None:
     """Measure all peers and print the tables."""
     with (args.data / "test.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:TICKETS]
-    peers = make_peers(args.model.resolve(), args.run)
+    peers = make_peers(args.model.resolve())
     for number in range(args.rounds):
         for peer in peers:
             print(f"round {number + 1} of {args.rounds}: {peer.name}", file=sys.stderr)
-            measure_once(peer, texts, args.seconds)
+            measure_once(peer, texts, args.seconds, args.model.resolve())
     print(table(peers))
 
 
-def make_peers(model: Path, run_id: str | None) -> list[Peer]:
+def make_peers(model: Path) -> list[Peer]:
     """Return ours and the two others, all with the same model."""
-    import mlflow
-
     import tracking
+    from cli import UserError
+    from model_folder import MODEL_FILE, read_metadata
 
-    tracking.connect()
-    if run_id is None:
-        latest = mlflow.search_runs(experiment_names=[tracking.experiment_name()], max_results=1, output_format="list")
-        run_id = latest[0].info.run_id
+    experiment, client = tracking.connect(), tracking.make_client()
+    logged = f"tags.model_sha256 = '{read_metadata(model)['files'][MODEL_FILE]}'"
+    runs = client.search_runs([experiment], logged, max_results=1)
+    if not runs:
+        raise UserError(f"no run in {tracking.tracking_uri()} has logged {model}: `python scripts/log_run.py` does")
     python = sys.executable
-    served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local"]
+    served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{runs[0].info.run_id}/model", "--env-manager", "local"]
     return [
         Peer("ours", [python, "-m", "services.tfidf.app"], 8600, "/ready", "/predict", "text"),
         Peer("plain FastAPI", [python, "-c", PLAIN, str(model), "8601"], 8601, "/ping", "/predict", "text"),
@@ -117,11 +115,14 @@ def make_peers(model: Path, run_id: str | None) -> list[Peer]:
     ]
 
 
-def measure_once(peer: Peer, texts: list[str], seconds: float) -> None:
+def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> None:
     """Start a peer, load it with each number of clients, note what it needed, and stop it."""
+    import uvloop
+
     import tracking
 
-    ours = {"PORT": str(peer.port), "MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)}
+    ours |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(peer.command, cwd=ROOT, env=os.environ | ours, start_new_session=True, **quiet)
@@ -142,6 +143,7 @@ def wait_until_ready(url: str, process: subprocess.Popen) -> None:
     """Return once the service answers; fail when it has ended."""
     while process.poll() is None:
         try:
+            # bandit fears file: addresses; this one is http://127.0.0.1 and a path of ours, always.
             with urlopen(url, timeout=1):  # nosec B310
                 return
         except OSError:

@@ -264,6 +264,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return Trained(tmp_path_factory.mktemp("trained"), patch)
 
 
+@pytest.fixture(scope="session")
+def folders(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Model folders as `mlflow_registry.py export` leaves them, for services: "good" and "bad"."""
+    import mlflow_registry
+
+    place = tmp_path_factory.mktemp("exported")
+    shutil.copy(trained.database, place / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(place / 'mlflow.db').as_posix()}")
+        for number, name in enumerate(("good", "bad"), 1):
+            assert mlflow_registry.main(["register", "--run-id", trained.runs[name]]) == 0
+            assert mlflow_registry.main(["export", str(number), str(place / name)]) == 0
+    return {name: place / name for name in ("good", "bad")}
+
+
 @pytest.fixture
 def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
     """Runs registry commands."""

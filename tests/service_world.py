@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 
 from conftest import REPOSITORY, environment, free_port, wait_until
 
+TFIDF = [sys.executable, "-m", "services.tfidf.app"]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -31,13 +30,13 @@ class Answer(NamedTuple):
 class Service:
     """A running service; its log is in a file of `folder`."""
 
-    def __init__(self, folder: Path, module: str = "services.tfidf.app", **variables: Any) -> None:
+    def __init__(self, folder: Path, **variables: Any) -> None:
         self.port = free_port()
         self.log = folder / f"service-{self.port}.log"
         ours = {"PORT": self.port, "POLL_SECONDS": 0.2} | variables
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                TFIDF,
                 cwd=REPOSITORY,
                 env=environment() | {name: str(value) for name, value in ours.items()},
                 stdout=log,
@@ -89,11 +88,6 @@ class Service:
         lines = self.get("/metrics").body.decode().splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)
 
-    def stop(self) -> int:
-        """Ask the process to end, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
     def lines(self) -> list[dict[str, Any]]:
         """Return the log."""
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
@@ -137,10 +131,10 @@ class Load:
         return list(dict.fromkeys(version for _, version in self.found))
 
 
-def fails_to_start(module: str = "services.tfidf.app", **variables: Any) -> str:
+def fails_to_start(**variables: Any) -> str:
     """Return the one line with which a service refuses to start."""
     done = subprocess.run(
-        [sys.executable, "-m", module],
+        TFIDF,
         cwd=REPOSITORY,
         env=environment() | {name: str(value) for name, value in variables.items()},
         capture_output=True,
@@ -149,6 +143,3 @@ def fails_to_start(module: str = "services.tfidf.app", **variables: Any) -> str:
     )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr.removeprefix("error: ").strip()
-
-
-WINDOWS = os.name == "nt"

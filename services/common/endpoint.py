@@ -1,7 +1,7 @@
-"""A path that takes one JSON body and answers with another: what predictions need, at a third of the framework's cost.
+"""A path that takes one JSON body and answers with another: what predictions need, without the framework's cost.
 
-FastAPI spends about 170 us on finding the route, solving dependencies and wrapping the call, where scoring a ticket
-takes 80. So these paths are answered before FastAPI sees the request, and are only described in its OpenAPI document.
+Going through FastAPI's routes, dependencies and wrappers took about 140 us a request, where scoring a ticket takes 80
+(profiled, November 2026). So these paths are answered before FastAPI sees them, and only described in its document.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ class Metrics:
         self.in_flight.set(in_flight)
 
     def _labelled(self, metric: Any, *labels: str) -> Any:
-        """Return a metric with its labels; finding it in prometheus_client takes a lock and 4 us each time."""
+        """Return a metric with its labels; prometheus_client takes a lock to find it, each time."""
         found = self._children.get((metric, labels))
         if found is None:
             found = self._children[metric, labels] = metric.labels(*labels)

@@ -101,7 +101,7 @@ class RegistrySource:
         self._client = httpx.Client(base_url=base, headers=headers, auth=auth, timeout=TIMEOUT_SECONDS)
 
     def current(self) -> Hashable:
-        """Return the version's number and the hash that the registry keeps of its metadata."""
+        """Return the version's number, the hash that the registry keeps of its metadata, and its stage."""
         if self._alias:
             path, asked = "registered-models/alias", {"name": self._name, "alias": self._alias}
         else:
@@ -109,7 +109,9 @@ class RegistrySource:
         try:
             found = self._get(f"/api/2.0/mlflow/{path}", asked).json()["model_version"]
             tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-            return str(found["version"]), tags.get("metadata_sha256", ""), tags.get("stage")
+            # The alias is moved first and the tag follows: that is one promotion, not two.
+            stage = STAGES.get(self._alias) if self._alias else tags.get("stage")
+            return str(found["version"]), tags.get("metadata_sha256", ""), stage
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(f"the registry gives no usable answer ({type(error).__name__})") from None
 
@@ -122,7 +124,7 @@ class RegistrySource:
         parsed = _parse(metadata)
         files = {name: self._file(version, name) for name in self._wanted}
         _check(parsed, files)
-        return ModelFiles(parsed, files, version, STAGES.get(self._alias or "", stage))
+        return ModelFiles(parsed, files, version, stage)
 
     def _file(self, version: str, name: str) -> bytes:
         return self._get("/model-versions/get-artifact", {"name": self._name, "version": version, "path": name}).content

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -49,22 +48,15 @@ def install(app: FastAPI) -> None:
     async def answer_framework(_: Request, error: Any) -> Response:
         return respond(Problem(error.status_code, str(error.detail), error.headers))
 
-    async def answer_parameter(_: Request, error: Any) -> Response:
-        return respond(Problem(422, "a parameter of the request is not valid", errors=_lines(error.errors())))
-
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_framework)
-    app.add_exception_handler(RequestValidationError, answer_parameter)
 
 
 def invalid_body(error: ValidationError) -> Problem:
     """Return the problem of a body that is not as documented; it names places and rules, never what stood there."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return Problem(422, "the body is not what /docs describes", errors=_lines(found))
-
-
-def _lines(found: Any) -> list[str]:
-    return [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
+    errors = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
+    return Problem(422, "the body is not what /docs describes", errors=errors)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
