@@ -145,10 +145,12 @@ class Desk:
         import mlflow
         from mlflow.exceptions import MlflowException
 
+        # Asked once: MLflow would read the whole registered model, with its history, for each file of models:/NAME/1.
+        place = self.registry.client.get_model_version_download_uri(self.registry.name, str(version.number))
+
         def fetch_checked(name: str, recorded: str | None) -> Path:
-            uri = f"models:/{self.registry.name}/{version.number}/{name}"
             try:
-                mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
+                mlflow.artifacts.download_artifacts(artifact_uri=f"{place}/{name}", dst_path=str(folder))
             except (MlflowException, OSError) as error:
                 told = " ".join(str(error).split())
                 raise UserError(f"{name} of version {version.number} cannot be fetched ({told})") from None
