@@ -1,7 +1,11 @@
 """The registry through its command line, on a real MLflow database: stages, gates, history, rollback, export."""
 
+import contextlib
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -12,7 +16,7 @@ import pytest
 from registry_world import EXPERIMENT, NAME
 
 import mlflow_registry
-from conftest import write_params
+from conftest import REPOSITORY, environment, free_port, write_params
 
 
 def test_from_training_to_production_and_back(desk):
@@ -178,14 +182,15 @@ def test_rollback_brings_production_back_after_somebody_deleted_it(desk):
     assert desk.stages() == {1: "Production"}
 
 
-def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(desk, trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["model.skops", "scorer.npz", "metadata.json"])
+def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(desk, trained, tmp_path, monkeypatch, name):
     """Whoever can write the artifact store cannot get a file of theirs loaded: the hash is in the registry."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", desk.uri)
     desk.register("good")
     client = mlflow.MlflowClient(desk.uri)
     run = client.get_run(trained.runs["good"])
     place = client.get_logged_model(run.outputs.model_outputs[0].model_id).artifact_location
-    model = Path(url2pathname(urlparse(place).path)) / "model.skops"
+    model = Path(url2pathname(urlparse(place).path)) / name
     original = model.read_bytes()
     try:
         model.write_bytes(original + b"x")
@@ -194,7 +199,7 @@ def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(desk, trained, t
         assert "is not the file whose SHA-256 was recorded" in desk.run("export", "1", str(tmp_path / "out"), code=2)
         assert not (tmp_path / "out").exists()
         model.unlink()
-        assert "model.skops of version 1 cannot be fetched" in desk.run("staging", code=3)
+        assert f"{name} of version 1 cannot be fetched" in desk.run("staging", code=3)
     finally:
         model.write_bytes(original)
 
@@ -293,3 +298,45 @@ def test_a_model_without_versions_is_empty_and_not_an_error(desk):
     assert desk.read("history", "--model", "transformer") == []
     assert "no version yet" in desk.run("staging", code=2)
     assert "no finished training" in desk.run("register", "--model", "transformer", code=2)
+
+
+@pytest.mark.parametrize("command", ["list", "history", "register", "staging", "rollback"])
+def test_a_server_that_is_down_is_one_line(desk, command):
+    desk.monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    said = desk.run(command, code=2)
+    assert "cannot use the MLflow tracking store http://127.0.0.1:" in said and "start the server" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to look through")
+def test_colour_is_for_terminals_unless_no_color_is_set(desk):
+    """A pipe gets none."""
+    desk.register("good", "bad")
+    desk.run("staging", "--version", "2", code=3)
+
+    def shown(**variables: str) -> bytes:
+        ours, theirs = os.openpty()
+        arguments = ["check", "2", "--params", str(desk.params), "--data", str(desk.trained.data)]
+        variables |= {"TERM": "xterm", "MLFLOW_TRACKING_URI": desk.uri}
+        command = [sys.executable, "scripts/mlflow_registry.py", *arguments]
+        done = subprocess.Popen(command, cwd=REPOSITORY, env=environment() | variables, stdout=theirs)
+        os.close(theirs)
+        found = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side has closed
+            while part := os.read(ours, 10_000):
+                found += part
+        os.close(ours)
+        assert done.wait() == 3 and b"REFUSES" in found
+        return found
+
+    assert b"\x1b[31m" in shown()
+    assert b"\x1b[31m" not in shown(NO_COLOR="1")
+    assert "\x1b" not in run_check(desk)
+
+
+def run_check(desk) -> str:
+    """Return what `check 2` prints into a pipe."""
+    desk.capsys.readouterr()
+    arguments = ["check", "2", "--params", str(desk.params), "--data", str(desk.trained.data)]
+    assert mlflow_registry.main(arguments) == 3
+    return desk.capsys.readouterr().out
