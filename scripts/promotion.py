@@ -148,17 +148,20 @@ class Desk:
         # Asked once: MLflow would read the whole registered model, with its history, for each file of models:/NAME/1.
         place = self.registry.client.get_model_version_download_uri(self.registry.name, str(version.number))
 
-        def fetch_checked(name: str, recorded: str | None) -> Path:
+        def fetch_checked(name: str, recorded: str) -> Path:
             try:
                 mlflow.artifacts.download_artifacts(artifact_uri=f"{place}/{name}", dst_path=str(folder))
             except (MlflowException, OSError) as error:
                 told = " ".join(str(error).split())
                 raise UserError(f"{name} of version {version.number} cannot be fetched ({told})") from None
-            if recorded is None or sha256(folder / name) != recorded:
+            if sha256(folder / name) != recorded:
                 raise UserError(f"{name} of version {version.number} is not the file whose SHA-256 was recorded")
             return folder / name
 
-        metadata = fetch_checked(METADATA_FILE, version.tags.get("metadata_sha256"))
+        recorded = version.tags.get("metadata_sha256")
+        if not recorded:
+            raise UserError(f"version {version.number} was registered without its metadata's SHA-256; train it again")
+        metadata = fetch_checked(METADATA_FILE, recorded)
         for name, recorded in json.loads(metadata.read_text(encoding="utf-8"))["files"].items():
             fetch_checked(name, recorded)
         return folder

@@ -204,6 +204,13 @@ def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(desk, trained, t
         model.write_bytes(original)
 
 
+def test_a_version_of_an_older_release_is_refused_with_advice(desk):
+    """Its registration kept no hash of its metadata."""
+    desk.register("good")
+    mlflow.MlflowClient(desk.uri, desk.uri).delete_model_version_tag(NAME, "1", "metadata_sha256")
+    assert "registered without its metadata's SHA-256; train it again" in desk.run("staging", code=3)
+
+
 def test_export_leaves_a_folder_that_the_safe_path_loads(desk, tmp_path):
     from model_folder import load_model
 
