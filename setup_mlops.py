@@ -2,6 +2,7 @@
 
     python setup_mlops.py                       environment, sample tickets, pipeline, metrics
     python setup_mlops.py --input tickets.csv --text-column text --label-column category
+    python setup_mlops.py transformer           also what training the transformer needs: PyTorch
     python setup_mlops.py test                  formatting, lint, security patterns, tests with coverage
     python setup_mlops.py test -k prepare       the same, with arguments for pytest and without the coverage gate
 
@@ -29,6 +30,7 @@ OLDEST_PYTHON = (3, 11)
 # made when a module is first imported: compiling all of it takes longer than the pipeline.
 UV = "uv==0.13.9"
 REQUIREMENTS = "requirements-mlops.txt"
+TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
 NEEDED = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INSTALLING = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
@@ -82,6 +84,8 @@ def main(argv: list[str] | None = None) -> int:
         missing = [name for name in NEEDED if not (ROOT / name).is_file()]
         if missing:
             raise UserError(f"{ROOT} has no {', '.join(missing)}: this works in a copy of the whole repository only")
+        if options.command == "transformer":
+            return install_transformer(venv)
         return run_checks(venv, options.pytest) if options.command == "test" else set_up(venv, options)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -105,7 +109,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--label-column", metavar="COLUMN", help="the column with its category")
     parser.add_argument("--test-input", metavar="FILE", help="an official test split; with --input the default is none")
     parser.add_argument("--venv", metavar="DIR", default=ROOT / ".venv", help="default: .venv beside this file")
-    commands = parser.add_subparsers(dest="command", metavar="test")
+    commands = parser.add_subparsers(dest="command", metavar="transformer | test")
+    commands.add_parser("transformer", help="install what training the transformer needs")
     # Another prefix character, so that -k and --lf are left to pytest.
     test = commands.add_parser("test", help="run all checks and tests", prefix_chars="\0", add_help=False)
     test.add_argument("pytest", nargs="*")
@@ -194,7 +199,7 @@ def install_packages(venv: Venv) -> None:
     """Install the requirements with uv, or with pip where uv cannot be had."""
     say(f"{venv.folder}: installing {REQUIREMENTS}; the first time this downloads some hundred MB")
     locked = ("install", "--quiet", "--require-hashes", "-r", ROOT / REQUIREMENTS)
-    pip = (venv.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1")
+    pip = pip_of(venv)
     if call(venv.python, "-m", "ensurepip", "--upgrade", "--default-pip", venv=venv, quiet=True):
         raise UserError("pip could not be put into the environment; see above")
     # uv would be built from source, with Rust, where it has no wheel: pip is quicker there.
@@ -205,6 +210,23 @@ def install_packages(venv: Venv) -> None:
     say("uv could not do it; trying pip, which takes some minutes")
     if call(*pip, *locked, venv=venv, quiet=True):
         raise UserError("the packages could not be installed (see above): check the network, then run this again")
+
+
+def install_transformer(venv: Venv) -> int:
+    """Install what training the transformer needs into the environment; return 0."""
+    install(venv)
+    started = time.monotonic()
+    say(f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS}; the first time this downloads some hundred MB")
+    # With pip, which takes the machine's own settings: which build of PyTorch is right is for them to say.
+    if call(*pip_of(venv), "install", "--quiet", "-r", ROOT / TRANSFORMER_REQUIREMENTS, venv=venv, quiet=True):
+        raise UserError("PyTorch could not be installed (see above): check the network, then run this again")
+    say(f"{venv.folder}: ready to train the transformer, after {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def pip_of(venv: Venv) -> tuple[Any, ...]:
+    """Return the environment's pip, which does not try a dead server again and again."""
+    return venv.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1"
 
 
 def make_sample(venv: Venv) -> int:

@@ -153,6 +153,17 @@ def test_without_a_network_one_line_says_so(root, calls, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: the packages could not be installed")
 
 
+def test_pytorch_is_installed_only_when_it_is_asked_for(root, installed, calls, capsys):
+    """By pip, which takes the machine's settings, and after everything else; a failure says what to do."""
+    assert setup_mlops.main(["test"]) == 0
+    assert not any(setup_mlops.TRANSFORMER_REQUIREMENTS in call for call in calls)
+    assert setup_mlops.main(["transformer"]) == 0
+    assert calls[-1].startswith("-m pip ") and calls[-1].endswith(setup_mlops.TRANSFORMER_REQUIREMENTS)
+    calls.codes["pip"] = 1
+    assert setup_mlops.main(["transformer"]) == 2
+    assert "PyTorch could not be installed" in capsys.readouterr().err
+
+
 def test_a_copy_of_the_script_alone_is_refused(root, calls, capsys):
     (root / "dvc.yaml").unlink()
     assert setup_mlops.main([]) == 2
