@@ -28,13 +28,15 @@ def log(folders: dict[str, Path]) -> None:
     from model_folder import load_model, read_metadata
 
     metadata = read_metadata(folders["model"])
-    pipeline = load_model(folders["model"])
+    model = load_model(folders["model"])
     if not folders["metrics"].is_file():
         raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
 
     import tracking
+    from model_kinds import kind_named
 
-    print(f"MLflow run {tracking.log_training(tracking.connect(), pipeline, metadata, folders)}")
+    experiment = tracking.connect(kind_named(metadata["name"]))
+    print(f"MLflow run {tracking.log_training(experiment, model, metadata, folders)}")
 
 
 if __name__ == "__main__":

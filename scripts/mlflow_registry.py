@@ -32,16 +32,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import UserError, run
+from model_kinds import KINDS
 
 if TYPE_CHECKING:
     from promotion import Desk
     from registry import Change, State
-
-# The registered model of each kind, and the experiment whose runs it comes from.
-MODELS = {
-    "tfidf": ("callcenterai-tfidf-classifier", "callcenterai-tfidf-classification"),
-    "transformer": ("callcenterai-transformer-classifier", "callcenterai-transformer-classification"),
-}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Return the options of one command."""
     everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--model", choices=MODELS, default="tfidf", help="default: %(default)s")
+    everywhere.add_argument("--model", choices=KINDS, default="tfidf", help="default: %(default)s")
     judging = argparse.ArgumentParser(add_help=False)
     judging.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     judging.add_argument(
@@ -119,15 +114,12 @@ def make_desk(options: argparse.Namespace) -> "Desk":
     from registry import Registry
 
     params = read_parameters(options.params, "registry", RegistryParameters) if hasattr(options, "params") else None
-    name, experiment = MODELS[options.model]
-    if options.model == "tfidf":
-        experiment = tracking.experiment_name()
     database = tracking.local_database()
     # MLflow would make an empty one, and take seconds for it.
     if database and not database.is_file():
-        raise UserError(f"{database}: no such file; `dvc repro` trains a model and makes it")
-    registry = Registry(tracking.make_client(), name, database, tracking.ROOT)
-    return Desk(registry, params, getattr(options, "data", None), experiment)
+        raise UserError(f"{database}: no such file; `{KINDS[options.model].command}` trains a model and makes it")
+    registry = Registry(tracking.make_client(), KINDS[options.model].registered, database, tracking.ROOT)
+    return Desk(registry, params, getattr(options, "data", None), tracking.experiment_name(options.model))
 
 
 def register(desk: "Desk", options: argparse.Namespace) -> int:

@@ -9,9 +9,13 @@ from typing import Any
 
 from cli import UserError
 from files import sha256
+from model_kinds import KINDS
 
 MODEL_FILE = "model.skops"
 SCORER_FILE = "scorer.npz"
+ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
+TOKENIZER_FILE = "tokenizer.json"
 METADATA_FILE = "metadata.json"
 # What a model of ours may hold beyond skops's own list of safe types; fixed here, never read from the model's file.
 TRUSTED_TYPES = [
@@ -46,22 +50,33 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 
 def load_model(folder: Path) -> Any:
-    """Return the fitted pipeline, after the SHA-256 of each file was found equal to the one in the metadata."""
-    recorded = read_metadata(folder).get("files", {})
-    for name in dict.fromkeys((MODEL_FILE, *recorded)):
+    """Return the trained model, after the SHA-256 of each file was found equal to the one in the metadata."""
+    metadata = read_metadata(folder)
+    again = command_for(metadata)
+    for name, recorded in metadata.get("files", {MODEL_FILE: ""}).items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{path}: no such file; `dvc checkout` or `dvc repro` brings it back")
-        if sha256(path) != recorded.get(name):
-            raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `dvc repro -f` trains it again")
-    return read_model(folder / MODEL_FILE)
+            raise UserError(f"{path}: no such file; `dvc checkout` or `{again}` brings it back")
+        if sha256(path) != recorded:
+            raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `{again} -f` trains it again")
+    return read_model(folder)
 
 
-def read_model(path: Path) -> Any:
-    """Return the fitted pipeline of a file whose hash was found right; nothing is unpickled.
+def command_for(metadata: dict[str, Any]) -> str:
+    """Return the command that trains a model of this metadata's kind."""
+    return next((kind.command for kind in KINDS.values() if kind.registered == metadata.get("name")), "dvc repro")
 
-    Raises a UserError when the file holds a type that no model of ours has.
+
+def read_model(folder: Path) -> Any:
+    """Return the model of a folder whose hashes were found right; nothing is unpickled.
+
+    Raises a UserError when a file holds a type that no model of ours has, or is none that can be read.
     """
+    metadata = read_metadata(folder)
+    return _read_onnx(folder, metadata) if ONNX_FILE in metadata["files"] else _read_skops(folder / MODEL_FILE)
+
+
+def _read_skops(path: Path) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -71,9 +86,21 @@ def read_model(path: Path) -> Any:
         raise UserError(f"{path.name} is refused: {' '.join(str(error).split())}") from None
 
 
-def library_versions() -> dict[str, str]:
+def _read_onnx(folder: Path, metadata: dict[str, Any]) -> Any:
+    from onnx_classifier import OnnxClassifier
+
+    served = metadata["serves"]
+    model, tokenizer = ((folder / name).read_bytes() for name in (served, TOKENIZER_FILE))
+    try:
+        return OnnxClassifier(model, tokenizer, metadata["labels"])
+    except Exception as error:
+        # ONNX Runtime and tokenizers have no exception type of their own for a file that they cannot read.
+        raise UserError(f"{served} or {TOKENIZER_FILE} is refused: {' '.join(str(error).split())}") from None
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     """Return the versions that decide whether a stored model can be read and gives the same answers."""
-    return {name: version(name) for name in LIBRARIES}
+    return {name: version(name) for name in names}
 
 
 def git_state(root: Path) -> dict[str, Any]:

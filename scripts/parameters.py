@@ -102,6 +102,50 @@ class TrainTfidfParameters(Parameters):
         return self
 
 
+class TrainTransformerParameters(Parameters):
+    """Section `train_transformer`; params.yaml says what each one does."""
+
+    encoder: Name
+    max_tokens: int = Field(ge=4, le=8192)
+    vocabulary: int = Field(ge=100, le=1_000_000)
+    min_count: int = Field(ge=1)
+    layers: int = Field(ge=1, le=48)
+    width: int = Field(ge=8, le=4096)
+    heads: int = Field(ge=1, le=64)
+    feed_forward: int = Field(ge=8, le=16384)
+    members: int = Field(ge=1, le=10)
+    dropout: float = Field(ge=0, lt=1)
+    masked: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    epochs: int = Field(ge=1, le=1000)
+    patience: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=4096)
+    learning_rate: float | None = Field(gt=0, lt=1)
+    weight_decay: float = Field(ge=0, lt=1)
+    precision: Literal["float32", "int8"]
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    # The seed of each epoch is this one plus its number.
+    random_state: int = Field(ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "TrainTransformerParameters":
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads (they are {self.width} and {self.heads})")
+        return self
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the encoder starts from random weights."""
+        return self.encoder == "scratch"
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The rate in force, at the height of its cycle."""
+        return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
+
+
 class RegistryParameters(Parameters):
     """Section `registry`; params.yaml says what each one does."""
 

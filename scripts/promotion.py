@@ -13,7 +13,7 @@ import gates
 from cli import UserError
 from files import sha256
 from gates import Judged, Refused, Verdict
-from model_folder import METADATA_FILE, MODEL_FILE, read_model
+from model_folder import METADATA_FILE, read_model
 from parameters import RegistryParameters
 from registry import NONE, PRODUCTION, STAGING, Change, Move, Registry, State, Version
 
@@ -131,7 +131,7 @@ class Desk:
         """Return the version's pipeline, None when it cannot be loaded safely, and the verdicts on loading it."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                pipeline = read_model(self.fetch(version, Path(folder)) / MODEL_FILE)
+                pipeline = read_model(self.fetch(version, Path(folder)))
             except UserError as error:
                 return None, [Verdict("loads", False, f"{error}; promote another version", final=True)]
         loads = Verdict("loads", True, "SHA-256 as recorded, known types only")

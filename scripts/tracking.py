@@ -13,10 +13,10 @@ from typing import Any
 
 from cli import UserError
 from files import dvc_md5, sha256
-from model_folder import METADATA_FILE, MODEL_FILE
+from model_folder import METADATA_FILE, ONNX_FILE
+from model_kinds import KINDS, kind_named
 
 ROOT = Path(__file__).resolve().parents[1]
-DEFAULT_EXPERIMENT = "callcenterai-tfidf-classification"
 # What MLflow accepts in one request.
 METRICS_AT_ONCE = 1000
 
@@ -26,11 +26,11 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(ROOT / 'mlflow.db').as_posix()}"
 
 
-def connect() -> str:
-    """Point MLflow at the tracking store and return the experiment's id; a UserError when it cannot be reached."""
+def connect(kind: str) -> str:
+    """Point MLflow at the tracking store and return the id of the kind's experiment, or raise a UserError."""
     client = make_client()
     with unreachable_is_said():
-        name = experiment_name()
+        name = experiment_name(kind)
         experiment = client.get_experiment_by_name(name)
         if experiment:
             return experiment.experiment_id
@@ -38,9 +38,10 @@ def connect() -> str:
         return client.create_experiment(name, (database.parent / "mlruns").as_uri() if database else None)
 
 
-def experiment_name() -> str:
-    """Return MLFLOW_EXPERIMENT_NAME, or ours."""
-    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+def experiment_name(kind: str) -> str:
+    """Return the experiment of a kind of model: ours, or for tfidf, the main one, MLFLOW_EXPERIMENT_NAME."""
+    chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") if kind == "tfidf" else None
+    return chosen or KINDS[kind].experiment
 
 
 def local_database() -> Path | None:
@@ -101,7 +102,7 @@ def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, 
         client.set_terminated(run.info.run_id, status)
 
 
-def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
+def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
     """Log a finished training as one run and return its id.
 
     folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created now, with the
@@ -116,12 +117,12 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
         }
         # The metadata vouches for every file of the model, and its own hash is kept here.
         tags["metadata_sha256"] = sha256(folders["model"] / METADATA_FILE)
-        tags["model_sha256"] = metadata["files"][MODEL_FILE]
+        tags["model_sha256"] = next(iter(metadata["files"].values()))
         run = client.create_run(
             experiment_id,
             start_time=int(metadata["started_at"] * 1000),
             tags={name: str(value) for name, value in tags.items() if value is not None},
-            run_name=f"tfidf-{tags['model_sha256'][:8]}",
+            run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
         )
         with mlflow.start_run(run_id=run.info.run_id):
             mlflow.log_params(metadata["parameters"])
@@ -132,8 +133,9 @@ def log_training(experiment_id: str, pipeline: Any, metadata: dict[str, Any], fo
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")
             texts = _log_data(metadata)
-            model_id = _log_model(pipeline, texts, metadata)
-            # MLflow has written the pipeline anew, in other bytes. The file whose hash is recorded takes that file's
+            log_model = _log_onnx if ONNX_FILE in metadata["files"] else _log_pipeline
+            model_id = log_model(model, texts, metadata, folders["model"])
+            # MLflow has written the model anew, in other bytes. The file whose hash is recorded takes that file's
             # place, with the scorer and the metadata beside it, so that what is registered is what was judged.
             for name in (*metadata["files"], METADATA_FILE):
                 client.log_model_artifact(model_id, str(folders["model"] / name))
@@ -185,7 +187,7 @@ def _log_data(metadata: dict[str, Any]) -> list[str]:
     return example or ["my laptop does not start"]
 
 
-def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> str:
+def _log_pipeline(pipeline: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
     """Log the pipeline as an MLflow model named "model" and return the model's id."""
     import mlflow
     import numpy as np
@@ -203,9 +205,31 @@ def _log_model(pipeline: Any, texts: list[str], metadata: dict[str, Any]) -> str
         serialization_format="skops",
         skops_trusted_types=TRUSTED_TYPES,
         # Given, so that MLflow does not spend seconds on finding them out.
-        pip_requirements=[f"{name}=={version}" for name, version in metadata["libraries"].items()],
+        pip_requirements=_requirements(metadata),
     )
     return logged.model_id
+
+
+def _log_onnx(model: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
+    """Log the exported transformer as an MLflow model of its onnx flavor, which takes token ids; return its id."""
+    import mlflow
+    import onnx
+    from mlflow.models import infer_signature
+
+    example = model.inputs_of(texts)
+    logged = mlflow.onnx.log_model(
+        onnx.load(folder / ONNX_FILE),
+        name="model",
+        signature=infer_signature(example, {"probabilities": model.predict_proba(texts).astype("float32")}),
+        pip_requirements=_requirements(metadata),
+        save_as_external_data=False,
+    )
+    return logged.model_id
+
+
+def _requirements(metadata: dict[str, Any]) -> list[str]:
+    # A local build, such as torch's 2.13.0+cpu, is nowhere to be had by that name.
+    return [f"{name}=={version.partition('+')[0]}" for name, version in metadata["libraries"].items()]
 
 
 def _short(error: BaseException) -> str:

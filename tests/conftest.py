@@ -279,6 +279,15 @@ def folders(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {name: place / name for name in ("good", "bad")}
 
 
+@pytest.fixture(scope="session")
+def transformer(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small transformer, trained on the tickets of `trained` and tracked in a database of its own."""
+    from transformer_world import Transformer
+
+    with pytest.MonkeyPatch.context() as patch:
+        return Transformer(trained, tmp_path_factory.mktemp("transformer"), patch)
+
+
 @pytest.fixture
 def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
     """Runs registry commands."""
