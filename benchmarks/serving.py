@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
@@ -65,6 +66,7 @@ class Peer:
     ready_path: str
     path: str
     body: str
+    environment: dict[str, str] = field(default_factory=dict)
     found: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
     ready: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
@@ -72,22 +74,27 @@ class Peer:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "tfidf", help="folder; default: models/tfidf")
+    return compare("tfidf", make_peers, __doc__, argv)
+
+
+def compare(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
+    """Parse the arguments, measure the peers that make returns for a model folder of this kind, print the table."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / kind, help=f"folder; default: models/{kind}")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "processed", help="default: data/processed")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     args = parser.parse_args(argv)
     from cli import run
 
-    return run(lambda: measure(args))
+    return run(lambda: measure(args, make))
 
 
-def measure(args: argparse.Namespace) -> None:
+def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> None:
     """Measure all peers and print the tables."""
     with (args.data / "test.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:TICKETS]
-    peers = make_peers(args.model.resolve())
+    peers = make(args.model.resolve())
     for number in range(args.rounds):
         for peer in peers:
             print(f"round {number + 1} of {args.rounds}: {peer.name}", file=sys.stderr)
@@ -101,7 +108,7 @@ def make_peers(model: Path) -> list[Peer]:
     from cli import UserError
     from model_folder import MODEL_FILE, read_metadata
 
-    experiment, client = tracking.connect(), tracking.make_client()
+    experiment, client = tracking.connect("tfidf"), tracking.make_client()
     logged = f"tags.model_sha256 = '{read_metadata(model)['files'][MODEL_FILE]}'"
     runs = client.search_runs([experiment], logged, max_results=1)
     if not runs:
@@ -110,9 +117,15 @@ def make_peers(model: Path) -> list[Peer]:
     served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{runs[0].info.run_id}/model", "--env-manager", "local"]
     return [
         Peer("ours", [python, "-m", "services.tfidf.app"], 8600, "/ready", "/predict", "text"),
-        Peer("plain FastAPI", [python, "-c", PLAIN, str(model), "8601"], 8601, "/ping", "/predict", "text"),
+        plain(model),
         Peer("mlflow models serve", [python, *served, "--port", "8602"], 8602, "/ping", "/invocations", "inputs"),
     ]
+
+
+def plain(model: Path) -> Peer:
+    """Return what one would write in an hour."""
+    command = [sys.executable, "-c", PLAIN, str(model), "8601"]
+    return Peer("plain FastAPI", command, 8601, "/ping", "/predict", "text")
 
 
 def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> None:
@@ -121,7 +134,7 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
 
     import tracking
 
-    ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)}
+    ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)} | peer.environment
     ours |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

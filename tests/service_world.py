@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from conftest import REPOSITORY, environment, free_port, wait_until
 
 TFIDF = [sys.executable, "-m", "services.tfidf.app"]
+TRANSFORMER = [sys.executable, "-m", "services.transformer.app"]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -30,13 +31,13 @@ class Answer(NamedTuple):
 class Service:
     """A running service; its log is in a file of `folder`."""
 
-    def __init__(self, folder: Path, **variables: Any) -> None:
+    def __init__(self, folder: Path, program: list[str] = TFIDF, **variables: Any) -> None:
         self.port = free_port()
         self.log = folder / f"service-{self.port}.log"
         ours = {"PORT": self.port, "POLL_SECONDS": 0.2} | variables
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                TFIDF,
+                program,
                 cwd=REPOSITORY,
                 env=environment() | {name: str(value) for name, value in ours.items()},
                 stdout=log,
@@ -143,3 +144,22 @@ def fails_to_start(**variables: Any) -> str:
     )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr.removeprefix("error: ").strip()
+
+
+def assert_fuzzing_finds_nothing(service: Service, folder: Path) -> None:
+    """Run schemathesis for half a minute, with a folder for its configuration."""
+    # A body over the limit of bytes is refused before anybody looks whether it is as described.
+    config = folder / "schemathesis.toml"
+    for check in ("negative_data_rejection", "positive_data_acceptance"):
+        with config.open("a", encoding="utf-8") as file:
+            statuses = (
+                ["2xx", "413"] if check == "positive_data_acceptance" else ["400", "401", "405", "413", "415", "422"]
+            )
+            file.write(f"[checks.{check}]\nexpected-statuses = {statuses}\n")
+    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"]
+    url = f"http://127.0.0.1:{service.port}/openapi.json"
+    options = ["--checks", "all", "--max-time", "30", "--generation-database", "none", "--seed", "1"]
+    done = subprocess.run(
+        [*map(str, command), url, *options], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:]

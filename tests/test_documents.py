@@ -25,6 +25,20 @@ ELSEWHERE = {
     ),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python setup_mlops.py transformer": ("test_setup.py", "test_pytorch_is_installed_only_when_it_is_asked_for"),
+    "python -m services.transformer.app": (
+        "test_service_transformer.py",
+        "test_predictions_are_those_of_the_exported_model",
+    ),
+    "dvc --cd transformer repro": (
+        "test_train_transformer.py",
+        "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
+    ),
+    "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
+    "python scripts/mlflow_registry.py register --model transformer": (
+        "test_service_transformer.py",
+        "test_it_is_registered_promoted_and_exported_like_the_other_model",
+    ),
     "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
     "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
     "python benchmarks/training.py FILE --text-column C --label-column C": (
@@ -73,9 +87,10 @@ def in_backticks(document: Path) -> list[str]:
 
 def is_there(name: str) -> bool:
     """Whether a path is in the repository, also in scripts/ or services/, or is made by the pipeline or its user."""
-    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
-    declared = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage[kind]]
-    outputs = {Path(next(iter(entry))) for entry in declared}
+    files = [REPOSITORY / "dvc.yaml", REPOSITORY / "transformer" / "dvc.yaml"]
+    stages = [stage for file in files for stage in yaml.safe_load(text(file))["stages"].values()]
+    declared = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage.get(kind, [])]
+    outputs = {Path(next(iter(entry)).removeprefix("../")) for entry in declared}
     path = Path(name)
     made = path in {Path(other) for other in MADE} | outputs | {folder for path in outputs for folder in path.parents}
     return made or any((REPOSITORY / place / path).exists() for place in (".", "scripts", "services"))
@@ -124,11 +139,13 @@ def test_parameters_in_backticks_exist(document):
     named = [
         name
         for words in in_backticks(document)
-        for name in re.findall(r"\b(prepare|train_tfidf)\.([A-Za-z]\w*)", words)
+        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer)\.([A-Za-z]\w*)", words)
     ]
     assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
     settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
-    assert [name for name in settings if name not in params["prepare"] | params["train_tfidf"]] == []
+    assert [
+        name for name in settings if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"]
+    ] == []
 
 
 class Clone:
@@ -340,19 +357,36 @@ def test_the_benchmark_prints_the_guides_table(tmp_path):
     assert all(0 < float(figure) for row in rows for figure in row.strip("| ").split(" | ")[1:])
 
 
-@pytest.mark.slow
 # The benchmark says that it needs Linux: no other system shows the memory of a group of processes in files.
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="it reads processes' memory from /proc")
-def test_the_serving_benchmark_prints_its_table(trained, tmp_path, monkeypatch):
+linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="it reads processes' memory from /proc")
+
+
+def serving_table(script: str, model: Path, data: Path) -> list[str]:
+    """Run a benchmark of services for seconds and return its table, after comparing the header with the guide's."""
+    command = [sys.executable, f"benchmarks/{script}", "--model", str(model), "--data", str(data)]
+    done = subprocess.run(
+        [*command, "--rounds", "1", "--seconds", "0.5"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    header, _, *rows = done.stdout.splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    return rows
+
+
+@linux
+@pytest.mark.slow
+def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     """On the last of the trained models, which is in the model folder."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{trained.database.as_posix()}")
-    places = ("--model", str(trained.folder / "model"), "--data", str(trained.data))
-    command = [sys.executable, "benchmarks/serving.py", *places, "--rounds", "1", "--seconds", "0.5"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    header, _, ours, *others = done.stdout.splitlines()
-    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
-    assert ours.startswith("| ours | ") and len(others) == 4
+    rows = serving_table("serving.py", trained.folder / "model", trained.data)
+    assert rows[0].startswith("| ours | ") and len(rows) == 5
+
+
+@linux
+@pytest.mark.slow
+def test_the_batching_benchmark_prints_its_table(transformer):
+    rows = serving_table("batching.py", transformer.model, transformer.data)
+    assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
 
 
 @pytest.mark.slow

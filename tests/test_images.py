@@ -13,7 +13,9 @@ import pytest
 from conftest import REPOSITORY
 
 TOOLS = REPOSITORY.parent / "shared" / "tools"
-MEGABYTES = {"tfidf": 320}
+MEGABYTES = {"tfidf": 320, "transformer": 600}
+# What an image has no need of.
+TOO_MUCH = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
 
 
 @pytest.mark.parametrize("name", MEGABYTES)
@@ -39,17 +41,26 @@ def builder() -> Path:
     return script
 
 
+@pytest.fixture
+def model(request, name) -> Path:
+    """A model folder for the image of this name."""
+    return (
+        request.getfixturevalue("folders")["good"] if name == "tfidf" else request.getfixturevalue("transformer").model
+    )
+
+
 @pytest.mark.slow
-def test_the_tfidf_image_answers_with_a_key(builder, folders, tmp_path):
-    """Read-only, without capabilities, unprivileged, its HEALTHCHECK passes; the model is mounted, no scikit-learn."""
-    shutil.copytree(folders["good"], tmp_path / "model")
+@pytest.mark.parametrize("name", MEGABYTES)
+def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
+    """Read-only, no capabilities, unprivileged, its HEALTHCHECK passes; the model is mounted, no trainer in it."""
+    shutil.copytree(model, tmp_path / "model")
     # pytest's folders are for their owner alone; in the container another user reads.
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    arguments = f"-e API_KEYS=sesame -v {tmp_path / 'model'}:/app/models/tfidf:ro"
-    tag = "callcenterai-tfidf-test"
+    arguments = f"-e API_KEYS=sesame -v {tmp_path / 'model'}:/app/models/{name}:ro"
+    tag = f"callcenterai-{name}-test"
     built = subprocess.run(
-        ["bash", str(builder), "Dockerfile.tfidf", ".", tag],
+        ["bash", str(builder), f"Dockerfile.{name}", ".", tag],
         cwd=REPOSITORY,
         env=os.environ | {"KEEP": "1", "RUN_ARGS": arguments},
         capture_output=True,
@@ -57,9 +68,9 @@ def test_the_tfidf_image_answers_with_a_key(builder, folders, tmp_path):
     )
     said = built.stdout + built.stderr
     assert built.returncode == 0, said[-3000:]
-    name, address = re.search(r"running as (\S+), 8000 -> (\S+)", said).groups()
+    container, address = re.search(r"running as (\S+), \d+ -> (\S+)", said).groups()
     try:
-        assert int(re.search(r"size (\d+) MB", said)[1]) < MEGABYTES["tfidf"]
+        assert int(re.search(r"size (\d+) MB", said)[1]) < MEGABYTES[name]
         request = urllib.request.Request(
             f"http://{address}/predict",
             b'{"text": "my laptop is broken"}',
@@ -70,8 +81,8 @@ def test_the_tfidf_image_answers_with_a_key(builder, folders, tmp_path):
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://{address}/predict", b"{}", timeout=10)
         listed = subprocess.run(
-            ["podman", "exec", name, "ls", "/app/packages"], capture_output=True, text=True, check=True
+            ["podman", "exec", container, "ls", "/app/packages"], capture_output=True, text=True, check=True
         ).stdout.split()
-        assert "numpy" in listed and not {"sklearn", "mlflow", "pip", "bin"} & set(listed)
+        assert "numpy" in listed and not TOO_MUCH & set(listed)
     finally:
-        subprocess.run(["podman", "rm", "-f", name], capture_output=True)
+        subprocess.run(["podman", "rm", "-f", container], capture_output=True)

@@ -18,7 +18,7 @@ from services.common import logs, problems
 from services.common.endpoint import REFERENCE, JsonEndpoint
 from services.common.gate import Gate
 from services.common.metrics import Metrics
-from services.common.model_source import ModelFiles, make_source
+from services.common.model_source import FilesOf, ModelFiles, make_source
 from services.common.problems import ProblemDetails, documented
 from services.common.served_model import ServedModel
 from services.common.settings import Settings
@@ -50,12 +50,12 @@ class ModelCard(BaseModel):
 
 
 def create_app(
-    title: str, settings: Settings, build: Callable[[ModelFiles], Any], files: tuple[str, ...]
+    title: str, settings: Settings, build: Callable[[ModelFiles], Any], files: FilesOf
 ) -> tuple[FastAPI, ServedModel, Metrics]:
     """Return the application without its endpoints, the model that it serves and its metrics.
 
     Raises a ValueError when the settings name no source.
-    Build makes a model of the files that are named.
+    Build makes a model of the files that its metadata needs.
     """
     metrics = Metrics()
     served: ServedModel[Any] = ServedModel(make_source(settings, files), build, metrics)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,8 @@ METADATA_FILE = "metadata.json"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 STAGES = {"production": "Production", "staging": "Staging"}
 TIMEOUT_SECONDS = 10.0
+# Which files of a model a service reads, by its metadata.
+FilesOf = Callable[[dict[str, Any]], tuple[str, ...]]
 
 
 class SourceError(Exception):
@@ -43,7 +45,7 @@ class Source(Protocol):
         """Return the model that current() named; a SourceError when it is not whole."""
 
 
-def make_source(settings: Settings, wanted: tuple[str, ...]) -> Source:
+def make_source(settings: Settings, wanted: FilesOf) -> Source:
     """Return the source that the settings name, of which the wanted files are read; a ValueError when it cannot be."""
     if settings.model_uri is None:
         return FolderSource(settings.model_dir, wanted)
@@ -58,7 +60,7 @@ def make_source(settings: Settings, wanted: tuple[str, ...]) -> Source:
 class FolderSource:
     """A folder that training or `mlflow_registry.py export` writes, its metadata last."""
 
-    def __init__(self, folder: Path, wanted: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, wanted: FilesOf) -> None:
         """Nothing is read yet."""
         self._folder, self._wanted = folder, wanted
 
@@ -74,7 +76,7 @@ class FolderSource:
         """Read the files and check their hashes."""
         try:
             metadata = _parse((self._folder / METADATA_FILE).read_bytes())
-            files = {name: (self._folder / name).read_bytes() for name in self._wanted}
+            files = {name: (self._folder / name).read_bytes() for name in self._wanted(metadata)}
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
         _check(metadata, files)
@@ -84,9 +86,7 @@ class FolderSource:
 class RegistrySource:
     """A version in an MLflow registry, through MLflow's REST API: its client would double the image."""
 
-    def __init__(
-        self, settings: Settings, name: str, alias: str | None, version: str | None, wanted: tuple[str, ...]
-    ) -> None:
+    def __init__(self, settings: Settings, name: str, alias: str | None, version: str | None, wanted: FilesOf) -> None:
         """Nothing is asked yet."""
         self._name, self._alias, self._version, self._wanted = name, alias, version, wanted
         address = urlsplit(settings.mlflow_tracking_uri)
@@ -122,7 +122,7 @@ class RegistrySource:
         if hashlib.sha256(metadata).hexdigest() != recorded:
             raise SourceError(f"{METADATA_FILE} of version {version} is not the file whose SHA-256 the registry has")
         parsed = _parse(metadata)
-        files = {name: self._file(version, name) for name in self._wanted}
+        files = {name: self._file(version, name) for name in self._wanted(parsed)}
         _check(parsed, files)
         return ModelFiles(parsed, files, version, stage)
 

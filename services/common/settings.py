@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_000_000, ge=1000)
     max_text_length: int = Field(50_000, ge=1)
     max_batch: int = Field(100, ge=1)
+    batch_size: int = Field(4, ge=1, description="transformer: how many tickets one run of the model may answer")
     max_in_flight: int = Field(256, ge=1, description="requests at once; more are told to come back")
     body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
     shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")

@@ -1,0 +1,1 @@
+"""Serves the exported transformer with ONNX Runtime, without PyTorch."""

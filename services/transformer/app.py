@@ -1,0 +1,76 @@
+"""Serve the transformer.
+
+    python -m services.transformer.app
+    curl -H 'Content-Type: application/json' -d '{"text": "my laptop is broken"}' http://127.0.0.1:8001/predict
+
+The environment says what is served and how: services/common/settings.py lists it. One process, which runs the model on
+every core; requests that come at the same time are answered together.
+"""
+
+import sys
+from typing import Any
+
+from services.common.application import create_app, describe, serve
+from services.common.endpoint import JsonEndpoint
+from services.common.gate import Gate
+from services.common.model_source import ModelFiles
+from services.common.predictions import Prediction, Predictions, explanation, make_prediction, requests_of
+from services.common.settings import Settings
+from services.transformer.batching import Batcher
+from services.transformer.scorer import Scorer
+
+TOKENIZER_FILE = "tokenizer.json"
+EXPORTS = ("model.onnx", "model.int8.onnx")
+
+
+def files_of(metadata: dict[str, Any]) -> tuple[str, str]:
+    """Return the files that are served: the export that training has judged, and the tokenizer."""
+    if metadata["serves"] not in EXPORTS:
+        raise ValueError(f"the metadata names none of {', '.join(EXPORTS)}")
+    return metadata["serves"], TOKENIZER_FILE
+
+
+def build(files: ModelFiles) -> Scorer:
+    """Return the scorer of a model, after it has answered once."""
+    model, tokenizer = (files.files[name] for name in files_of(files.metadata))
+    return Scorer(model, tokenizer, files.metadata["labels"], files.metadata["mask_id"])
+
+
+def make_app(settings: Settings) -> Gate:
+    """Return the service; a ValueError when the settings name no source of a model."""
+    app, served, metrics = create_app("CallCenterAI: transformer", settings, build, files_of)
+    ticket, tickets = requests_of(settings)
+    batcher = Batcher(settings.batch_size, metrics.registry)
+
+    async def predict_all(texts: list[str], explain: bool) -> list[Prediction]:
+        # One model for the whole request, even when another is promoted meanwhile.
+        loaded, found = served.current, []
+        for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
+            prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, metrics)
+            if explain:
+                prediction["explanation"] = explanation(await batcher.run(loaded.model.explain, text, label))
+            found.append(prediction)
+        return found
+
+    async def predict_one(asked: Any, explain: bool) -> Prediction:
+        (prediction,) = await predict_all([asked.text], explain)
+        return prediction
+
+    async def predict_batch(asked: Any, explain: bool) -> Predictions:
+        return {"predictions": await predict_all(asked.texts, explain)}
+
+    endpoints = {
+        "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
+        "/predict/batch": JsonEndpoint(settings, tickets, Predictions, predict_batch),
+    }
+    describe(app, endpoints, settings.needs_key)
+    return Gate(app, endpoints, settings, metrics)
+
+
+def main() -> int:
+    """Serve until the process is told to stop; return the exit code."""
+    return serve(make_app, port=8001, model_dir="models/transformer")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
