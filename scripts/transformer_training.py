@@ -1,7 +1,9 @@
 """Train a transformer: batches of like lengths, one-cycle learning rate, early stopping, a checkpoint every epoch."""
 
 import io
-import pickle
+
+# Only for the exception that torch raises.
+import pickle  # nosec B403
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
