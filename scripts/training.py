@@ -28,7 +28,7 @@ class Trained:
     """A finished model that has not seen test yet.
 
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation is what was
-    predicted there without having learned from it. metrics and metadata are what this kind of model adds to both.
+    predicted there by weights that did not learn from it. metrics and metadata are what this kind of model adds to both.
     """
 
     model: Any

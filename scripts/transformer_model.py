@@ -40,7 +40,7 @@ class TicketClassifier(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Several classifiers that began from other weights; their mean is right more often than each of them."""
+    """Several classifiers that began from other weights; their mean is the answer."""
 
     def __init__(self, members: list[TicketClassifier]) -> None:
         """Hold the members."""
@@ -105,7 +105,7 @@ def pretrained(params: TrainTransformerParameters, root: Path) -> tuple[nn.Modul
     folder = root / params.encoder
     name, _, revision = (str(folder), "", "") if folder.is_dir() else params.encoder.partition("@")
     try:
-        # Whoever names no revision asks for the newest, as everywhere on the hub; no code of it is run.
+        # B615 wants a pinned revision: the user may pin one with @, and of what comes only safetensors are read, no code.
         encoder = AutoModel.from_pretrained(  # nosec B615
             name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
         )

@@ -44,7 +44,7 @@ def pretrained_tokenizer(name: str, revision: str, max_tokens: int) -> tuple[Tok
     """
     from transformers import AutoTokenizer
 
-    # The revision is the one that the user has named, or the newest.
+    # B615 wants a pinned revision: it is the one that the user has named, or the newest; no code of a hub is run.
     loaded = AutoTokenizer.from_pretrained(name, revision=revision)  # nosec B615
     if not loaded.is_fast or loaded.pad_token is None:
         raise ValueError("its tokenizer is not a fast one with a padding token")
