@@ -150,7 +150,7 @@ def export(trainer: Any, tokenizer: Any, encoded: Any, labels: list[str], valida
         for name, model in models.items()
     }
     served = ONNX_FILE if params.precision == "float32" else INT8_FILE
-    # The epoch and the temperature were chosen on these tickets, so their figures are a little too good; test's are not.
+    # Epoch and temperature were chosen on these tickets: their figures are a little too good; those of test are not.
     predicted = Predictions(labels, validation.labels, found[params.precision])
     metrics = {"exports": exports, "onnx_difference": round(difference, 9), "temperature": round(temperature, 6)}
     return Trained(

@@ -27,8 +27,8 @@ HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
 class Trained:
     """A finished model that has not seen test yet.
 
-    model answers predict_proba(texts); files are its bytes by name, the model itself first; validation is what was
-    predicted there by weights that did not learn from it. metrics and metadata are what this kind of model adds to both.
+    model answers predict_proba(texts); files are its bytes by name, the model itself first; validation is what
+    weights that did not learn from it predicted there. metrics and metadata are what this kind of model adds to both.
     """
 
     model: Any

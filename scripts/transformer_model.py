@@ -105,7 +105,7 @@ def pretrained(params: TrainTransformerParameters, root: Path) -> tuple[nn.Modul
     folder = root / params.encoder
     name, _, revision = (str(folder), "", "") if folder.is_dir() else params.encoder.partition("@")
     try:
-        # B615 wants a pinned revision: the user may pin one with @, and of what comes only safetensors are read, no code.
+        # B615 wants a pinned revision: the user may pin one with @; only safetensors are read, and no code comes along.
         encoder = AutoModel.from_pretrained(  # nosec B615
             name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
         )
