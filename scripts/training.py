@@ -63,7 +63,8 @@ def carry_out(
         print(f"MLflow run {tracking.log_training(experiment, trained.model, metadata, folders)}")
     except UserError as error:
         # The model and its figures are written and stay; failing now would make DVC throw a good training away.
-        again = " ".join(f"--{name} {folders[name]}" for name in ("model", "metrics", "plots"))
+        # Whole paths: the stage may run in another folder than its user does.
+        again = " ".join(f"--{name} {path.resolve()}" for name, path in folders.items())
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
             file=sys.stderr,

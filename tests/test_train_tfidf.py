@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -245,7 +246,9 @@ def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_
     said = training.communicate()[1]
     assert training.returncode == 0, said
     assert f"the run is not logged: cannot use the MLflow tracking store {server.address} " in said
-    assert said.endswith("then log it with `python scripts/log_run.py`\n") and len(said.splitlines()) == 1
+    assert len(said.splitlines()) == 1
+    (told,) = re.findall(r"then log it with `python scripts/log_run\.py (.*)`\n$", said)
+    assert told.split() == [str(Path(word).resolve()) if word[:2] != "--" else word for word in project.outputs()]
     assert time.monotonic() - dead < 60, "whoever trains should not wait minutes for a server that is gone"
     assert project.metadata()["parameters"]["C"] == 0.7
     load_model(project.folder / "model")
