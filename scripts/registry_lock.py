@@ -97,6 +97,9 @@ def _create(client: Any, lock: str, owner: str, place: str) -> dict[str, str] | 
         client.create_registered_model(lock, tags={OWNER: owner, PLACE: place})
         return None
     except MlflowException as error:
+        # MLflow looks the existing model up before it says that there is one, and by then it may be gone.
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     try:

@@ -83,6 +83,25 @@ def test_a_living_holder_of_another_machine_is_waited_for(client, tmp_path):
     assert order == ["there", "here"]
 
 
+def test_a_lock_that_is_released_while_it_is_asked_for_is_taken(client, tmp_path, monkeypatch):
+    """The holder leaves after the database has refused a second lock, and before MLflow looks the first one up."""
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    look_up, left = SqlAlchemyStore.get_registered_model, []
+
+    def leave_and_look_up(store, name):
+        if not left:
+            left.append(name)
+            client.delete_registered_model(name)
+        return look_up(store, name)
+
+    client.create_registered_model("m.lock", tags={"owner": "somebody else"})
+    monkeypatch.setattr(SqlAlchemyStore, "get_registered_model", leave_and_look_up)
+    with one_change_at_a_time(client, "m", SERVER, machine(tmp_path, "here")):
+        assert left == ["m.lock"] and models(client) == ["m.lock"]
+    assert models(client) == []
+
+
 def test_a_holder_that_was_suspended_does_not_remove_the_lock_of_the_next(client, tmp_path):
     with one_change_at_a_time(client, "m", SERVER, machine(tmp_path, "here")):
         client.delete_registered_model("m.lock")
