@@ -10,7 +10,7 @@ CONFIDENCES = tuple(tenth / 10 for tenth in range(1, 10)) + (0.95, 0.99)
 
 
 class Metrics:
-    """The metrics of one service."""
+    """The metrics that every service has."""
 
     def __init__(self) -> None:
         """Make them, all empty, in a registry of their own."""
@@ -26,6 +26,32 @@ class Metrics:
         )
         self.in_flight = Gauge("http_requests_in_flight", "Requests that are being answered", registry=own)
         self.turned_away = Counter("http_requests_turned_away", "Requests answered 503: too many at once", registry=own)
+
+    def requested(self, path: str, status: int, seconds: float, in_flight: int) -> None:
+        """Count a request that was answered."""
+        self.labelled(self.requests, path, str(status)).inc()
+        self.labelled(self.latency, path).observe(seconds)
+        self.in_flight.set(in_flight)
+
+    def labelled(self, metric: Any, *labels: str) -> Any:
+        """Return a metric with its labels; prometheus_client takes a lock to find it, each time."""
+        found = self._children.get((metric, labels))
+        if found is None:
+            found = self._children[metric, labels] = metric.labels(*labels)
+        return found
+
+    def text(self) -> bytes:
+        """Return all of them in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+
+class ModelMetrics(Metrics):
+    """The metrics of a service that has a model of its own."""
+
+    def __init__(self) -> None:
+        """Make them, all empty."""
+        super().__init__()
+        own = self.registry
         self.predictions = Counter("predictions", "Tickets by predicted category", ["category"], registry=own)
         self.reviews = Counter("predictions_needing_review", "Tickets below the threshold", registry=own)
         self.confidence = Histogram(
@@ -44,26 +70,9 @@ class Metrics:
         self.loaded.set(datetime.now(UTC).timestamp())
         self.trained.set(trained.timestamp())
 
-    def requested(self, path: str, status: int, seconds: float, in_flight: int) -> None:
-        """Count a request that was answered."""
-        self._labelled(self.requests, path, str(status)).inc()
-        self._labelled(self.latency, path).observe(seconds)
-        self.in_flight.set(in_flight)
-
-    def _labelled(self, metric: Any, *labels: str) -> Any:
-        """Return a metric with its labels; prometheus_client takes a lock to find it, each time."""
-        found = self._children.get((metric, labels))
-        if found is None:
-            found = self._children[metric, labels] = metric.labels(*labels)
-        return found
-
     def predicted(self, category: str, confidence: float, review: bool) -> None:
         """Count a prediction."""
-        self._labelled(self.predictions, category).inc()
+        self.labelled(self.predictions, category).inc()
         self.confidence.observe(confidence)
         if review:
             self.reviews.inc()
-
-    def text(self) -> bytes:
-        """Return all of them in Prometheus's text format."""
-        return generate_latest(self.registry)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from services.common.settings import Settings
+from services.common.settings import ModelSettings
 
 METADATA_FILE = "metadata.json"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
@@ -45,14 +44,14 @@ class Source(Protocol):
         """Return the model that current() named; a SourceError when it is not whole."""
 
 
-def make_source(settings: Settings, wanted: FilesOf) -> Source:
+def make_source(settings: ModelSettings, wanted: FilesOf) -> Source:
     """Return the source that the settings name, of which the wanted files are read; a ValueError when it cannot be."""
     if settings.model_uri is None:
         return FolderSource(settings.model_dir, wanted)
     match = URI.fullmatch(settings.model_uri)
     if match is None:
         raise ValueError(f"MODEL_URI={settings.model_uri} is neither models:/NAME@ALIAS nor models:/NAME/VERSION")
-    if urlsplit(settings.mlflow_tracking_uri or "").scheme not in ("http", "https"):
+    if not settings.has_server:
         raise ValueError("MODEL_URI needs MLFLOW_TRACKING_URI=http://..., the address of an `mlflow server`")
     return RegistrySource(settings, match["name"], match["alias"], match["version"], wanted)
 
@@ -86,19 +85,12 @@ class FolderSource:
 class RegistrySource:
     """A version in an MLflow registry, through MLflow's REST API: its client would double the image."""
 
-    def __init__(self, settings: Settings, name: str, alias: str | None, version: str | None, wanted: FilesOf) -> None:
+    def __init__(
+        self, settings: ModelSettings, name: str, alias: str | None, version: str | None, wanted: FilesOf
+    ) -> None:
         """Nothing is asked yet."""
         self._name, self._alias, self._version, self._wanted = name, alias, version, wanted
-        address = urlsplit(settings.mlflow_tracking_uri)
-        headers, auth = {}, None
-        if settings.mlflow_tracking_token:
-            headers["Authorization"] = f"Bearer {settings.mlflow_tracking_token.get_secret_value()}"
-        elif settings.mlflow_tracking_username and settings.mlflow_tracking_password:
-            auth = (settings.mlflow_tracking_username, settings.mlflow_tracking_password.get_secret_value())
-        elif address.username:
-            auth = (unquote(address.username), unquote(address.password or ""))
-        base = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
-        self._client = httpx.Client(base_url=base, headers=headers, auth=auth, timeout=TIMEOUT_SECONDS)
+        self._client = httpx.Client(**settings.access(), timeout=TIMEOUT_SECONDS)
 
     def current(self) -> Hashable:
         """Return the version's number, the hash that the registry keeps of its metadata, and its stage."""

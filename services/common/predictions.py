@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from typing_extensions import NotRequired, TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
-from services.common.metrics import Metrics
+from services.common.metrics import ModelMetrics
 from services.common.served_model import Loaded
 from services.common.settings import Settings
 
@@ -56,7 +56,7 @@ def requests_of(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
 
 
 def make_prediction(
-    loaded: Loaded[Any], labels: list[str], probabilities: np.ndarray, metrics: Metrics
+    loaded: Loaded[Any], labels: list[str], probabilities: np.ndarray, metrics: ModelMetrics
 ) -> tuple[Prediction, int]:
     """Return the prediction that probabilities, shape (n_labels,), are, and its label's number; count it."""
     order = (-probabilities).argsort(kind="stable")[:BEST].tolist()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from services.common.metrics import Metrics
+from services.common.metrics import ModelMetrics
 from services.common.model_source import ModelFiles, Source, SourceError
 from services.common.problems import Problem
 
@@ -35,7 +35,7 @@ class Loaded(Generic[Model]):
 class ServedModel(Generic[Model]):
     """Holds the last good model; whatever goes wrong with its source, that one keeps serving."""
 
-    def __init__(self, source: Source, build: Callable[[ModelFiles], Model], metrics: Metrics) -> None:
+    def __init__(self, source: Source, build: Callable[[ModelFiles], Model], metrics: ModelMetrics) -> None:
         """Build makes a model of its files and tries it."""
         self._source, self._build, self._metrics = source, build, metrics
         self._current: Loaded[Model] | None = None

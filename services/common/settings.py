@@ -2,33 +2,26 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 
 class Settings(BaseSettings):
-    """One environment variable for each, in capitals: HOST, PORT, MODEL_URI, ...
+    """What every service has. One environment variable for each, in capitals: HOST, PORT, API_KEYS, ...
 
     Sizes are in bytes and characters, times in seconds.
     """
 
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, keys are required")
     port: int = Field(8000, ge=0, le=65535)
-    model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION; instead of MODEL_DIR")
-    model_dir: Path = Field(Path("models"), description="a folder that a training or `export` has left")
-    poll_seconds: float = Field(2.0, gt=0, description="how often the registry or the folder is asked for a change")
-    mlflow_tracking_uri: str | None = Field(None, description="http(s) address of the MLflow server with the registry")
-    mlflow_tracking_username: str | None = None
-    mlflow_tracking_password: SecretStr | None = None
-    mlflow_tracking_token: SecretStr | None = None
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys that clients send, by commas")
     allow_anonymous: bool = Field(False, description="answer without a key also beyond loopback")
     max_body_bytes: int = Field(1_000_000, ge=1000)
     max_text_length: int = Field(50_000, ge=1)
     max_batch: int = Field(100, ge=1)
-    batch_size: int = Field(4, ge=1, description="transformer: how many tickets one run of the model may answer")
     max_in_flight: int = Field(256, ge=1, description="requests at once; more are told to come back")
     body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
     shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")
@@ -50,3 +43,39 @@ class Settings(BaseSettings):
     def needs_key(self) -> bool:
         """Whether a request must have a key; without any in API_KEYS, none will do."""
         return bool(self.api_keys) or not (self.allow_anonymous or self.on_loopback)
+
+
+class RegistrySettings(Settings):
+    """Where the MLflow registry is, and who asks it."""
+
+    mlflow_tracking_uri: str | None = Field(None, description="http(s) address of the MLflow server with the registry")
+    mlflow_tracking_username: str | None = None
+    mlflow_tracking_password: SecretStr | None = None
+    mlflow_tracking_token: SecretStr | None = None
+
+    @property
+    def has_server(self) -> bool:
+        """Whether there is the address of a server; an embedded database cannot be asked over HTTP."""
+        return urlsplit(self.mlflow_tracking_uri or "").scheme in ("http", "https")
+
+    def access(self) -> dict[str, Any]:
+        """Return the options of an httpx client that asks the server."""
+        address = urlsplit(self.mlflow_tracking_uri)
+        headers, auth = {}, None
+        if self.mlflow_tracking_token:
+            headers["Authorization"] = f"Bearer {self.mlflow_tracking_token.get_secret_value()}"
+        elif self.mlflow_tracking_username and self.mlflow_tracking_password:
+            auth = (self.mlflow_tracking_username, self.mlflow_tracking_password.get_secret_value())
+        elif address.username:
+            auth = (unquote(address.username), unquote(address.password or ""))
+        base = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        return {"base_url": base, "headers": headers, "auth": auth}
+
+
+class ModelSettings(RegistrySettings):
+    """What a service that has a model of its own is told about it."""
+
+    model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION; instead of MODEL_DIR")
+    model_dir: Path = Field(Path("models"), description="a folder that a training or `export` has left")
+    poll_seconds: float = Field(2.0, gt=0, description="how often the registry or the folder is asked for a change")
+    batch_size: int = Field(4, ge=1, description="transformer: how many tickets one run of the model may answer")

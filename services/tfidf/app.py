@@ -11,14 +11,15 @@ import asyncio
 import sys
 from typing import Any
 
-from services.common.application import create_app, describe, serve
+from services.common.application import describe, serve
 from services.common.endpoint import JsonEndpoint
 from services.common.gate import Gate
-from services.common.metrics import Metrics
+from services.common.metrics import ModelMetrics
+from services.common.model_service import create_app
 from services.common.model_source import ModelFiles
 from services.common.predictions import Prediction, Predictions, explanation, make_prediction, requests_of
 from services.common.served_model import Loaded
-from services.common.settings import Settings
+from services.common.settings import ModelSettings
 from services.tfidf.scorer import Scorer
 
 SCORER_FILE = "scorer.npz"
@@ -35,7 +36,7 @@ def build(files: ModelFiles) -> Scorer:
     return scorer
 
 
-def predict(loaded: Loaded[Scorer], text: str, explain: bool, metrics: Metrics) -> Prediction:
+def predict(loaded: Loaded[Scorer], text: str, explain: bool, metrics: ModelMetrics) -> Prediction:
     """Return a ticket's prediction and count it."""
     scorer = loaded.model
     prediction, label = make_prediction(loaded, scorer.labels, scorer.probabilities(text), metrics)
@@ -44,7 +45,7 @@ def predict(loaded: Loaded[Scorer], text: str, explain: bool, metrics: Metrics) 
     return prediction
 
 
-def make_app(settings: Settings) -> Gate:
+def make_app(settings: ModelSettings) -> Gate:
     """Return the service; a ValueError when the settings name no source of a model."""
     app, served, metrics = create_app("CallCenterAI: TF-IDF", settings, build, lambda metadata: (SCORER_FILE,))
     ticket, batch = requests_of(settings)
@@ -71,7 +72,7 @@ def make_app(settings: Settings) -> Gate:
 
 def main() -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, port=8000, model_dir="models/tfidf")
+    return serve(make_app, ModelSettings, port=8000, model_dir="models/tfidf")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ every core; requests that come at the same time are answered together.
 import sys
 from typing import Any
 
-from services.common.application import create_app, describe, serve
+from services.common.application import describe, serve
 from services.common.endpoint import JsonEndpoint
 from services.common.gate import Gate
+from services.common.model_service import create_app
 from services.common.model_source import ModelFiles
 from services.common.predictions import Prediction, Predictions, explanation, make_prediction, requests_of
-from services.common.settings import Settings
+from services.common.settings import ModelSettings
 from services.transformer.batching import Batcher
 from services.transformer.scorer import Scorer
 
@@ -36,7 +37,7 @@ def build(files: ModelFiles) -> Scorer:
     return Scorer(model, tokenizer, files.metadata["labels"], files.metadata["mask_id"])
 
 
-def make_app(settings: Settings) -> Gate:
+def make_app(settings: ModelSettings) -> Gate:
     """Return the service; a ValueError when the settings name no source of a model."""
     app, served, metrics = create_app("CallCenterAI: transformer", settings, build, files_of)
     ticket, tickets = requests_of(settings)
@@ -69,7 +70,7 @@ def make_app(settings: Settings) -> Gate:
 
 def main() -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, port=8001, model_dir="models/transformer")
+    return serve(make_app, ModelSettings, port=8001, model_dir="models/transformer")
 
 
 if __name__ == "__main__":
