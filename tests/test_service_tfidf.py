@@ -64,6 +64,17 @@ def test_an_explanation_names_the_words_that_decided(service):
     assert "explain is true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
 
 
+def test_as_many_categories_are_answered_as_asked_for(service):
+    """Whoever combines several models needs every probability."""
+    labels = service.get("/model").json["labels"]
+    found = service.post("/predict?top=1000", TICKET).json["best"]
+    assert sorted(choice["category"] for choice in found) == labels
+    assert sum(choice["probability"] for choice in found) == pytest.approx(1)
+    assert service.post("/predict?top=1", TICKET).json["best"] == found[:1]
+    for wrong in ("0", "1001", "-1", "three", "2&top=3"):
+        assert "top is a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
+
+
 @pytest.mark.parametrize(
     "text, status",
     {

@@ -10,7 +10,6 @@ from services.common.metrics import ModelMetrics
 from services.common.served_model import Loaded
 from services.common.settings import Settings
 
-BEST = 3
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -33,7 +32,7 @@ class Prediction(TypedDict):
 
     category: str
     confidence: Annotated[Probability, Field(description="calibrated probability of the category")]
-    best: Annotated[list[Choice], Field(description="the three most probable categories")]
+    best: Annotated[list[Choice], Field(description="the most probable categories")]
     needs_review: Annotated[bool, Field(description="the confidence is under the threshold that training has chosen")]
     model_version: str
     explanation: NotRequired[Annotated[list[Weight], Field(description="with ?explain=true: what weighed most")]]
@@ -56,10 +55,10 @@ def requests_of(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
 
 
 def make_prediction(
-    loaded: Loaded[Any], labels: list[str], probabilities: np.ndarray, metrics: ModelMetrics
+    loaded: Loaded[Any], labels: list[str], probabilities: np.ndarray, top: int, metrics: ModelMetrics
 ) -> tuple[Prediction, int]:
     """Return the prediction that probabilities, shape (n_labels,), are, and its label's number; count it."""
-    order = (-probabilities).argsort(kind="stable")[:BEST].tolist()
+    order = (-probabilities).argsort(kind="stable")[:top].tolist()
     found = [min(1.0, probability) for probability in probabilities[order].tolist()]
     category, confidence = labels[order[0]], found[0]
     review = loaded.threshold is None or confidence < loaded.threshold

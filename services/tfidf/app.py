@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from services.common.application import describe, serve
-from services.common.endpoint import JsonEndpoint
+from services.common.endpoint import JsonEndpoint, Options
 from services.common.gate import Gate
 from services.common.metrics import ModelMetrics
 from services.common.model_service import create_app
@@ -36,11 +36,11 @@ def build(files: ModelFiles) -> Scorer:
     return scorer
 
 
-def predict(loaded: Loaded[Scorer], text: str, explain: bool, metrics: ModelMetrics) -> Prediction:
+def predict(loaded: Loaded[Scorer], text: str, options: Options, metrics: ModelMetrics) -> Prediction:
     """Return a ticket's prediction and count it."""
     scorer = loaded.model
-    prediction, label = make_prediction(loaded, scorer.labels, scorer.probabilities(text), metrics)
-    if explain:
+    prediction, label = make_prediction(loaded, scorer.labels, scorer.probabilities(text), options.top, metrics)
+    if options.explain:
         prediction["explanation"] = explanation(scorer.explain(text, label))
     return prediction
 
@@ -50,16 +50,16 @@ def make_app(settings: ModelSettings) -> Gate:
     app, served, metrics = create_app("CallCenterAI: TF-IDF", settings, build, lambda metadata: (SCORER_FILE,))
     ticket, batch = requests_of(settings)
 
-    async def predict_one(asked: Any, explain: bool) -> Prediction:
-        return predict(served.current, asked.text, explain, metrics)
+    async def predict_one(asked: Any, options: Options) -> Prediction:
+        return predict(served.current, asked.text, options, metrics)
 
-    async def predict_batch(asked: Any, explain: bool) -> Predictions:
+    async def predict_batch(asked: Any, options: Options) -> Predictions:
         # One model for the whole batch, even when another is promoted meanwhile.
         loaded, found = served.current, []
         for number, text in enumerate(asked.texts):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
-            found.append(predict(loaded, text, explain, metrics))
+            found.append(predict(loaded, text, options, metrics))
         return {"predictions": found}
 
     endpoints = {

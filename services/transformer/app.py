@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from services.common.application import describe, serve
-from services.common.endpoint import JsonEndpoint
+from services.common.endpoint import JsonEndpoint, Options
 from services.common.gate import Gate
 from services.common.model_service import create_app
 from services.common.model_source import ModelFiles
@@ -43,22 +43,22 @@ def make_app(settings: ModelSettings) -> Gate:
     ticket, tickets = requests_of(settings)
     batcher = Batcher(settings.batch_size, metrics.registry)
 
-    async def predict_all(texts: list[str], explain: bool) -> list[Prediction]:
+    async def predict_all(texts: list[str], options: Options) -> list[Prediction]:
         # One model for the whole request, even when another is promoted meanwhile.
         loaded, found = served.current, []
         for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
-            prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, metrics)
-            if explain:
+            prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, options.top, metrics)
+            if options.explain:
                 prediction["explanation"] = explanation(await batcher.run(loaded.model.explain, text, label))
             found.append(prediction)
         return found
 
-    async def predict_one(asked: Any, explain: bool) -> Prediction:
-        (prediction,) = await predict_all([asked.text], explain)
+    async def predict_one(asked: Any, options: Options) -> Prediction:
+        (prediction,) = await predict_all([asked.text], options)
         return prediction
 
-    async def predict_batch(asked: Any, explain: bool) -> Predictions:
-        return {"predictions": await predict_all(asked.texts, explain)}
+    async def predict_batch(asked: Any, options: Options) -> Predictions:
+        return {"predictions": await predict_all(asked.texts, options)}
 
     endpoints = {
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
