@@ -14,9 +14,6 @@ from typing import Any
 
 from cli import UserError, run
 
-# The probability that is taken for none: a linear model may give exactly zero.
-LEAST = 1e-6
-
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments and compare; return the exit code."""
@@ -32,11 +29,12 @@ def main(argv: list[str] | None = None) -> int:
 def report(first: Path, second: Path, data: Path, metrics: Path | None) -> None:
     """Compare the models of two folders and print, and on request write, the figures."""
     from files import json_bytes, write_bytes
-    from model_folder import load_model, read_metadata
+    from model_folder import check_trained_on, load_model
     from prepared_data import read_part
 
     part = read_part(data, "test")
-    check_test_part(part.path, {folder: read_metadata(folder) for folder in (first, second)})
+    for folder in (first, second):
+        check_trained_on(folder, part)
     models = [load_model(folder) for folder in (first, second)]
     labels = [list(model.classes_) for model in models]
     if labels[0] != labels[1]:
@@ -48,21 +46,11 @@ def report(first: Path, second: Path, data: Path, metrics: Path | None) -> None:
         print(f"{name.replace('_', ' ')}: {value if isinstance(value, int) else f'{100 * value:.2f}%'}")
 
 
-def check_test_part(path: Path, models: dict[Path, dict[str, Any]]) -> None:
-    """Raise a UserError when a model may have learned some of these tickets: they are not its own test part."""
-    from files import sha256
-    from model_folder import command_for
-
-    for folder, metadata in models.items():
-        if metadata["data"]["test"]["sha256"] != sha256(path):
-            raise UserError(
-                f"{path} is not the test part of {folder}: `{command_for(metadata)}` trains it on this data"
-            )
-
-
 def compare(probabilities: list[Any], labels: list[str], true: Any) -> dict[str, Any]:
     """Return the figures; probabilities are two arrays of shape (n, n_labels), true holds n labels."""
     import numpy as np
+
+    from routing import LEAST
 
     names = np.array(labels, dtype=object)
     first, second = (names[each.argmax(axis=1)] for each in probabilities)

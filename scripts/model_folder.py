@@ -1,21 +1,27 @@
 """The folder that training leaves and services read: a model in a safe format and metadata that vouches for it."""
 
+import io
 import json
 import subprocess
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import UserError
 from files import sha256
 from model_kinds import KINDS
+
+if TYPE_CHECKING:
+    from prepared_data import Part
 
 MODEL_FILE = "model.skops"
 SCORER_FILE = "scorer.npz"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+VALIDATION_FILE = "validation.npy"
 METADATA_FILE = "metadata.json"
 # What a model of ours may hold beyond skops's own list of safe types; fixed here, never read from the model's file.
 TRUSTED_TYPES = [
@@ -38,6 +44,26 @@ def model_bytes(pipeline: Any) -> bytes:
     return content
 
 
+def probabilities_bytes(probabilities: Any) -> bytes:
+    """Return probabilities, shape (n, n_labels), as a NumPy file in single precision."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, probabilities.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_validation(folder: Path) -> Any:
+    """Return what a model said of validation while it had not learned from it, shape (n, n_labels), float64.
+
+    Raises a UserError when the file is not the one that the metadata vouches for.
+    """
+    import numpy as np
+
+    check_files(folder, (VALIDATION_FILE,))
+    return np.load(folder / VALIDATION_FILE, allow_pickle=False).astype(float)
+
+
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Return a model folder's metadata, or raise a UserError that says how to make it."""
     path = folder / METADATA_FILE
@@ -51,15 +77,29 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 def load_model(folder: Path) -> Any:
     """Return the trained model, after the SHA-256 of each file was found equal to the one in the metadata."""
+    check_files(folder)
+    return read_model(folder)
+
+
+def check_files(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Raise a UserError unless these files, or all, are those that the folder's metadata vouches for."""
     metadata = read_metadata(folder)
-    again = command_for(metadata)
-    for name, recorded in metadata.get("files", {MODEL_FILE: ""}).items():
+    again, recorded = command_for(metadata), metadata.get("files", {MODEL_FILE: ""})
+    for name in recorded if names is None else names:
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path}: no such file; `dvc checkout` or `{again}` brings it back")
-        if sha256(path) != recorded:
+        if sha256(path) != recorded.get(name):
             raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `{again} -f` trains it again")
-    return read_model(folder)
+
+
+def check_trained_on(folder: Path, part: "Part") -> None:
+    """Raise a UserError unless this part of the data is the one that the folder's model was trained or tested with."""
+    metadata, name = read_metadata(folder), part.path.stem
+    if metadata["data"][name]["sha256"] != sha256(part.path):
+        raise UserError(
+            f"{part.path} is not the {name} part of {folder}: `{command_for(metadata)}` trains it on this data"
+        )
 
 
 def command_for(metadata: dict[str, Any]) -> str:

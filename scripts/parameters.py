@@ -146,6 +146,16 @@ class TrainTransformerParameters(Parameters):
         return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
 
 
+class FitRoutingParameters(Parameters):
+    """Section `fit_routing`; params.yaml says what each one does."""
+
+    largest_transformer_share: float = Field(ge=0, le=1)
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    random_state: Seed
+
+
 class RegistryParameters(Parameters):
     """Section `registry`; params.yaml says what each one does."""
 

@@ -4,7 +4,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import tracking
 from cli import UserError
 from evaluation import Predictions, choose_threshold, evaluate
 from files import dvc_md5, json_bytes, sha256, write_files
-from model_folder import METADATA_FILE, git_state, library_versions
+from model_folder import METADATA_FILE, VALIDATION_FILE, git_state, library_versions, probabilities_bytes
 from model_kinds import KINDS
 from plots import draw
 from prepared_data import Part
@@ -75,6 +75,9 @@ def write(
     kind: str, trained: Trained, parts: dict[str, Part], params: Any, folders: dict[str, Path], started: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Judge the model and write it with metadata, metrics and plots together; return metadata and metrics."""
+    # For whoever combines models: what was said of validation cannot be had from a model that was fitted on it too.
+    said = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
+    trained = replace(trained, files=trained.files | said)
     threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(parts["test"].texts))

@@ -14,6 +14,7 @@ SCRIPTS = (
     "train_tfidf",
     "train_transformer",
     "compare_models",
+    "fit_routing",
     "log_run",
     "make_sample_tickets",
     "mlflow_registry",
@@ -56,12 +57,19 @@ def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
 
 
 def test_params_yaml_has_exactly_the_known_parameters():
-    from parameters import PrepareParameters, RegistryParameters, TrainTfidfParameters, TrainTransformerParameters
+    from parameters import (
+        FitRoutingParameters,
+        PrepareParameters,
+        RegistryParameters,
+        TrainTfidfParameters,
+        TrainTransformerParameters,
+    )
 
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert list(content["prepare"]) == list(PrepareParameters.model_fields)
     assert list(content["train_tfidf"]) == list(TrainTfidfParameters.model_fields)
     assert list(content["train_transformer"]) == list(TrainTransformerParameters.model_fields)
+    assert list(content["fit_routing"]) == list(FitRoutingParameters.model_fields)
     assert list(content["registry"]) == list(RegistryParameters.model_fields)
 
 
