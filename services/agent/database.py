@@ -1,0 +1,98 @@
+"""The agent's database: its tables, its address, and how its schema comes up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError
+
+# Any number that nobody else uses: the lock under which one process at a time changes the schema.
+SCHEMA_LOCK = 7_202_611
+BUSY_SECONDS = 10
+
+metadata = MetaData()
+
+# Every ticket that was answered; its text is kept only while or after a person has to do with it.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("text_sha256", String(64), nullable=False),
+    Column("text", Text),
+    Column("explanation", JSON),
+    Column("category", String(500), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("decision", String(10), nullable=False),
+    Column("waiting", Boolean, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Index("tickets_waiting", "waiting", "received_at", "id"),
+    Index("tickets_day", "day", "category", "decision"),
+)
+
+# People's answers; one that was withdrawn stays, with the time.
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(64), ForeignKey("tickets.id"), nullable=False),
+    Column("category", String(500), nullable=False),
+    Column("answered_by", String(100)),
+    Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("withdrawn_at", DateTime(timezone=True)),
+    Index("answers_ticket", "ticket_id", "id"),
+)
+
+
+def connect(address: str) -> Engine:
+    """Return an engine; a ValueError when the address is none. Nothing is asked yet."""
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise ValueError("DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name") from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+pg8000")
+    engine = create_engine(url, pool_pre_ping=True)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: object, _: object) -> None:
+    # Readers do not wait for the writer, and a writer waits for another one instead of failing.
+    for pragma in ("journal_mode=WAL", f"busy_timeout={1000 * BUSY_SECONDS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema up to date; several processes may do so at once."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": SCHEMA_LOCK})
+        else:
+            # SQLite's write lock, before alembic reads which version there is.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,99 @@
+"""What scripts/fit_routing.py has learned, applied: whom to ask, what both say together, when a person decides.
+
+The pool is that of scripts/routing.py: a softmax of weighted logarithmic probabilities and a bias for each label.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+logger = logging.getLogger("services.agent")
+# As in training: the probability that is taken for none.
+LEAST = 1e-6
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ForModels(BaseModel):
+    """Something for each of the two models."""
+
+    tfidf: str
+    transformer: str
+
+
+class Weights(BaseModel):
+    """How much each model's logarithmic probability counts."""
+
+    tfidf: Annotated[Finite, Field(ge=0)]
+    transformer: Annotated[Finite, Field(ge=0)]
+
+
+class Policy(BaseModel):
+    """The file that fit_routing.py writes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    format: Literal[1]
+    labels: list[str]
+    models: ForModels = Field(description="the SHA-256 of the models that it was learned for")
+    ask_below: Annotated[Finite, Field(ge=0, le=1)]
+    weights: Weights
+    biases: list[Finite]
+    threshold: Annotated[Finite, Field(ge=0, le=1)] | None
+    target_accuracy: Finite
+
+    @model_validator(mode="after")
+    def _one_bias_for_each_label(self) -> "Policy":
+        if len(self.biases) != len(self.labels):
+            raise ValueError("there must be one bias for each label")
+        return self
+
+    def together(self, tfidf: dict[str, float], transformer: dict[str, float]) -> dict[str, float]:
+        """Return what both models' probabilities by label are together."""
+        scores = [
+            self.weights.tfidf * math.log(max(tfidf[label], LEAST))
+            + self.weights.transformer * math.log(max(transformer[label], LEAST))
+            + bias
+            for label, bias in zip(self.labels, self.biases, strict=True)
+        ]
+        highest = max(scores)
+        parts = [math.exp(score - highest) for score in scores]
+        total = sum(parts)
+        return {label: part / total for label, part in zip(self.labels, parts, strict=True)}
+
+    def needs_review(self, confidence: float) -> bool:
+        """Whether a person decides."""
+        return self.threshold is None or confidence < self.threshold
+
+
+class PolicyFile:
+    """The policy's file, read again when it changes; a broken one leaves the last good policy in use."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read yet."""
+        self._path = path
+        self._seen: Hashable = None
+        self.policy: Policy | None = None
+        self.trouble = "not read yet"
+
+    def refresh(self) -> None:
+        """Read the file when it is another one than before."""
+        try:
+            found = self._path.stat()
+            seen = found.st_mtime_ns, found.st_ino, found.st_size
+            if seen == self._seen:
+                return
+            self.policy = Policy.model_validate(json.loads(self._path.read_bytes()))
+            self._seen, trouble = seen, ""
+            logger.info("policy loaded", extra={"ask_below": self.policy.ask_below, "threshold": self.policy.threshold})
+        except FileNotFoundError:
+            trouble = f"{self._path} is not there: each model's own threshold counts"
+            self.policy = self._seen = None
+        except (OSError, ValueError, ValidationError) as error:
+            trouble = f"{self._path} is not what fit_routing.py writes ({type(error).__name__})"
+        if trouble and trouble != self.trouble:
+            logger.warning("policy", extra={"trouble": trouble})
+        self.trouble = trouble
