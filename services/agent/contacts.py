@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from itertools import product
 
 from phonenumbers import Leniency, PhoneNumberMatch, PhoneNumberMatcher
 
 from services.agent.spans import Span, before, is_reference
 
-# Possessive (`++`), so that no text makes it go back; the lengths are those of RFC 5321. "d'" and "l'" are French words.
+# Possessive (`}+`), so that no text makes it go back; the lengths are those of RFC 5321. In "d'accounts@example.com"
+# the first letter is a French word.
 _EMAIL = re.compile(
-    r"(?<!\w)(?![DLdl]')\w[\w.+%&'-]{0,63}+@(?:[^\W_](?:[\w-]{0,61}+)\.){1,8}(?:xn--[\w-]{2,59}|[^\W\d_]{2,24})(?![\w-])"
+    r"(?<!\w)(?![DLdl]')\w[\w.+%&'-]{0,63}+@(?:[^\W_](?:[\w-]{0,61}+)\.){1,8}"
+    r"(?:xn--[\w-]{2,59}|[^\W\d_]{2,24})(?![\w-])"
 )
 _WRITTEN_OUT = re.compile(
     r"(?<!\w)\w[\w.+%&'-]{0,63}+ ?[(\[{](?:at|arobase|@)[)\]}] ?[^\W_][\w-]{0,61}+"
@@ -20,20 +21,24 @@ _WRITTEN_OUT = re.compile(
 # A picture for dense screens is called logo@2x.png; git@host:path is where everybody's code lives.
 _NO_ADDRESS = re.compile(r".*@\dx\.[a-z]{3,4}|git@.*", re.IGNORECASE)
 
+# A letter or digit next to a number, or one that a sign ties to it.
+_JOINED = re.compile(r"(?:\w|\w[#=-]|\d[.,])\Z")
 _REGIONS = ("FR", "GB", "US")
 _DIGIT = re.compile(r"\d")
+# What the library bridges, but is more often a list, a table or a date behind a version.
+_APART = re.compile(r"#|\s\s|\n|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 _FEWEST_DIGITS = 7
 # With the code of the country; a shorter one is rather a counter with leading zeros.
 _FEWEST_ABROAD = 10
-_CALLED = re.compile(
-    r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|phone|mobile|mob|cell|cellphone|gsm|portable|port|fax|call\w{0,3}|ring
-        |dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe|ligne|standard
-        |direct|directe|ext|extension)(?!\w)[^\d\n]{0,25}\Z""",
-    re.IGNORECASE | re.VERBOSE,
-)
-# The national forms of France and Britain: also numbers in ranges that the library does not know yet.
-_NATIONAL = re.compile(r"0[1-9](?:([ .-]?)\d\d)(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3}")
-_INTERNATIONAL = re.compile(r"\(?(?:\+|00[1-9])")
+_CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|phone|mobile|mob|cell|cellphone|gsm|portable|port|fax
+    |call\w{0,3}|ring|dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe|ligne|standard
+    |direct|directe|ext|extension)(?!\w)"""
+_CALL = re.compile(_CALL_WORD, re.IGNORECASE | re.VERBOSE)
+_CALLED = re.compile(rf"{_CALL_WORD}[^\d\n]{{0,25}}\Z", re.IGNORECASE | re.VERBOSE)
+# As dialled in France, and British mobiles: also numbers in ranges that the library does not know.
+_NATIONAL = re.compile(r"(?<!\d)(?:0[1-9](?:([ .-]?)\d\d)(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
+_TRUNK = re.compile(r"\(?0\)?[ .-]?[1-9]\d")
+_INTERNATIONAL = re.compile(r"\(?(?:\+|00 ?[1-9])")
 _AMERICAN = re.compile(r"\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
 
 
@@ -53,7 +58,14 @@ def phones(text: str) -> Iterator[Span]:
     """
     if sum(1 for _ in _DIGIT.finditer(text)) < _FEWEST_DIGITS:
         return
-    for leniency, region in product((Leniency.VALID, Leniency.POSSIBLE), _REGIONS):
+    for match in _NATIONAL.finditer(text):
+        if not _is_part(text, *match.span()) and not is_reference(text, match.start()):
+            yield Span("phone", *match.span())
+    readings = [(region, Leniency.VALID) for region in _REGIONS]
+    if "+" in text or _CALL.search(text):
+        # Britain has numbers of seven to ten digits, so these are nearly all that somebody may call a phone number.
+        readings.append(("GB", Leniency.POSSIBLE))
+    for region, leniency in readings:
         for match in PhoneNumberMatcher(text, region, leniency=leniency):
             if _is_phone(text, match, region, leniency == Leniency.VALID):
                 yield Span("phone", match.start, match.end)
@@ -61,7 +73,7 @@ def phones(text: str) -> Iterator[Span]:
 
 def _is_phone(text: str, match: PhoneNumberMatch, region: str, valid: bool) -> bool:
     number, start = match.raw_string, match.start
-    if _is_part(text, start, match.end):
+    if _APART.search(number) or _is_part(text, start, match.end):
         return False
     digits = sum(map(str.isdigit, number))
     if _INTERNATIONAL.match(number):
@@ -70,18 +82,11 @@ def _is_phone(text: str, match: PhoneNumberMatch, region: str, valid: bool) -> b
         return False
     if _CALLED.search(before(text, start)):
         return digits >= _FEWEST_DIGITS
-    if region == "US":
-        return valid and _AMERICAN.match(number) is not None
-    # Without its leading zero a number of nine or ten digits could be anything.
-    return number.lstrip("(").startswith("0") if valid else _NATIONAL.fullmatch(number) is not None
+    # Without what comes before an area code, nine or ten digits could be anything.
+    return valid and (_AMERICAN if region == "US" else _TRUNK).match(number) is not None
 
 
 def _is_part(text: str, start: int, end: int) -> bool:
     """Whether the number is only a part of something longer, such as BT-0199001234."""
     left, right = text[max(0, start - 2) : start], text[end : end + 2]
-    joined_left = left[-1:].isalnum() or left[-1:] == "_" or (left[:1].isalnum() and left[1:] in "-_#=")
-    return (len(left) == 2 and joined_left) or left[-1:].isalnum() or _joins(right)
-
-
-def _joins(right: str) -> bool:
-    return right[:1].isalnum() or right[:1] == "_" or (right[:1] == "-" and right[1:].isalnum())
+    return _JOINED.search(left) is not None or _JOINED.search(right[::-1]) is not None

@@ -7,11 +7,12 @@ from services.agent.spans import Span, spans
 
 # Up to four words between the label and its value: "the password of the training account is ...".
 _LABELLED = re.compile(
-    r"""(?<![^\W\d_])(?:passwords?|passwd|pwd|pass|passphrase|passcode|mots?\ de\ passe|mdp|api[ _-]?key|cl[ée][ ](?:d')?api
+    r"""(?<![^\W\d_])(?:passwords?|passwd|pwd|pass(?=[ ]?[:=])|passphrase|passcode|mots?\ de\ passe|mdp
+        |api[ _-]?key|cl[ée][ ](?:d')?api
         |secret(?:[ _-]?key)?|access[ _-]?key|token|jeton)(?!\w)
     (?:[ ][\w'’-]{1,20}){0,4}?
-    (?:\s{0,3}(?P<sign>[:=])\s{0,3}|[ ](?:is|est|was|était)[ ]{1,3}(?:[:=][ ]?)?)
-    ["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;]{4,128})""",
+    (?:[ \t\u00a0]{0,3}(?P<sign>[:=](?!:))[ \t\u00a0]{0,3}|[ ](?:is|est|was|était)[ ]{1,3}(?:[:=][ ]?)?)
+    ["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\()""",
     re.IGNORECASE | re.VERBOSE,
 )
 _CODES = re.compile(
@@ -57,7 +58,7 @@ def secrets(text: str) -> Iterator[Span]:
 
 def _is_secret(value: str, after_sign: bool) -> bool:
     """Whether a word can be a password: "the password is expired" must not lose its meaning."""
-    if len(value) < 4 or _DATE.fullmatch(value):
+    if len(value) < 4 or _DATE.fullmatch(value) or "://" in value:
         return False
     digit, letter = re.search(r"\d", value), re.search(r"[^\W\d_]", value)
     if after_sign:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from services.agent.spans import Span, before
 
@@ -12,13 +13,13 @@ _IPV6 = re.compile(
     r"(?<![\w:.])(?:[23][0-9a-f]{3}|f[cdef][0-9a-f]{2})(?::[0-9a-f]{0,4}){2,7}(?:%\w{1,15})?(?![\w:])", re.IGNORECASE
 )
 _VERSION = re.compile(
-    r"""(?<![^\W\d_])(?:versions?|vers|ver|v|build|release|rev|firmware|micrologiciel|drivers?|pilotes?|upgrade\ to|update
+    r"""(?<![^\W\d_])(?:versions?|ver|v|build|release|rev|firmware|micrologiciel|drivers?|pilotes?|upgrade\ to|update
         |mise\ [àa]\ jour|chapters?|chapitres?|sections?|clauses?|articles?|points?|annexe|paragraphs?|paragraphes?
-        )[^A-Za-zÀ-ÿ\n]{0,40}\Z""",
+        )[^A-Za-zÀ-ÿ\n]{0,40}\Z|[<>=~!]=[ ]?\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
 
-_URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'\[\](){}«»]{1,2000}")
+_URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'`\[\](){}«»]{1,2000}")
 _AUTHORITY_END = re.compile(r"[/?#]|\Z")
 _USER = re.compile(r"(?!git@)[^@]{1,500}@")
 _SEGMENT = re.compile(r"(?<=/)[^/?#]{20,500}")
@@ -81,6 +82,7 @@ def _first_secret(address: str) -> int | None:
 
 def _is_random(part: str) -> bool:
     """Whether it is a UUID or long and changes between small letters, capitals and digits more often than words do."""
+    part = unquote(part)
     if _UUID.fullmatch(part):
         return True
     return len(part) >= _LONG and 4 * sum(1 for _ in _CHANGE.finditer(part)) >= len(part)

@@ -35,7 +35,7 @@ _BBAN = re.compile(r"(\d+)!")
 
 
 class _NationalId(NamedTuple):
-    """How a national number is written, its checksum if it has one, and the words it needs nearby without a safe one."""
+    """How a national number is written, its checksum if it has one, and the words it needs nearby if that is weak."""
 
     form: re.Pattern[str]
     is_valid: Callable[[str], bool] | None
