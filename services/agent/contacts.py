@@ -31,8 +31,8 @@ _FEWEST_DIGITS = 7
 # With the code of the country; a shorter one is rather a counter with leading zeros.
 _FEWEST_ABROAD = 10
 _CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|phone|mobile|mob|cell|cellphone|gsm|portable|port|fax
-    |call\w{0,3}|ring|dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe|ligne|standard
-    |direct|directe|ext|extension)(?!\w)"""
+    |call\w{0,3}|ring|dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe
+    |ligne|standard|direct|directe|ext|extension)(?!\w)"""
 _CALL = re.compile(_CALL_WORD, re.IGNORECASE | re.VERBOSE)
 _CALLED = re.compile(rf"{_CALL_WORD}[^\d\n]{{0,25}}\Z", re.IGNORECASE | re.VERBOSE)
 # As dialled in France, and British mobiles: also numbers in ranges that the library does not know.
@@ -68,7 +68,9 @@ def phones(text: str) -> Iterator[Span]:
     for region, leniency in readings:
         for match in PhoneNumberMatcher(text, region, leniency=leniency):
             if _is_phone(text, match, region, leniency == Leniency.VALID):
-                yield Span("phone", match.start, match.end)
+                # The library takes "(" without its ")" along.
+                opened = match.raw_string.startswith("(") and ")" not in match.raw_string
+                yield Span("phone", match.start + opened, match.end)
 
 
 def _is_phone(text: str, match: PhoneNumberMatch, region: str, valid: bool) -> bool:
