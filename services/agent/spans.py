@@ -1,0 +1,51 @@
+"""What detectors have in common: the span of a finding, and the words around it that say what a number is."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# How many characters in front of a finding, and after it, may say what it is.
+BEFORE, AFTER = 60, 30
+# A digit group's separator, as people and word processors write it.
+GAP = "[ \u00a0\u202f.-]"
+
+# A word that names another kind of number, when it is the last in front of it: "order no. 0199001234".
+_REFERENCE = re.compile(
+    r"""(?<![^\W\d_])(?:
+        orders?|p\.?o|purchase|invoices?|tickets?|serials?|s/n|sn|ref|refs|references?|part|parts|item|asset|article
+        |employee|customer|client|contract|supplier|vendor|account|case|tracking|parcel|meeting|conference|sample|badge
+        |imei|siret|siren|iccid|sim|duns|isbn|ean|id|version|build|model|job|batch|document|transaction|routing
+        |commandes?|factures?|avoirs?|dossiers?|demandes?|s[ée]rie|r[ée]f|r[ée]fs|r[ée]f[ée]rences?|matricule|contrat
+        |fournisseur|colis|suivi|r[ée]union|conf[ée]rence|compteur|barre|code|devis|bon|étiquette|inventaire
+    )(?:[ \u00a0]?(?:no|nr|num|number|numbers|num[ée]ro|n[°ºo]|id|code|de|of|the|client|is|est))*
+    [^\w\n]{0,4}\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class Span(NamedTuple):
+    """Where a finding lies in a text, as text[start:end], and what it is."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def spans(kind: str, pattern: re.Pattern[str], text: str, group: int = 0) -> Iterator[Span]:
+    """Return a span for each match of the pattern, or of one of its groups."""
+    return (Span(kind, *match.span(group)) for match in pattern.finditer(text))
+
+
+def before(text: str, start: int) -> str:
+    """Return what stands closely in front of a position."""
+    return text[max(0, start - BEFORE) : start]
+
+
+def around(text: str, start: int, end: int) -> str:
+    """Return what stands closely around a span, without the span."""
+    return f"{before(text, start)}\n{text[end : end + AFTER]}"
+
+
+def is_reference(text: str, start: int) -> bool:
+    """Whether the words in front of a number call it an order, a serial number or the like."""
+    return _REFERENCE.search(before(text, start)) is not None
