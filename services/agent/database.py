@@ -69,7 +69,9 @@ def connect(address: str) -> Engine:
     try:
         url = make_url(address)
     except ArgumentError:
-        raise ValueError("DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name") from None
+        raise ValueError(
+            "DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name"
+        ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+pg8000")
     engine = create_engine(url, pool_pre_ping=True)

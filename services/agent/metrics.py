@@ -21,11 +21,17 @@ class AgentMetrics(Metrics):
         self.degraded = Counter("tickets_degraded", "Tickets that one model answered in place of both", registry=own)
         self.languages = Counter("tickets_by_language", "Tickets by language", ["language"], registry=own)
         self.personal_data = Counter("personal_data", "Findings that were scrubbed, by type", ["type"], registry=own)
-        self.answers = Counter("answers", "People's answers, and whether the model had said so", ["agrees"], registry=own)
+        self.answers = Counter(
+            "answers", "People's answers, and whether the model had said so", ["agrees"], registry=own
+        )
         self.waiting = Gauge("reviews_waiting", "Tickets that wait for a person", registry=own)
         self.policy_in_force = Gauge("policy_in_force", "1 when the policy is of the models that serve", registry=own)
-        self.service_ready = Gauge("model_service_ready", "1 when a model service has a model", ["service"], registry=own)
-        self.breaker_open = Gauge("circuit_breaker_open", "1 while a service is left in peace", ["service"], registry=own)
+        self.service_ready = Gauge(
+            "model_service_ready", "1 when a model service has a model", ["service"], registry=own
+        )
+        self.breaker_open = Gauge(
+            "circuit_breaker_open", "1 while a service is left in peace", ["service"], registry=own
+        )
         self.retries = Counter("model_service_retries", "Second attempts", ["service"], registry=own)
         self.asking = Histogram(
             "model_service_seconds",

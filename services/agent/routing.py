@@ -68,7 +68,7 @@ class Router:
             return self._policy_file.policy.labels
         raise Problem(503, "no model service has said yet which categories there are", {"Retry-After": RETRY_SECONDS})
 
-    async def route(self, texts: list[str], force: str | None, explain: bool, request_id: str) -> list[Routed]:
+    async def route(self, texts: list[str], force: str | None, explain: bool) -> list[Routed]:
         """Return where each ticket goes; a Problem when no model answers."""
         policy, troubles = None if force else self.policy, []
         if force == "transformer" and self.transformer is None:
@@ -77,14 +77,14 @@ class Router:
         if force != "transformer":
             try:
                 # The linear model explains itself at nearly no cost.
-                first = list(await self.tfidf.predict(texts, True, request_id))
+                first = list(await self.tfidf.predict(texts, True))
             except ServiceDown as error:
                 troubles.append(str(error))
         second: list[ModelAnswer | None] = [None] * len(texts)
         asked = self._for_transformer(first, policy, force)
         if asked and self.transformer:
             try:
-                found = await self.transformer.predict([texts[at] for at in asked], explain, request_id)
+                found = await self.transformer.predict([texts[at] for at in asked], explain)
                 for at, answer in zip(asked, found, strict=True):
                     second[at] = answer
             except ServiceDown as error:
@@ -103,9 +103,7 @@ class Router:
         versions = {service.name: service.card and service.card["version"] for service in self.services}
         return all(answer is None or answer.version == versions[name] for name, answer in said._asdict().items())
 
-    def _for_transformer(
-        self, first: list[ModelAnswer | None], policy: Policy | None, force: str | None
-    ) -> list[int]:
+    def _for_transformer(self, first: list[ModelAnswer | None], policy: Policy | None, force: str | None) -> list[int]:
         """Return the places of the tickets for which the transformer is asked."""
         if force == "tfidf":
             return []
@@ -144,7 +142,10 @@ def explain_decision(
         code, why = "forced", f"{who} was asked for"
     elif unheard:
         missing = "the transformer" if model == "tfidf" else "the TF-IDF model"
-        code, why = f"{'transformer' if model == 'tfidf' else 'tfidf'}_down", f"{missing} does not answer, so {who} stands in"
+        code, why = (
+            f"{'transformer' if model == 'tfidf' else 'tfidf'}_down",
+            f"{missing} does not answer, so {who} stands in",
+        )
     elif policy is None:
         code, why = "alone", f"{who} answers alone"
     elif model == "both":

@@ -10,6 +10,7 @@ from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
 from services.agent.metrics import AgentMetrics
+from services.common.gate import request_id_now
 
 logger = logging.getLogger("services.agent")
 # Enough for every label of a model.
@@ -61,13 +62,13 @@ class ModelService:
         self.trouble = "not asked yet"
         self.breaker = "closed"
 
-    async def predict(self, texts: list[str], explain: bool, request_id: str) -> list[ModelAnswer]:
+    async def predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
         """Return an answer for each text; a ServiceDown when there is none within the budget."""
         started = time.perf_counter()
         query: dict[str, Any] = {"top": EVERY_LABEL, "explain": str(explain).lower()}
         try:
             async with asyncio.timeout(self._limits.budget):
-                body = await self._ask(texts, query, {"X-Request-ID": request_id})
+                body = await self._ask(texts, query)
             answers = [_answer(each) for each in body["predictions"]]
             if len(answers) != len(texts):
                 raise ServiceDown("it answered another number of tickets")
@@ -78,19 +79,20 @@ class ModelService:
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
 
-    async def _ask(self, texts: list[str], query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    async def _ask(self, texts: list[str], query: dict[str, Any]) -> dict[str, Any]:
         try:
-            return await self._attempt(texts, query, headers)
+            return await self._attempt(texts, query)
         except ServiceDown:
             # Asking for a prediction twice changes nothing, so that a lost answer may be asked for again.
             self._metrics.retries.labels(self.name).inc()
-            return await self._attempt(texts, query, headers)
+            return await self._attempt(texts, query)
 
-    async def _attempt(self, texts: list[str], query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    async def _attempt(self, texts: list[str], query: dict[str, Any]) -> dict[str, Any]:
         breaker = await self._breakers.get_breaker(self.name)
         try:
             async with breaker:
                 try:
+                    headers = {"X-Request-ID": request_id_now.get()}
                     answer = await self._client.post(
                         "/predict/batch", json={"texts": texts}, params=query, headers=headers
                     )
@@ -133,6 +135,4 @@ def _answer(found: dict[str, Any]) -> ModelAnswer:
     probabilities = {each["category"]: float(each["probability"]) for each in found["best"]}
     if not probabilities:
         raise ValueError("no category")
-    return ModelAnswer(
-        probabilities, bool(found["needs_review"]), found["model_version"], found.get("explanation", [])
-    )
+    return ModelAnswer(probabilities, bool(found["needs_review"]), found["model_version"], found.get("explanation", []))

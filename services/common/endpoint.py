@@ -40,13 +40,17 @@ class JsonEndpoint:
         takes: type[BaseModel],
         gives: type[Any],
         answer: Callable[[Any, Options], Awaitable[Any]],
+        options: tuple[str, ...] = Options._fields,
+        failures: tuple[int, ...] = (),
     ) -> None:
         """Answer gets the validated body and what the query asks for; it may raise a Problem.
 
+        options are those that the path documents, failures the statuses beside those of every path.
         What it gives is a TypedDict, which costs nothing to make, and is written as its type says.
         """
         self.takes, self.gives, self._answer, self._settings = takes, gives, answer, settings
         self._write = TypeAdapter(gives).dump_json
+        self._options, self._failures = options, failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -94,14 +98,18 @@ class JsonEndpoint:
             return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
 
         done = {"200": {"description": self.gives.__doc__, "content": content(self.gives)}}
-        failed = documented(400, 401, 408, 413, 415, 422, 503)
+        failed = documented(400, 401, 408, 413, 415, 422, 503, *self._failures)
         explain = {"type": "boolean", "default": NOTHING_MORE.explain, "description": "add what weighed most"}
         top = {"type": "integer", "minimum": 1, "maximum": MOST_BEST, "default": NOTHING_MORE.top}
         top["description"] = "how many of the most probable categories to answer with"
         query = {"explain": explain, "top": top}
         operation = {
             "summary": self.gives.__doc__,
-            "parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()],
+            "parameters": [
+                {"name": name, "in": "query", "schema": schema}
+                for name, schema in query.items()
+                if name in self._options
+            ],
             "requestBody": {"required": True, "content": content(self.takes)},
             "responses": done | {str(status): entry for status, entry in failed.items()},
         }

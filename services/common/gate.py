@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
@@ -23,6 +24,8 @@ OPEN_PATHS = frozenset(("/health", "/ready", "/model", "/metrics", "/docs", "/op
 # Asked every few seconds by machines.
 UNLOGGED_PATHS = frozenset(("/health", "/ready", "/metrics"))
 RETRY_SECONDS = "1"
+# Of the request that is being answered, for whoever is asked on its behalf.
+request_id_now: ContextVar[str] = ContextVar("request_id_now", default="")
 
 
 class Gate:
@@ -49,6 +52,7 @@ class Gate:
         request_id = headers.get(b"x-request-id", b"")
         if not REQUEST_ID.fullmatch(request_id):
             request_id = secrets.token_hex(16).encode()
+        request_id_now.set(request_id.decode())
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
