@@ -26,6 +26,7 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 SAMPLE = {
     "input": "data/raw/tickets.csv",
     "test_input": "data/raw/none",
+    "feedback_input": "data/raw/none",
     "text_column": "text",
     "label_column": "category",
 }
