@@ -3,10 +3,11 @@
     python benchmarks/scrubbing.py
     python benchmarks/scrubbing.py --tickets ../shared/data/it_tickets.csv.gz --text-column Document
 
-The labelled tickets are in tests/personal_data.jsonl. A finding counts when its kind, its first and its last character
-are right. The detectors were tuned on the part "development"; "held-out" was written by the same people before the
-detectors were, so tickets of another company are harder than both. On its first look the held-out part gave 2 wrong
-findings and 1 missed of 86; one of the wrong ones and the missed one, a bracket, were mended afterwards.
+The labelled tickets are invented, in tests/personal_data.jsonl. A finding counts when its kind, its first and its last
+character are right. The detectors were tuned on the part "development". All parts were written by the same people as
+the detectors, so the tickets of a company are harder. When they were first looked at, in November 2026, "held-out" had
+precision 0.977 and recall 0.988 (86 findings), and "later", written to be harder, 0.955 and 0.875 (48 findings) with
+two labels corrected. A bracket and a way to write American numbers were mended after that, and nothing else for them.
 
 Milliseconds are of CPU time, for one sample ticket; a third of those have findings.
 --tickets adds what share of real tickets has findings, and of which kinds; it prints nothing of the tickets themselves.
@@ -54,20 +55,17 @@ def report(tickets: Path | None, text_column: str) -> None:
 
 
 def quality_rows() -> Iterable[Sequence[str]]:
-    """Return precision and recall of each kind on both parts."""
+    """Return precision and recall of each kind on each part."""
     from scrubbing_cases import PARTS, Score, read_cases, score
 
-    from services.agent.scrubbing import KINDS, find
+    from services.agent.scrubbing import find
 
-    yield "kind", *(f"{part}: {name}" for part in PARTS for name in ("findings", "precision", "recall"))
-    scores = [score((case for case in read_cases() if case.part == part), find) for part in PARTS]
-    for each in scores:
-        each["all"] = Score(*(sum(column) for column in zip(*each.values(), strict=True)))
-    for kind in (*sorted(KINDS), "all"):
-        found = [each.get(kind, Score(0, 0, 0)) for each in scores]
-        yield kind, *(
-            text for one in found for text in (str(one.right + one.missed), f"{one.precision:.3f}", f"{one.recall:.3f}")
-        )
+    yield "part", "kind", "findings", "precision", "recall"
+    for part in PARTS:
+        scores = score((case for case in read_cases() if case.part == part), find)
+        scores["all"] = Score(*(sum(column) for column in zip(*scores.values(), strict=True)))
+        for kind, found in scores.items():
+            yield part, kind, str(found.right + found.missed), f"{found.precision:.3f}", f"{found.recall:.3f}"
 
 
 def sample(french: float) -> list[str]:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scrubbing_cases import PARTS, read_cases, score
+from scrubbing_cases import read_cases, score
 from services.agent.scrubbing import KINDS, find, scrub
 
-# Measured in November 2026, all kinds together: development 1.0; held-out 0.977 precision and 0.988 recall when it was
-# first looked at. A kind has only 4 to 41 findings in a part, so the bounds are for all together; 0.97 lets two
-# mistakes pass in the smaller part.
-LEAST = 0.97
+# Least precision and recall of all kinds together; a kind has only a few findings in a part. Measured in November 2026:
+# development 1.0 and 1.0; held-out 0.977 and 0.988 at the first look; later, which is harder, 0.955 and 0.875 at the
+# first look. One mistake costs 0.006, 0.012 and 0.02.
+LEAST = {"development": (0.98, 0.98), "held-out": (0.97, 0.97), "later": (0.93, 0.85)}
 
 FOUND = [
     ("please write to {} today", "email", "mateo.ortuno+it@example.com"),
@@ -43,6 +43,9 @@ FOUND = [
     ("password: {}", "secret", "Hunter2024!"),
     ("le mot de passe du compte est {}", "secret", "Accueil2026"),
     ("code PIN {} bloqué", "secret", "7391"),
+    ("password {} was refused", "secret", "Tamarin5!"),
+    ("j'ai mis {} comme mot de passe", "secret", "Toulouse31"),
+    ("user/pass: jdoe/{} fails", "secret", "Welcome1!"),
     ("the key {} is in the log", "secret", "AKIAIOSFODNN7EXAMPLE"),
 ]
 STAYS = [
@@ -61,6 +64,8 @@ STAYS = [
     "https://shop.example.com/products/ergonomic-keyboard-with-numeric-pad-2026",
     "logo@2x.png, left-pad@1.3.0, @all, root@srv-leeds-01, git@github.com:org/project.git",
     "My password is expired. Mot de passe : oublié. The password is too short. Password: forgotten again",
+    "password policy ISO27001, my password for Windows11, token expired: 2026-11-24T08:15:00Z, mdp Office365 expiré",
+    "Edge 1.2.3.4 and Teams 1.7.0.3 installed",
     "Release 0.7.0 - 2021-01-23, CPU 0.0  0.0   24584    2240",
 ]
 
@@ -162,12 +167,13 @@ def seconds(text):
     return time.process_time() - started
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", LEAST)
 def test_precision_and_recall_on_labelled_tickets(part):
     scores = score((case for case in read_cases() if case.part == part), find)
     assert set(scores) == set(KINDS)
     right, wrong, missed = (sum(column) for column in zip(*scores.values(), strict=True))
-    assert right / (right + wrong) >= LEAST and right / (right + missed) >= LEAST, scores
+    precision, recall = LEAST[part]
+    assert right / (right + wrong) >= precision and right / (right + missed) >= recall, scores
 
 
 def test_words_alone_are_no_findings(shared_data):

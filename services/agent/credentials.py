@@ -32,8 +32,8 @@ _FOLLOWING = (
 )
 # A user's name and a password: "user/pass: jdoe/...".
 _PAIR = re.compile(
-    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_PASSWORD})|identifiants|credentials)[ ]?[:=]?[ ]?
-    [^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
+    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_PASSWORD})|identifiants|credentials)
+    [ ]?[:=]?[ ]?[^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
     re.IGNORECASE | re.VERBOSE,
 )
 _CODES = re.compile(
