@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from services.agent.spans import Span, spans
 
 _SHORTEST = 4
-_PASSWORD = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp)"""
+_LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp)"""
 _VALUE = r"""["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\()"""
 # Up to four words between the label and its value: "the password of the training account is ...".
 _LABELLED = re.compile(
-    rf"""(?<![^\W\d_])(?<!/)(?:{_PASSWORD}|pass(?=[ ]?[:=])|api[ _-]?key|cl[ée][ ](?:d')?api|secret(?:[ _-]?key)?
+    rf"""(?<![^\W\d_])(?<!/)(?:{_LABEL}|pass(?=[ ]?[:=])|api[ _-]?key|cl[ée][ ](?:d')?api|secret(?:[ _-]?key)?
         |access[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key|code))(?!\w)
     (?:[ ][\w'’-]{{1,20}}){{0,4}}?
     (?:[ \t\u00a0]{{0,3}}(?P<sign>[:=](?!:))[ \t\u00a0]{{0,3}}
@@ -20,19 +20,19 @@ _LABELLED = re.compile(
 )
 _FOLLOWING = (
     re.compile(
-        rf"""(?<![^\W\d_])(?<!/){_PASSWORD}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
+        rf"""(?<![^\W\d_])(?<!/){_LABEL}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
         [ ]{{1,2}}{_VALUE}""",
         re.IGNORECASE | re.VERBOSE,
     ),
     re.compile(
         rf"""(?<!\S)["'«“]?[ ]?(?P<value>[^\s"'«»“”()]{{4,128}}+)["'»”]?[ ](?:comme|as)
-        (?:[ ](?:my|the|a|new|mon|le))?[ ]{_PASSWORD}(?!\w)""",
+        (?:[ ](?:my|the|a|new|mon|le))?[ ]{_LABEL}(?!\w)""",
         re.IGNORECASE | re.VERBOSE,
     ),
 )
 # A user's name and a password: "user/pass: jdoe/...".
 _PAIR = re.compile(
-    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_PASSWORD})|identifiants|credentials)
+    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_LABEL})|identifiants|credentials)
     [ ]?[:=]?[ ]?[^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
     re.IGNORECASE | re.VERBOSE,
 )
