@@ -90,6 +90,7 @@ def serve(make: Callable[[Some], Gate], kind: type[Some], **defaults: Any) -> in
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )

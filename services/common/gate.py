@@ -99,6 +99,4 @@ class Gate:
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._metrics.requested(path, status, seconds, self._in_flight)
         if path not in UNLOGGED_PATHS or status >= 400:
-            milliseconds = round(1000 * seconds, 2)
-            more = {"request_id": request_id.decode(), "method": scope["method"], "path": path, "status": status}
-            write_access(more | {"milliseconds": milliseconds})
+            write_access(request_id.decode(), scope["method"], path, status, round(1000 * seconds, 2))
