@@ -13,6 +13,7 @@ from conftest import REPOSITORY, environment, free_port, wait_until
 
 TFIDF = [sys.executable, "-m", "services.tfidf.app"]
 TRANSFORMER = [sys.executable, "-m", "services.transformer.app"]
+AGENT = [sys.executable, "-m", "services.agent.app"]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -32,10 +33,10 @@ class Service:
     """A running service; its log is in a file of `folder`."""
 
     def __init__(self, folder: Path, program: list[str] = TFIDF, **variables: Any) -> None:
-        self.port = free_port()
+        self.port = variables.get("PORT") or free_port()
         self.log = folder / f"service-{self.port}.log"
         ours = {"PORT": self.port, "POLL_SECONDS": 0.2} | variables
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 program,
                 cwd=REPOSITORY,
@@ -132,10 +133,17 @@ class Load:
         return list(dict.fromkeys(version for _, version in self.found))
 
 
-def fails_to_start(**variables: Any) -> str:
+def assert_problem(answer: Answer, status: int) -> str:
+    """Check that an answer is problem details of a status, and return its detail."""
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json["status"] == status and answer.json["title"]
+    return answer.json["detail"]
+
+
+def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
     """Return the one line with which a service refuses to start."""
     done = subprocess.run(
-        TFIDF,
+        program,
         cwd=REPOSITORY,
         env=environment() | {name: str(value) for name, value in variables.items()},
         capture_output=True,
