@@ -238,7 +238,9 @@ class World(NamedTuple):
 
         def well() -> bool:
             status = self.agent.get("/status")
-            return status.status == 200 and not status.json["policy"]["in_force"] and all(map(serves, services))
+            return (
+                status.status == 200 and "not there" in status.json["policy"]["detail"] and all(map(serves, services))
+            )
 
         def serves(name: str) -> bool:
             card = self.agent.get("/status").json["services"][name]["model"] or {}
