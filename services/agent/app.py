@@ -29,6 +29,7 @@ from services.agent.api import (
 )
 from services.agent.database import connect
 from services.agent.desk import Desk
+from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.policy import PolicyFile
 from services.agent.routing import Router
@@ -79,6 +80,8 @@ def make_app(settings: AgentSettings) -> Gate:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # The language model is read now, which takes a second, and not for the first ticket.
+        await asyncio.to_thread(detect, "good morning")
         looking = asyncio.create_task(look_for_ever())
         yield
         looking.cancel()
