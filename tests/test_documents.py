@@ -32,6 +32,12 @@ ELSEWHERE = {
         "test_train_transformer.py",
         "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
     ),
+    "python -m services.agent.app": ("test_loop.py", "test_what_people_answer_changes_the_next_model"),
+    "python scripts/export_feedback.py data/raw/feedback.csv": (
+        "test_loop.py",
+        "test_what_people_answer_changes_the_next_model",
+    ),
+    "python benchmarks/scrubbing.py": ("test_documents.py", "test_the_scrubbing_benchmark_prints_the_guides_table"),
     "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
     "python scripts/mlflow_registry.py register --model transformer": (
         "test_service_transformer.py",
@@ -137,12 +143,14 @@ def test_parameters_in_backticks_exist(document):
     named = [
         name
         for words in in_backticks(document)
-        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer)\.([A-Za-z]\w*)", words)
+        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer|fit_routing)\.([A-Za-z]\w*)", words)
     ]
     assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
     settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
     assert [
-        name for name in settings if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"]
+        name
+        for name in settings
+        if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"] | params["fit_routing"]
     ] == []
 
 
@@ -345,6 +353,15 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
 def test_the_batching_benchmark_prints_its_table(transformer):
     rows = serving_table("batching.py", transformer.model, transformer.data)
     assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
+
+
+def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
+    """Precision and recall depend on the code and the labelled tickets alone, so that the guide's must be these."""
+    command = [sys.executable, "benchmarks/scrubbing.py"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^(held-out|later) +all +(\d+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    guide = text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert found == re.findall(r"^\| (held-out|later) \| \d+ \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", guide, re.MULTILINE)
 
 
 @pytest.mark.slow
