@@ -1,4 +1,4 @@
-"""The pages as a process, and an agent's double that speaks its HTTP API, for what a real one does not do when asked."""
+"""The pages as a process, and an agent's double that speaks its HTTP API: it fails when it is told to."""
 
 import json
 import re
@@ -16,7 +16,17 @@ from service_world import Answer, Service
 WEB = [sys.executable, "-m", "services.web.app"]
 LABELS = ["Access", "HR Support", "Hardware", "Network", "Purchase", "Storage"]
 # Which words speak for which category.
-WORDS = {"password": 0, "acces": 0, "holiday": 1, "laptop": 2, "screen": 2, "printer": 2, "wifi": 3, "order": 4, "disk": 5}
+WORDS = {
+    "password": 0,
+    "acces": 0,
+    "holiday": 1,
+    "laptop": 2,
+    "screen": 2,
+    "printer": 2,
+    "wifi": 3,
+    "order": 4,
+    "disk": 5,
+}
 TEST = {"accuracy": 0.938475, "accuracy_ci95": {"low": 0.928782, "high": 0.948167}}
 TEST |= {"macro_f1": 0.938001, "macro_f1_ci95": {"low": 0.927332, "high": 0.947926}}
 EMAIL = re.compile(r"\S+@\S+\.\w+")
@@ -125,7 +135,8 @@ class AgentDouble:
             "confidence": confidence,
             "best": best,
             "model": "tfidf",
-            "reason": "The TF-IDF model is " + ("unsure: a person should look." if review else "sure enough by itself."),
+            "reason": "The TF-IDF model is "
+            + ("unsure: a person should look." if review else "sure enough by itself."),
             "language": "fr" if "é" in text else "en",
         }
         own = [w for w in dict.fromkeys(found)]
@@ -133,7 +144,11 @@ class AgentDouble:
         if review and store:
             at = f"2026-11-24T09:{number % 60:02d}:00+00:00"
             self.waiting[ticket["ticket_id"]] = ticket | {"received_at": at, "text": scrubbed, "explanation": terms}
-        more = {"decision": "review" if review else "auto", "degraded": False, "versions": {"tfidf": "3", "policy": "1"}}
+        more = {
+            "decision": "review" if review else "auto",
+            "degraded": False,
+            "versions": {"tfidf": "3", "policy": "1"},
+        }
         more["personal_data"] = {"email": removed} if removed else {}
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
 

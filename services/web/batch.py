@@ -86,7 +86,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
 async def _accept(site: Site, request: Request, form: FormData) -> Job:
     """Return the job of an uploaded file; a TableError or a TooManyJobs when there can be none."""
     owner, file = session_of(request).id, form.get("file")
-    site.jobs.check_room(owner)
+    site.jobs.make_room(owner)
     if not isinstance(file, UploadFile) or not file.filename:
         raise TableError("missing")
     content = await file.read()

@@ -75,17 +75,22 @@ class Jobs:
         """There is none yet."""
         self._agent, self._settings, self._jobs = agent, settings, {}
 
-    def check_room(self, owner: str) -> None:
-        """Raise a TooManyJobs when this session, or everybody together, has as many as there may be."""
-        own = sum(job.owner == owner for job in self._jobs.values())
-        if own >= self._settings.max_jobs_each:
-            raise TooManyJobs("own")
-        if len(self._jobs) >= self._settings.max_jobs:
-            raise TooManyJobs("all")
+    def make_room(self, owner: str) -> None:
+        """Raise a TooManyJobs when this session, or everybody together, has as many as there may be.
+
+        Files that were fetched already make room.
+        """
+        for kind, most in (("own", self._settings.max_jobs_each), ("all", self._settings.max_jobs)):
+            jobs = self.of(owner) if kind == "own" else list(self._jobs.values())
+            if len(jobs) >= most:
+                fetched = next((job for job in jobs if job.fetched), None)
+                if fetched is None:
+                    raise TooManyJobs(kind)
+                self.delete(fetched)
 
     def add(self, owner: str, name: str, table: Table, store: bool, request_id: str) -> Job:
         """Keep a file, which waits for its column; raise a TooManyJobs when there is no room."""
-        self.check_room(owner)
+        self.make_room(owner)
         job = Job(secrets.token_urlsafe(12), owner, name, table, store, request_id)
         self._jobs[job.id] = job
         self._touch(job)

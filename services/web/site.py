@@ -48,7 +48,7 @@ class Site:
             chosen = choose(self.languages, request.headers.get("accept-language", ""))
         return self.languages[chosen]
 
-    def page(self, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
         """Return the page of a template."""
         session = session_of(request)
         said, session.said = session.said, None
@@ -64,7 +64,7 @@ class Site:
             "path": request.url.path,
             "request_id": request_id(request),
         }
-        return HTMLResponse(self._templates.get_template(name).render(shared | values), status)
+        return HTMLResponse(self._templates.get_template(template).render(shared | values), status)
 
 
 class StaticFile:
