@@ -135,12 +135,12 @@ class AgentDouble:
             "confidence": confidence,
             "best": best,
             "model": "tfidf",
-            "reason": "The TF-IDF model is "
-            + ("unsure: a person should look." if review else "sure enough by itself."),
+            "reason": "the TF-IDF model answers alone",
+            "reason_code": "alone_review" if review else "alone_auto",
             "language": "fr" if "é" in text else "en",
         }
         own = [w for w in dict.fromkeys(found)]
-        terms = [{"term": w, "weight": 0.9 - 0.25 * n if WORDS[w] == order[0] else -0.3} for n, w in enumerate(own)]
+        terms = [{"term": w, "weight": 0.9 / (n + 1) if WORDS[w] == order[0] else -0.3} for n, w in enumerate(own)]
         if review and store:
             at = f"2026-11-24T09:{number % 60:02d}:00+00:00"
             self.waiting[ticket["ticket_id"]] = ticket | {"received_at": at, "text": scrubbed, "explanation": terms}
@@ -175,7 +175,7 @@ class AgentDouble:
         card = {"name": "callcenterai-tfidf-classifier", "version": "3", "stage": "Production", "threshold": 0.8226}
         card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": LABELS}
         ready = {"ready": True, "version": "3", "breaker": "closed", "model": card}
-        broken = {"ready": False, "version": None, "breaker": "open", "detail": "connection refused"}
+        broken = {"ready": False, "version": None, "breaker": "opened", "detail": "connection refused"}
         return {"labels": LABELS, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
 
 

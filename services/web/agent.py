@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from services.common.gate import request_id_now
 from services.web.answers import GivenAnswer, Prediction, Predictions, Queue, Status, Volumes, WaitingTicket
 from services.web.settings import WebSettings
 
@@ -44,62 +45,60 @@ class Agent:
         """Close the connections."""
         await self._client.aclose()
 
-    async def check(self, request_id: str) -> None:
+    async def check(self) -> None:
         """Return when the agent is alive."""
-        await self._ask("GET", "/health", request_id)
+        await self._ask("GET", "/health")
 
-    async def predict(self, text: str, request_id: str) -> Prediction:
+    async def predict(self, text: str) -> Prediction:
         """Classify a ticket, with an explanation."""
         body = {"text": text}
-        return await self._get(Prediction, "POST", "/predict", request_id, params={"explain": "true"}, json=body)
+        return await self._get(Prediction, "POST", "/predict", params={"explain": "true"}, json=body)
 
-    async def predict_batch(self, texts: list[str], store: bool, request_id: str) -> list[Prediction]:
+    async def predict_batch(self, texts: list[str], store: bool) -> list[Prediction]:
         """Classify several; with store, those it is unsure of wait for review."""
         body = {"texts": texts, "store": store}
         path = "/predict/batch"
-        found = await self._get(Predictions, "POST", path, request_id, json=body, timeout=self._batch)
+        found = await self._get(Predictions, "POST", path, json=body, timeout=self._batch)
         if len(found.predictions) != len(texts):
             raise AgentTrouble("broken", 502)
         return found.predictions
 
-    async def reviews(self, limit: int, request_id: str) -> Queue:
+    async def reviews(self, limit: int) -> Queue:
         """Return the oldest tickets that wait."""
-        return await self._get(Queue, "GET", "/reviews", request_id, params={"limit": limit})
+        return await self._get(Queue, "GET", "/reviews", params={"limit": limit})
 
-    async def ticket(self, ticket_id: str, request_id: str) -> WaitingTicket:
+    async def ticket(self, ticket_id: str) -> WaitingTicket:
         """Return one ticket."""
-        return await self._get(WaitingTicket, "GET", f"/tickets/{ticket_id}", request_id)
+        return await self._get(WaitingTicket, "GET", f"/tickets/{ticket_id}")
 
-    async def answer(
-        self, ticket_id: str, category: str, by: str | None, text: str | None, request_id: str
-    ) -> GivenAnswer:
+    async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> GivenAnswer:
         """Say what a ticket's category is; text is needed where the agent has kept none."""
         given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text}
         body = {name: value for name, value in given.items() if value is not None}
-        return await self._get(GivenAnswer, "POST", "/feedback", request_id, json=body)
+        return await self._get(GivenAnswer, "POST", "/feedback", json=body)
 
-    async def withdraw(self, answer_id: int, request_id: str) -> None:
+    async def withdraw(self, answer_id: int) -> None:
         """Take an answer back."""
-        await self._ask("DELETE", f"/feedback/{answer_id}", request_id)
+        await self._ask("DELETE", f"/feedback/{answer_id}")
 
-    async def volumes(self, days: int, request_id: str) -> Volumes:
+    async def volumes(self, days: int) -> Volumes:
         """Return the counts of the last days."""
-        return await self._get(Volumes, "GET", "/volumes", request_id, params={"days": days})
+        return await self._get(Volumes, "GET", "/volumes", params={"days": days})
 
-    async def status(self, request_id: str) -> Status:
+    async def status(self) -> Status:
         """Return the categories and the health of the model services."""
-        return await self._get(Status, "GET", "/status", request_id)
+        return await self._get(Status, "GET", "/status")
 
-    async def _get(self, kind: type[Answer], method: str, path: str, request_id: str, **options: Any) -> Answer:
-        answer = await self._ask(method, path, request_id, **options)
+    async def _get(self, kind: type[Answer], method: str, path: str, **options: Any) -> Answer:
+        answer = await self._ask(method, path, **options)
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError:
             raise AgentTrouble("broken", 502) from None
 
-    async def _ask(self, method: str, path: str, request_id: str, **options: Any) -> httpx.Response:
+    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, headers={"X-Request-ID": request_id}, **options)
+            answer = await self._client.request(method, path, headers={"X-Request-ID": request_id_now.get()}, **options)
         except httpx.TimeoutException as error:
             # An address that takes no connection is as good as nobody there.
             connecting = isinstance(error, httpx.ConnectTimeout)

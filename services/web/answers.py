@@ -29,6 +29,7 @@ class Prediction(BaseModel):
     decision: Literal["auto", "review"]
     model: str
     reason: str
+    reason_code: str = ""
     degraded: bool
     language: str
     personal_data: dict[str, int]
@@ -48,12 +49,14 @@ class WaitingTicket(BaseModel):
 
     ticket_id: str
     received_at: str
-    text: str
+    # None of a ticket that was decided automatically, whose text is not kept.
+    text: str | None
     language: str
     category: str
     confidence: float
     best: list[Choice]
     reason: str
+    reason_code: str = ""
     model: str
     explanation: list[Weight] | None = None
 

@@ -12,7 +12,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -24,7 +24,7 @@ from services.web import batch, classify, login, models, problem_pages, review
 from services.web.agent import AgentTrouble
 from services.web.guard import Guard
 from services.web.settings import WebSettings
-from services.web.site import Site, StaticFile, request_id
+from services.web.site import Site, StaticFile
 
 
 class Ready(BaseModel):
@@ -47,9 +47,9 @@ def make_app(settings: WebSettings) -> Gate:
         _add_file(app, path, file)
 
     @app.get("/ready", summary="Does the agent answer?", responses=documented(503))
-    async def ready(request: Request) -> Ready:
+    async def ready() -> Ready:
         try:
-            await site.agent.check(request_id(request))
+            await site.agent.check()
         except AgentTrouble as trouble:
             raise Problem(
                 503, f"the agent at AGENT_URL gives no answer ({trouble.kind})", {"Retry-After": "2"}

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from services.common.problems import Problem
 from services.web.forms import read_form, text_of
 from services.web.jobs import Job, TooManyJobs
-from services.web.site import Site, request_id, see, session_of
+from services.web.site import Site, see, session_of
 from services.web.tables import TableError, read_table, write_table
 
 NAME_LENGTH = 100
@@ -37,7 +37,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
                 raise
             return _page(site, request, 413, TableError("large", 413, most=site.settings.max_upload_bytes))
         if job.column is not None:
-            site.jobs.start(job, request_id(request))
+            site.jobs.start(job)
         return see(f"/batch/job?id={job.id}")
 
     @app.get("/batch/job")
@@ -57,14 +57,14 @@ def add_routes(app: FastAPI, site: Site) -> None:
         job, column = _find(site, request, text_of(form, "id")), text_of(form, "column")
         if job.state == "column" and column in map(str, range(len(job.table.header))):
             job.column = int(column)
-            site.jobs.start(job, request_id(request))
+            site.jobs.start(job)
         return see(f"/batch/job?id={job.id}")
 
     @app.post("/batch/continue")
     async def go_on(request: Request) -> Response:
         job = _find(site, request, text_of(await read_form(request, site), "id"))
         if job.state == "stopped":
-            site.jobs.start(job, request_id(request))
+            site.jobs.start(job)
         return see(f"/batch/job?id={job.id}")
 
     @app.post("/batch/delete")
@@ -94,7 +94,7 @@ async def _accept(site: Site, request: Request, form: FormData) -> Job:
         raise TableError("large", 413, most=site.settings.max_upload_bytes)
     # Large files take a good part of a second, for which nobody else shall wait.
     table = await asyncio.to_thread(read_table, content, site.settings.max_rows)
-    job = site.jobs.add(owner, file.filename[-NAME_LENGTH:], table, "store" in form, request_id(request))
+    job = site.jobs.add(owner, file.filename[-NAME_LENGTH:], table, "store" in form)
     job.column = table.text_column()
     return job
 

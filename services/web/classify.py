@@ -9,7 +9,7 @@ from services.web.agent import AgentTrouble
 from services.web.answers import Prediction
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
-from services.web.site import Site, request_id, see, session_of
+from services.web.site import Site, see, session_of
 
 
 def add_routes(app: FastAPI, site: Site) -> None:
@@ -27,7 +27,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
         if len(text) > site.settings.max_text_length:
             return _page(site, request, 422, text=text, wrong="long")
         try:
-            found = await site.agent.predict(text, request_id(request))
+            found = await site.agent.predict(text)
         except AgentTrouble as trouble:
             return _page(site, request, trouble.status, text=text, trouble=trouble)
         pieces = mark(found.text, found.explanation, bool(found.personal_data))
@@ -40,7 +40,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
         given = {name: text_of(form, name) for name in ("ticket_id", "category", "text")}
         session = session_of(request)
         try:
-            noted = await site.agent.answer(**given, by=session.name, request_id=request_id(request))
+            noted = await site.agent.answer(**given, by=session.name)
         except AgentTrouble as trouble:
             return _page(site, request, trouble.status, text=given["text"], trouble=trouble)
         session.remember(noted.answer_id, noted.ticket_id, "/")
@@ -56,7 +56,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
             return see("/review")
         answer_id, ticket_id, page = session.answers[-1]
         try:
-            await site.agent.withdraw(answer_id, request_id(request))
+            await site.agent.withdraw(answer_id)
         except AgentTrouble as trouble:
             if trouble.status != 404:
                 return site.page(request, "problem.html", trouble.status, code=trouble.status, trouble=trouble)
@@ -73,6 +73,6 @@ def _page(site: Site, request: Request, status: int = 200, **values: Any) -> Res
 async def _labels(site: Site, request: Request, found: Prediction) -> list[str]:
     """Return the categories to correct with; while the agent cannot name all, the most probable ones."""
     try:
-        return (await site.agent.status(request_id(request))).labels
+        return (await site.agent.status()).labels
     except AgentTrouble:
         return [choice.category for choice in found.best]

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.common.gate import request_id_now
 from services.common.problems import Problem
 from services.web.problem_pages import MACHINE_PATHS, problem_page
 from services.web.sessions import COOKIE, Session
@@ -75,7 +76,7 @@ class Guard:
         try:
             await self._app(scope, self._limited(scope, receive), send_guarded)
         except Exception as error:
-            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": scope["state"]["request_id"]})
+            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": request_id_now.get()})
             if started:
                 raise
             await problem_page(self._site, request, 500)(scope, receive, send_guarded)

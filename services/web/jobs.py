@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from services.common.gate import request_id_now
 from services.web.agent import Agent, AgentTrouble
 from services.web.settings import WebSettings
 from services.web.tables import Table
@@ -48,8 +49,9 @@ class Job:
     name: str
     table: Table
     store: bool
-    request_id: str
     column: int | None = None
+    # Under which the log has what is asked of the agent for it.
+    request_id: str = ""
     state: str = "column"
     outcomes: list[Outcome] = field(default_factory=list)
     trouble: AgentTrouble | None = None
@@ -88,10 +90,10 @@ class Jobs:
                     raise TooManyJobs(kind)
                 self.delete(fetched)
 
-    def add(self, owner: str, name: str, table: Table, store: bool, request_id: str) -> Job:
+    def add(self, owner: str, name: str, table: Table, store: bool) -> Job:
         """Keep a file, which waits for its column; raise a TooManyJobs when there is no room."""
         self.make_room(owner)
-        job = Job(secrets.token_urlsafe(12), owner, name, table, store, request_id)
+        job = Job(secrets.token_urlsafe(12), owner, name, table, store)
         self._jobs[job.id] = job
         self._touch(job)
         return job
@@ -109,9 +111,9 @@ class Jobs:
             self._touch(job)
         return job
 
-    def start(self, job: Job, request_id: str) -> None:
+    def start(self, job: Job) -> None:
         """Begin, or go on where it stopped."""
-        job.state, job.trouble, job.request_id = "running", None, request_id
+        job.state, job.trouble, job.request_id = "running", None, request_id_now.get()
         job.task = asyncio.create_task(self._run(job))
 
     def mark_fetched(self, job: Job) -> None:
@@ -192,7 +194,7 @@ class Jobs:
     async def _patiently(self, job: Job, texts: list[str]) -> list:
         for pause in (*PAUSES, None):
             try:
-                return await self._agent.predict_batch(texts, job.store, job.request_id)
+                return await self._agent.predict_batch(texts, job.store)
             except AgentTrouble as trouble:
                 # After "slow" the agent may be at work on them still: asking again would put them in the queue twice.
                 job.doubtful = len(texts) if trouble.kind == "slow" and job.store else 0

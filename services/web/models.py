@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.web.agent import AgentTrouble
 from services.web.answers import ServiceStatus, Volumes
 from services.web.registry import Figure, RegistryTrouble
-from services.web.site import Site, request_id, trouble_status
+from services.web.site import Site, trouble_status
 
 PERIODS = (1, 7, 30, 90)
 DEFAULT_DAYS = 30
@@ -34,9 +34,8 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.get("/models")
     async def show(request: Request, days: str = "") -> Response:
         period = int(days) if days in map(str, PERIODS) else DEFAULT_DAYS
-        own = request_id(request)
         (status, no_status), (volumes, no_volumes), (models, no_registry) = await asyncio.gather(
-            _try(site.agent.status(own)), _try(site.agent.volumes(period, own)), _try(site.registry.models())
+            _try(site.agent.status()), _try(site.agent.volumes(period)), _try(site.registry.models())
         )
         return site.page(
             request,
@@ -49,7 +48,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
 
     @app.get("/models/health")
     async def health(request: Request) -> Response:
-        status, trouble = await _try(site.agent.status(request_id(request)))
+        status, trouble = await _try(site.agent.status())
         services = _health(status.services if status else {})
         return site.page(request, "health.html", trouble_status(trouble), trouble=trouble, **services)
 

@@ -9,7 +9,7 @@ from services.web.agent import AgentTrouble
 from services.web.answers import WaitingTicket
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
-from services.web.site import Site, request_id, see, session_of
+from services.web.site import Site, see, session_of
 
 # The keys 1 to 9, and 0.
 MOST_KEYS = 10
@@ -30,7 +30,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
         ticket_id, category, skip = (text_of(form, name) for name in ("ticket_id", "category", "skip"))
         session = session_of(request)
         try:
-            noted = await site.agent.answer(ticket_id, category, session.name, None, request_id(request))
+            noted = await site.agent.answer(ticket_id, category, session.name, None)
         except AgentTrouble as trouble:
             return await _page(site, request, ticket_id, _number(skip), trouble)
         session.remember(noted.answer_id, noted.ticket_id, "/review")
@@ -49,16 +49,16 @@ async def _page(
     """Show the ticket of an id, or the first of the queue behind those passed over; trouble is what came before."""
     values: dict[str, Any] = {"ticket": None, "waiting": None, "skip": 0, "labels": [], "keys": {}, "pieces": []}
     try:
-        queue = await site.agent.reviews(skip + 1, request_id(request))
+        queue = await site.agent.reviews(skip + 1)
         ticket = await _ticket(site, request, ticket_id) if ticket_id else None
         if ticket is None and queue.tickets:
             # When others have answered meanwhile, there are fewer than were passed over.
             skip = skip if skip < len(queue.tickets) else 0
             ticket = queue.tickets[skip]
-        labels = (await site.agent.status(request_id(request))).labels
+        labels = (await site.agent.status()).labels
         values |= {"ticket": ticket, "waiting": queue.waiting, "skip": skip, "labels": labels}
         if ticket:
-            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
+            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text or "", ticket.explanation or [], True)}
     except AgentTrouble as found:
         trouble = trouble or found
     return site.page(request, "review.html", trouble.status if trouble else 200, trouble=trouble, **values)
@@ -66,7 +66,7 @@ async def _page(
 
 async def _ticket(site: Site, request: Request, ticket_id: str) -> WaitingTicket | None:
     try:
-        return await site.agent.ticket(ticket_id, request_id(request))
+        return await site.agent.ticket(ticket_id)
     except AgentTrouble as trouble:
         if trouble.status != 404:
             raise

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from services.common.gate import request_id_now
 from services.web.agent import Agent, AgentTrouble
 from services.web.jobs import Jobs
 from services.web.registry import RegistryReader
@@ -62,7 +63,7 @@ class Site:
             "files": {path.rpartition("/")[2]: file.address(path) for path, file in self.files.items()},
             "pages": PAGES,
             "path": request.url.path,
-            "request_id": request_id(request),
+            "request_id": request_id_now.get(),
         }
         return HTMLResponse(self._templates.get_template(template).render(shared | values), status)
 
@@ -87,11 +88,6 @@ class StaticFile:
 def session_of(request: Request) -> Session:
     """Return the session that the guard has read."""
     return request.state.session
-
-
-def request_id(request: Request) -> str:
-    """Return the id under which the log has this request, and which goes along to the agent."""
-    return request.state.request_id
 
 
 def see(path: str) -> RedirectResponse:
