@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import free_port
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from web_world import LABELS, AgentDouble, start
+from service_world import Service
+from web_world import AGENT, LABELS, AgentDouble, start
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -428,3 +429,49 @@ def test_without_an_agent_each_page_says_so(make_page, tmp_path):
         for path in ("/review", "/models"):
             assert page.goto(path).status == 502
             expect(page.get_by_role("alert").first).to_contain_text("cannot be reached")
+
+
+@pytest.fixture(scope="module")
+def desk(folders, tmp_path_factory):
+    """The pages in front of the real agent, which asks the real TF-IDF service."""
+    folder = tmp_path_factory.mktemp("desk")
+    with Service(folder, MODEL_DIR=folders["good"]) as tfidf:
+        urls = {"TFIDF_URL": f"http://127.0.0.1:{tfidf.ready().port}"}
+        database = f"sqlite:///{(folder / 'agent.db').as_posix()}"
+        with Service(folder, AGENT, DATABASE_URL=database, POLICY_FILE=folder / "none.json", **urls) as agent:
+            with start(folder, f"http://127.0.0.1:{agent.ready().port}", MAX_JOBS=100) as web:
+                yield web.ready()
+
+
+@pytest.mark.slow
+def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tmp_path):
+    """Classified with its words marked, reviewed and taken back, in a file, and counted."""
+    page = make_page(desk.port)
+    classify(page, "My Laptop is broken, its screen stays black. Write to anna@example.org")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
+    expect(page.locator("mark.for", has_text="Laptop")).to_be_visible()
+    expect(page.locator(".scrubbed")).to_have_text("[EMAIL]")
+    page.get_by_label("What would be right?").select_option("Storage")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#note")).to_contain_text("Noted: Storage.")
+    page.goto("/batch")
+    page.get_by_label("Send unsure tickets").check()
+    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nhello <b>there</b>\nperhaps\n \n"))
+    page.get_by_role("button", name="Start").click()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    with started.value.path().open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["decision"] for row in rows] == ["review", "review", "empty"]
+    page.goto("/review")
+    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    first = page.locator(".ticket").inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator(".count")).to_contain_text("1 ticket waits")
+    page.keyboard.press("u")
+    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    waits(page, first)
+    page.goto("/models")
+    expect(page.locator(".services .badge")).to_have_text(["Ready"])
+    expect(page.locator(".volumes")).to_contain_text("Hardware")
+    assert page.evaluate(CONTRAST)[1] == []

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from service_world import Answer, Service
 
+AGENT = [sys.executable, "-m", "services.agent.app"]
 WEB = [sys.executable, "-m", "services.web.app"]
 LABELS = ["Access", "HR Support", "Hardware", "Network", "Purchase", "Storage"]
 # Which words speak for which category.
