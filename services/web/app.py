@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.common.application import base_app, serve
 from services.common.gate import Gate
@@ -41,6 +42,8 @@ def make_app(settings: WebSettings) -> Gate:
     app = base_app("CallCenterAI", metrics, lambda app: _running(site), openapi_url=None)
     problem_pages.install(app, site)
     app.add_middleware(Guard, site=site)
+    # Around the guard: whether a cookie may be Secure, and from where somebody fails to log in, is the proxy's to say.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     for page in (classify, review, batch, models, login):
         page.add_routes(app, site)
     for path, file in site.files.items():

@@ -24,6 +24,9 @@ class WebSettings(RegistrySettings):
     web_password: SecretStr | None = Field(None, min_length=8, description="what people log in with")
     session_secret: SecretStr | None = Field(None, min_length=32, description="signs the sessions; random when not set")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are believed"
+    )
     login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
     login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
     max_upload_bytes: int = Field(10_000_000, ge=1000)
