@@ -14,7 +14,8 @@ function show(page, selector) {
   say(place.dataset.say || (place.querySelector("[role=alert]") || {}).textContent || "");
   const focus = place.querySelector("[data-focus]");
   if (focus) focus.focus({ preventScroll: true });
-  place.scrollIntoView({ block: "nearest" });
+  const top = place.getBoundingClientRect().top;
+  if (top < 0 || top > 0.7 * window.innerHeight) place.scrollIntoView();
 }
 
 function showLost(form) {
