@@ -33,6 +33,7 @@ ELSEWHERE = {
         "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
     ),
     "python -m services.agent.app": ("test_loop.py", "test_what_people_answer_changes_the_next_model"),
+    "python -m services.web.app": ("test_pages.py", "test_a_ticket_goes_all_the_way_through_the_real_services"),
     "python scripts/export_feedback.py data/raw/feedback.csv": (
         "test_loop.py",
         "test_what_people_answer_changes_the_next_model",
