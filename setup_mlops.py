@@ -34,7 +34,7 @@ TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
 NEEDED = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INSTALLING = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
-NO_TEST_SPLIT = "data/raw/none"
+NO_FILE = "data/raw/none"
 CHECKED_BY_BANDIT = ("scripts", "setup_mlops.py", "services", "benchmarks")
 # Per cent of lines and branches that the whole test suite must run.
 MINIMUM_COVERAGE = 85
@@ -133,10 +133,10 @@ def chosen_parameters(options: argparse.Namespace) -> list[str]:
     """Return what the options change in params.yaml, after checking that the files are there."""
     chosen = {"text_column": options.text_column, "label_column": options.label_column}
     if options.input is not None:
-        # A test split belongs to its data set: new data must not be scored on the old one.
-        chosen |= {"input": stored_path(options.input), "test_input": NO_TEST_SPLIT}
+        # A test split and people's answers belong to their data set: new data must not be scored on the old one.
+        chosen |= {"input": stored_path(options.input), "test_input": NO_FILE, "feedback_input": NO_FILE}
     if options.test_input is not None:
-        chosen["test_input"] = NO_TEST_SPLIT if options.test_input == "none" else stored_path(options.test_input)
+        chosen["test_input"] = NO_FILE if options.test_input == "none" else stored_path(options.test_input)
     return [f"prepare.{name}={value}" for name, value in chosen.items() if value is not None]
 
 
@@ -339,8 +339,9 @@ def pytest_commands(arguments: list[str]) -> list[list[str]]:
     if arguments:
         return [["pytest", *arguments]]
     gate = ["--cov-report=term-missing:skip-covered", f"--cov-fail-under={MINIMUM_COVERAGE}"]
-    quick, slow = ["pytest", "-q", "-m", "not slow"], ["pytest", "-q", "-m", "slow"]
-    return [[*quick, "--cov", "--cov-report="], [*slow, "--cov", "--cov-append", *gate]]
+    # Two processes, each of which takes whole files: their tests share what is slow to make.
+    both = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "--cov"]
+    return [[*both, "-m", "not slow", "--cov-report="], [*both, "-m", "slow", "--cov-append", *gate]]
 
 
 def say(message: str) -> None:

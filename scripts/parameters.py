@@ -15,7 +15,8 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 # What NumPy and scikit-learn take too.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-# DVC has no optional dependency, so "no official test split" must be a file that exists: an empty one of this name.
+# DVC has no optional dependency, so "no official test split" and "no feedback" must be a file that exists: an empty one
+# of this name.
 NO_FILE = "none"
 
 
@@ -39,6 +40,7 @@ class PrepareParameters(Parameters):
 
     input: Name
     test_input: Name | None = None
+    feedback_input: Name | None = None
     text_column: Name
     label_column: Name
     min_text_length: int = Field(ge=1)
@@ -69,9 +71,16 @@ class PrepareParameters(Parameters):
     @property
     def official_test(self) -> Path | None:
         """The file of an official test split, or None when the test part is split from the input."""
-        if self.test_input is None or Path(self.test_input).name == NO_FILE:
-            return None
-        return Path(self.test_input)
+        return _file(self.test_input)
+
+    @property
+    def feedback(self) -> Path | None:
+        """The file of what people have answered, or None."""
+        return _file(self.feedback_input)
+
+
+def _file(name: str | None) -> Path | None:
+    return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
 class TrainTfidfParameters(Parameters):

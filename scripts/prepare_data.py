@@ -6,47 +6,31 @@
 Reads the section `prepare` of params.yaml. Texts stay as they came. Rows that cannot be used are set aside in
 rejected.csv with their row number and the reason; rows in = rows kept + rows rejected. Near-duplicates never straddle
 two parts (only an official test split is taken as it is: the column `group` shows what it shares with the others), and
-appending tickets leaves the old ones where they were, so that metrics of two data versions compare.
+appending tickets leaves the old ones where they were, so that metrics of two data versions compare. For the same reason
+what people have answered is trained on: it is a choice of the hardest tickets, of which test must not fill up.
 """
 
 import argparse
 import csv
 import io
-import re
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cli import UserError, run
 
 if TYPE_CHECKING:
+    from cleaning import Rejected, Row
     from parameters import PrepareParameters
     from ticket_reader import Ticket
 
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
-SPLIT_COLUMNS = ("row", "group", "label", "text")
+SPLIT_COLUMNS = ("source", "row", "group", "label", "text")
 REJECTED_COLUMNS = ("source", "row", "reason", "label", "text")
-
-
-class Row(NamedTuple):
-    """A usable ticket: where it came from ("input" or "test_input"), its number there, its label and text."""
-
-    source: str
-    row: int
-    label: str
-    text: str
-
-
-class Rejected(NamedTuple):
-    """A row set aside and why."""
-
-    source: str
-    row: int
-    reason: str
-    label: str | None
-    text: str | None
+# As export_feedback.py writes them.
+FEEDBACK_COLUMNS = ("text", "label")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     """Read, clean, split and write; nothing is written unless everything could be."""
+    from cleaning import clean, correct
     from files import json_bytes, sha256, write_files
     from parameters import PrepareParameters, read_parameters
     from splitting import PARTS
@@ -71,13 +56,19 @@ def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     if params.official_test:
         sources["test_input"] = params.official_test
     tickets = {name: read_tickets(path, params.text_column, params.label_column) for name, path in sources.items()}
-    rows, rejected = clean(tickets, params)
+    if params.feedback:
+        sources["feedback"] = params.feedback
+        tickets["feedback"] = read_tickets(params.feedback, *FEEDBACK_COLUMNS)
+    rows, rejected, corrections = clean(tickets, params)
     groups = group(rows, params.near_duplicate_similarity)
     rows, groups, too_few = drop_rare(rows, groups, params)
     rejected += too_few
     parts = assign(rows, groups, params)
+    # Only now, so that a ticket whose label a person has put right stays in its part, and all others in theirs.
+    rows, corrected = correct(rows, corrections)
     hashes = {f"{name}_sha256": sha256(path) for name, path in sources.items()}
-    summary = summarize(rows, groups, parts, rejected) | {"cut": count_long(tickets, params)} | hashes
+    summary = summarize(rows, groups, parts, rejected)
+    summary |= {"corrected": corrected, "cut": count_long(tickets, params)} | hashes
     write_files(
         {output / f"{part}.csv": split_csv(rows, groups, parts, part) for part in PARTS}
         | {output / "rejected.csv": csv_bytes(REJECTED_COLUMNS, sorted(rejected, key=lambda r: (r.source, r.row)))}
@@ -87,69 +78,7 @@ def prepare(params_path: Path, output: Path, metrics_path: Path) -> None:
     print(f"{summary['rows_in']} rows in: {sizes}; {len(rejected)} rejected, see {output / 'rejected.csv'}")
 
 
-def clean(tickets: "dict[str, list[Ticket]]", params: "PrepareParameters") -> tuple[list[Row], list[Rejected]]:
-    """Separate usable rows from unusable ones; an official test split is only checked for text and a known label."""
-    rejected: list[Rejected] = []
-    usable: list[Row] = []
-    for source, items in tickets.items():
-        minimum = params.min_text_length if source == "input" else 1
-        for ticket in items:
-            reason = unusable(ticket, minimum)
-            if reason:
-                rejected.append(Rejected(source, ticket.row, reason, ticket.label, ticket.text))
-            else:
-                usable.append(Row(source, ticket.row, ticket.label.strip(), cut(ticket.text, params.max_text_length)))
-    repeated = repetitions(usable)
-    rejected += [Rejected(row.source, row.row, repeated[row], row.label, row.text) for row in usable if row in repeated]
-    return [row for row in usable if row not in repeated], rejected
-
-
-def unusable(ticket: "Ticket", minimum: int) -> str | None:
-    """Return why a single row cannot be used, or None."""
-    if not (ticket.text and ticket.text.strip()):
-        return "no_text"
-    if not (ticket.label and ticket.label.strip()):
-        return "no_label"
-    if len(ticket.text.strip()) < minimum:
-        return "too_short"
-    return None
-
-
-def cut(text: str, limit: int) -> str:
-    """Shorten a text to at most `limit` characters, at a word's end where there is one."""
-    if len(text) <= limit:
-        return text
-    # One character more than fits: white space there means that the last word is whole.
-    head = text.strip()[: limit + 1]
-    whole_words = re.match(r"(?s).*\S(?=\s)", head)
-    return whole_words[0] if whole_words and len(head) > limit else head[:limit]
-
-
-def repetitions(rows: list[Row]) -> dict[Row, str]:
-    """Return the reason for each input row whose text stands elsewhere too.
-
-    Texts that differ only in case, accents or white space are the same here: the model cannot tell them apart. Of
-    equal tickets the first stays; where their labels differ none does, since nobody can say which is right. A text
-    of the official test split is not trained on; the test split itself stays whole.
-    """
-    from near_duplicates import fold
-
-    same_text: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        same_text[" ".join(fold(row.text).split())].append(row)
-    reasons: dict[Row, str] = {}
-    for same in same_text.values():
-        ours = [row for row in same if row.source == "input"]
-        if len(ours) < len(same):
-            reasons |= dict.fromkeys(ours, "in_official_test")
-        elif len({row.label for row in ours}) > 1:
-            reasons |= dict.fromkeys(ours, "conflicting_labels")
-        else:
-            reasons |= dict.fromkeys(ours[1:], "duplicate")
-    return reasons
-
-
-def group(rows: list[Row], similarity: float) -> list[int]:
+def group(rows: "list[Row]", similarity: float) -> list[int]:
     """Return each row's near-duplicate group, with a progress bar on stderr when it takes long."""
     from tqdm import tqdm
 
@@ -162,9 +91,10 @@ def group(rows: list[Row], similarity: float) -> list[int]:
 
 
 def drop_rare(
-    rows: list[Row], groups: list[int], params: "PrepareParameters"
-) -> tuple[list[Row], list[int], list[Rejected]]:
+    rows: "list[Row]", groups: list[int], params: "PrepareParameters"
+) -> "tuple[list[Row], list[int], list[Rejected]]":
     """Set aside classes with too few tickets, or with too few different ones to have some in every part."""
+    from cleaning import Rejected
     from splitting import free_groups
 
     needed = 2 if params.official_test else 3
@@ -179,16 +109,16 @@ def drop_rare(
             f"{needed} of them clearly different; found {found}: add tickets or lower prepare.min_class_count"
         )
     kept = [(row, g) for row, g in zip(rows, groups) if row.label in labels]
-    if params.official_test and all(row.source == "input" for row, _ in kept):
+    if params.official_test and all(row.source != "test_input" for row, _ in kept):
         known = ", ".join(map(repr, sorted(labels)[:20]))
         raise UserError(f"{params.test_input}: no ticket has a class of {params.input}; there are {known}")
-    reasons = {"input": "rare_class", "test_input": "unknown_label"}
+    reasons = {"input": "rare_class", "test_input": "unknown_label", "feedback": "unknown_label"}
     dropped = [Rejected(r.source, r.row, reasons[r.source], r.label, r.text) for r in rows if r.label not in labels]
     return [row for row, _ in kept], [g for _, g in kept], dropped
 
 
-def assign(rows: list[Row], groups: list[int], params: "PrepareParameters") -> list[str]:
-    """Return each row's part; rows of an official test split are the test part."""
+def assign(rows: "list[Row]", groups: list[int], params: "PrepareParameters") -> list[str]:
+    """Return each row's part: test for an official test split; for feedback that of its near-duplicates, or train."""
     from splitting import PARTS, split
 
     test = 0.0 if params.official_test else params.test_size
@@ -199,7 +129,10 @@ def assign(rows: list[Row], groups: list[int], params: "PrepareParameters") -> l
     parts = split(
         [r.text for r, _ in ours], [r.label for r, _ in ours], [g for _, g in ours], shares, params.random_state
     )
-    return parts + ["test"] * (len(rows) - len(ours))
+    of_group = dict(zip((g for _, g in ours), parts))
+    waiting = iter(parts)
+    others = {"test_input": lambda g: "test", "feedback": lambda g: of_group.get(g, PARTS[0])}
+    return [next(waiting) if r.source == "input" else others[r.source](g) for r, g in zip(rows, groups)]
 
 
 def count_long(tickets: "dict[str, list[Ticket]]", params: "PrepareParameters") -> int:
@@ -207,7 +140,7 @@ def count_long(tickets: "dict[str, list[Ticket]]", params: "PrepareParameters") 
     return sum(len(ticket.text or "") > params.max_text_length for items in tickets.values() for ticket in items)
 
 
-def summarize(rows: list[Row], groups: list[int], parts: list[str], rejected: list[Rejected]) -> dict:
+def summarize(rows: "list[Row]", groups: list[int], parts: list[str], rejected: "list[Rejected]") -> dict:
     """Return the figures of metrics/prepare.json."""
     import numpy as np
 
@@ -223,6 +156,7 @@ def summarize(rows: list[Row], groups: list[int], parts: list[str], rejected: li
         "rows_rejected": len(rejected),
         "rejected": dict(sorted(Counter(r.reason for r in rejected).items())),
         "rows": {part: sizes[part] for part in PARTS},
+        "feedback": sum(row.source == "feedback" for row in rows),
         "classes": {
             label: {part: per_class[label, part] for part in PARTS} for label in sorted({row.label for row in rows})
         },
@@ -235,9 +169,9 @@ def summarize(rows: list[Row], groups: list[int], parts: list[str], rejected: li
     }
 
 
-def split_csv(rows: list[Row], groups: list[int], parts: list[str], part: str) -> bytes:
+def split_csv(rows: "list[Row]", groups: list[int], parts: list[str], part: str) -> bytes:
     """Return one part as CSV; `group` is a number that near-duplicates share, across all parts."""
-    chosen = ((r.row, g + 1, r.label, r.text) for r, g, p in zip(rows, groups, parts) if p == part)
+    chosen = ((r.source, r.row, g + 1, r.label, r.text) for r, g, p in zip(rows, groups, parts) if p == part)
     return csv_bytes(SPLIT_COLUMNS, chosen)
 
 

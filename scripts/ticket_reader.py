@@ -51,7 +51,7 @@ def _read_bytes(path: Path) -> bytes:
             content = gzip.decompress(content)
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; set prepare.input and prepare.test_input in params.yaml to your tickets, "
+            f"{path}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
             "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

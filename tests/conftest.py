@@ -19,6 +19,9 @@ from typing import Any
 import pytest
 import yaml
 
+# OpenBLAS's threads wait for each other by spinning: the many small calibrations take twice as long with them, and
+# tests run side by side. It reads this when numpy is first imported, and so do the processes that tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS = REPOSITORY / "scripts"
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -26,6 +29,7 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 SAMPLE = {
     "input": "data/raw/tickets.csv",
     "test_input": "data/raw/none",
+    "feedback_input": "data/raw/none",
     "text_column": "text",
     "label_column": "category",
 }

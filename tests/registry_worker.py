@@ -1,6 +1,5 @@
 """What the tests of races and kills run in processes of their own.
 
-python tests/registry_worker.py kill N COMMAND...     dies by SIGKILL before the N-th write, if there are so many
 python tests/registry_worker.py race FOLDER WORKER ROUNDS VERSIONS COMMAND_OPTIONS...
 """
 
@@ -26,6 +25,15 @@ WRITES = (
     "transition_model_version_stage",
     "delete_registered_model",
 )
+
+
+def run_killed(number: int, uri: str, command: list[str]) -> None:
+    """Run a registry command in this process, which dies before the number-th write, if there are so many."""
+    import mlflow_registry
+
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    die_before_write(number)
+    sys.exit(mlflow_registry.main(command))
 
 
 def die_before_write(number: int) -> None:
@@ -68,9 +76,4 @@ def race(folder: Path, worker: int, rounds: int, versions: int, options: list[st
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "kill":
-        import mlflow_registry
-
-        die_before_write(int(sys.argv[2]))
-        sys.exit(mlflow_registry.main(sys.argv[3:]))
     race(Path(sys.argv[2]), *map(int, sys.argv[3:6]), sys.argv[6:])

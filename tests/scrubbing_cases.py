@@ -1,7 +1,8 @@
 """Invented tickets with their personal data marked, and how well a detector finds it.
 
 Each line of personal_data.jsonl holds a ticket in which a finding is written {{kind:the text}}, its language, and its
-part: the detectors were tuned on "development" only, and "held-out" was drawn at random before there were any.
+part. The detectors were tuned on "development". "held-out" was drawn at random from the same tickets before there were
+any detectors; "later" was written after them, to be harder.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from services.agent.spans import Span
 
 FILE = Path(__file__).with_name("personal_data.jsonl")
-PARTS = ("development", "held-out")
+PARTS = ("development", "held-out", "later")
 _MARK = re.compile(r"\{\{([a-z_]+):(.+?)\}\}")
 
 

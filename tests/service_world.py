@@ -132,10 +132,10 @@ class Load:
         return list(dict.fromkeys(version for _, version in self.found))
 
 
-def fails_to_start(**variables: Any) -> str:
+def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
     """Return the one line with which a service refuses to start."""
     done = subprocess.run(
-        TFIDF,
+        program,
         cwd=REPOSITORY,
         env=environment() | {name: str(value) for name, value in variables.items()},
         capture_output=True,

@@ -15,6 +15,7 @@ SCRIPTS = (
     "train_transformer",
     "compare_models",
     "fit_routing",
+    "export_feedback",
     "log_run",
     "make_sample_tickets",
     "mlflow_registry",

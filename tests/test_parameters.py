@@ -19,6 +19,7 @@ EMPTY = "string should have at least 1 character (it is '')"
 BROKEN = {
     "input": [("", EMPTY), (None, f"{TEXT} (it is None)"), (["a.csv"], f"{TEXT} (it is ['a.csv'])")],
     "test_input": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
+    "feedback_input": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
     "text_column": [("", EMPTY), (1, f"{TEXT} (it is 1)")],
     "label_column": [("", EMPTY), (None, f"{TEXT} (it is None)")],
     "min_text_length": [

@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PARTS, REPOSITORY, SCRIPTS, invent
+from conftest import PARTS, REPOSITORY, SCRIPTS, invent, write_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prepare_data import cut
+from cleaning import cut
 
 
 def test_rows_in_are_rows_kept_plus_rows_rejected_each_with_its_reason(prepare):
@@ -56,7 +56,9 @@ def test_metrics_hold_every_figure(prepare):
         "rows_rejected": 3,
         "rejected": {"duplicate": 1, "no_text": 1, "rare_class": 1},
         "rows": parts,
+        "feedback": 0,
         "near_duplicates": {"tickets": 2, "groups": 1, "largest_group": 2},
+        "corrected": 0,
         "cut": 1,
         "input_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
@@ -194,6 +196,33 @@ def test_an_official_test_split_that_cannot_be_used_is_refused(prepare, error_li
     assert error_line().startswith(f"{prepare.folder / 'nowhere.csv'}: no such file; ")
 
 
+def test_what_people_have_answered_is_trained_on_and_right_where_it_differs(prepare):
+    """Validation and test stay the tickets they were: feedback goes to train, or where its near-duplicates are."""
+    path = prepare.write(invent(90) + [["in doubt", "A"], ["in doubt", "B"]])
+    assert prepare.run(path) == 0
+    before = prepare.part_of()
+    tested = next(row["text"] for row in prepare.read("test") if row["label"] == "A")
+    learned = next(row["text"] for row in prepare.read("train") if row["label"] == "A")
+    new = invent(20, seed=5)
+    said = new + [[learned.upper(), "C"], [learned, "B"], [tested, "C"], [f"{tested} thanks", "A"]]
+    said += [["a class of its own", "Z"], ["IN DOUBT", "C"]]
+    feedback = write_csv(prepare.folder / "feedback.csv", said, ("text", "label"))
+    assert prepare.run(path, feedback_input=str(feedback)) == 0
+    after = prepare.part_of()
+    assert {"train"} == {after[text] for text, _ in new}
+    assert "test" == after[tested] == after[f"{tested} thanks"]
+    assert before == {text: part for text, part in after.items() if text in before}
+    label = {row["text"]: row["label"] for part in PARTS for row in prepare.read(part)}
+    assert ("B", "C", "A") == (label[learned], label[tested], label[f"{tested} thanks"])
+    rejected = [(row["reason"], row["text"]) for row in prepare.read("rejected")]
+    answered = [("answered", text) for text in (learned.upper(), learned, tested, "in doubt", "in doubt")]
+    assert [*answered[:3], ("unknown_label", "a class of its own"), *answered[3:]] == rejected
+    assert ("C", "train") == (label["IN DOUBT"], after["IN DOUBT"])
+    metrics = prepare.metrics()
+    assert (22, 2, 92 + 26) == (metrics["feedback"], metrics["corrected"], metrics["rows_in"])
+    assert "feedback_sha256" in metrics
+
+
 def test_banking77_keeps_its_official_test_split(prepare, shared_data):
     train, test = shared_data("banking77_train.csv"), shared_data("banking77_test.csv")
     assert prepare.run(train, test_input=str(test)) == 0
@@ -237,7 +266,7 @@ def test_a_bug_of_ours_keeps_its_traceback(prepare, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("prepare_data.clean", broken)
+    monkeypatch.setattr("cleaning.clean", broken)
     with pytest.raises(ZeroDivisionError):
         prepare.run(prepare.write(invent(60)))
 

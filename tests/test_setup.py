@@ -193,13 +193,14 @@ def parameters(*arguments):
 def test_new_data_is_not_scored_on_the_test_split_of_the_old(root):
     (root / "mine.csv").touch()
     (root / "official.csv").touch()
-    none = "prepare.test_input=data/raw/none"
+    none, no_feedback = "prepare.test_input=data/raw/none", "prepare.feedback_input=data/raw/none"
     assert parameters() == []
     assert parameters("--text-column", "Document") == ["prepare.text_column=Document"]
-    assert parameters("--input", "mine.csv") == ["prepare.input=mine.csv", none]
+    assert parameters("--input", "mine.csv") == ["prepare.input=mine.csv", none, no_feedback]
     assert parameters("--test-input", "none") == [none]
     with_split = parameters("--input", "mine.csv", "--test-input", "official.csv", "--label-column", "test")
     assert sorted(with_split) == [
+        no_feedback,
         "prepare.input=mine.csv",
         "prepare.label_column=test",
         "prepare.test_input=official.csv",

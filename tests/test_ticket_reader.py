@@ -146,7 +146,7 @@ def test_no_file_and_a_folder_for_a_file(prepare, error_line):
     missing = prepare.folder / "nowhere.csv"
     assert prepare.run(missing) == 2
     assert error_line() == (
-        f"{missing}: no such file; set prepare.input and prepare.test_input in params.yaml to your tickets, "
+        f"{missing}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
         "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
     )
     (prepare.folder / "folder.csv").mkdir()

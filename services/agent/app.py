@@ -28,7 +28,7 @@ from services.agent.api import (
     requests_of,
 )
 from services.agent.database import connect
-from services.agent.desk import Desk
+from services.agent.desk import Desk, clean
 from services.agent.metrics import AgentMetrics
 from services.agent.policy import PolicyFile
 from services.agent.routing import Router
@@ -74,11 +74,17 @@ def make_app(settings: AgentSettings) -> Gate:
 
     async def look_for_ever() -> None:
         while True:
-            await look()
+            try:
+                await look()
+            except Exception as error:
+                # Whatever it was: without looking again, nobody would notice that a service has come back.
+                logger.error("this is a bug of ours", exc_info=error)
             await asyncio.sleep(settings.poll_seconds)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Reads the model of languages, for which the first ticket would wait.
+        await asyncio.to_thread(clean, ["a ticket"])
         looking = asyncio.create_task(look_for_ever())
         yield
         looking.cancel()
@@ -108,7 +114,7 @@ def make_endpoints(settings: AgentSettings, desk: Desk) -> dict[str, JsonEndpoin
     return {
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict, ("explain",), (409,)),
         "/predict/batch": JsonEndpoint(settings, tickets, Predictions, predict_batch, ("explain",)),
-        "/feedback": JsonEndpoint(settings, Feedback, Answer, feedback, (), (404, 409)),
+        "/feedback": JsonEndpoint(settings, Feedback, Answer, feedback, (), (404, 409), 201),
     }
 
 
@@ -135,7 +141,7 @@ def add_reports(app: FastAPI, router: Router, policy_file: PolicyFile, store: St
             for each in router.services
         }
         policy = policy_file.policy
-        told = {"in_force": router.policy is not None, "detail": policy_file.trouble}
+        told = {"in_force": router.policy is not None, "detail": router.policy_trouble}
         known = policy.model_dump(include={"ask_below", "threshold", "target_accuracy"}) if policy else {}
         return Status.model_validate({"labels": router.labels, "policy": told | known, "services": services})
 

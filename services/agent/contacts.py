@@ -39,7 +39,7 @@ _CALLED = re.compile(rf"{_CALL_WORD}[^\d\n]{{0,25}}\Z", re.IGNORECASE | re.VERBO
 _NATIONAL = re.compile(r"(?<!\d)(?:0[1-9](?:([ .-]?)\d\d)(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
 _TRUNK = re.compile(r"\(?0\)?[ .-]?[1-9]\d")
 _INTERNATIONAL = re.compile(r"\(?(?:\+|00 ?[1-9])")
-_AMERICAN = re.compile(r"\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
+_AMERICAN = re.compile(r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
 
 
 def emails(text: str) -> Iterator[Span]:

@@ -66,18 +66,23 @@ answers = Table(
 
 def connect(address: str) -> Engine:
     """Return an engine; a ValueError when the address is none. Nothing is asked yet."""
+    wrong = ValueError("DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name")
     try:
         url = make_url(address)
     except ArgumentError:
-        raise ValueError(
-            "DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name"
-        ) from None
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+pg8000")
-    engine = create_engine(url, pool_pre_ping=True)
-    if url.get_backend_name() == "sqlite":
+        raise wrong from None
+    kind = url.get_backend_name()
+    # A SQLite database without a name is in memory, and another one in each thread.
+    if kind not in ("sqlite", "postgres", "postgresql") or not url.database:
+        raise wrong
+    if kind == "sqlite":
+        engine = create_engine(url.set(drivername="sqlite"), pool_timeout=BUSY_SECONDS)
         event.listen(engine, "connect", _prepare_sqlite)
-    return engine
+        return engine
+    url = url.set(drivername="postgresql+pg8000")
+    # pg8000 would wait for ever for a server that is gone without a word.
+    connect_args = {"timeout": BUSY_SECONDS}
+    return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=connect_args)
 
 
 def _prepare_sqlite(connection: object, _: object) -> None:

@@ -27,7 +27,7 @@ class Desk:
         if asked.ticket_id and asked.store:
             digest = Ticket(ticket_id, cleaned[0].text, {}, []).digest
             if found := await asyncio.to_thread(self._store.find, ticket_id, digest):
-                return found
+                return found | ({"text": cleaned[0].text, "explanation": []} if explain else {})
         (ticket,) = await self._answer([cleaned], [ticket_id], asked.force_model, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
         return _explained(answer, ticket) if explain else answer

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from services.agent.spans import Span, before
+from services.agent.spans import Span, around, before
 
 _IPV4 = re.compile(r"(?<!\w)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
 # Global, unique local and link-local ones (RFC 4291, 4193), with a zone; a name such as DB::add is none.
@@ -18,6 +18,14 @@ _VERSION = re.compile(
         )[^A-Za-zÀ-ÿ\n]{0,40}\Z|[<>=~!]=[ ]?\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+# Four small numbers are more often a version or a paragraph, unless a word says otherwise.
+_NETWORK_WORD = re.compile(
+    r"""(?<!\w)(?:ip|ipv4|address|adresse|hosts?|h[ôo]te|servers?|serveur|ping|dns|gateway|passerelle|proxy|from|client
+        )(?!\w)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SMALL = 32
 
 _URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'`\[\](){}«»]{1,2000}")
 _AUTHORITY_END = re.compile(r"[/?#]|\Z")
@@ -38,12 +46,19 @@ def ips(text: str) -> Iterator[Span]:
     """Find IP addresses, except those that say nothing of anybody: loopback, unspecified, netmasks, multicast."""
     for match in _IPV4.finditer(text):
         # Printers show 192.168.001.010, which the library takes for octal and refuses.
-        octets = ".".join(str(int(octet)) for octet in match[0].split("."))
-        if _tells(octets) and not _VERSION.search(before(text, match.start())):
+        octets = [int(octet) for octet in match[0].split(".")]
+        if _tells(".".join(map(str, octets))) and not _is_version(text, match, octets):
             yield Span("ip", *match.span())
     for match in _IPV6.finditer(text):
         if _tells(match[0]):
             yield Span("ip", *match.span())
+
+
+def _is_version(text: str, match: re.Match[str], octets: list[int]) -> bool:
+    if _VERSION.search(before(text, match.start())):
+        return True
+    small = octets[0] != 10 and max(octets) < _SMALL
+    return small and not _NETWORK_WORD.search(around(text, *match.span()))
 
 
 def _tells(address: str) -> bool:

@@ -63,7 +63,7 @@ _NATIONAL_IDS = (
     _NationalId(re.compile(r"(?<!\w)\d{3}[ -]?\d{3}[ -]?\d{4}(?![\w-])"), nhs.is_valid, _words("nhs")),
     # stdnum.us.ssn refuses numbers that were never issued or are widely published; somebody may use one all the same.
     _NationalId(
-        re.compile(r"(?<![\w-])\d{3}[ -]\d\d[ -]\d{4}(?![\w-])"), None, _words("ssn|itin|social|social security")
+        re.compile(r"(?<![\w-])\d{3}[ -]\d\d[ -]\d{4}(?![\w-])"), None, _words("ssn|ss ?#|itin|social|social security")
     ),
 )
 

@@ -3,7 +3,6 @@
 The pool is that of scripts/routing.py: a softmax of weighted logarithmic probabilities and a bias for each label.
 """
 
-import json
 import logging
 import math
 from collections.abc import Hashable
@@ -86,13 +85,13 @@ class PolicyFile:
             seen = found.st_mtime_ns, found.st_ino, found.st_size
             if seen == self._seen:
                 return
-            self.policy = Policy.model_validate(json.loads(self._path.read_bytes()))
+            self.policy = Policy.model_validate_json(self._path.read_bytes())
             self._seen, trouble = seen, ""
             logger.info("policy loaded", extra={"ask_below": self.policy.ask_below, "threshold": self.policy.threshold})
         except FileNotFoundError:
             trouble = f"{self._path} is not there: each model's own threshold counts"
             self.policy = self._seen = None
-        except (OSError, ValueError, ValidationError) as error:
+        except (OSError, ValidationError) as error:
             trouble = f"{self._path} is not what fit_routing.py writes ({type(error).__name__})"
         if trouble and trouble != self.trouble:
             logger.warning("policy", extra={"trouble": trouble})

@@ -59,6 +59,13 @@ class Router:
         return policy if served == [policy.models.tfidf, policy.models.transformer] else None
 
     @property
+    def policy_trouble(self) -> str:
+        """Why the policy is not in force, or why a newer one is not; empty when all is well."""
+        if self._policy_file.trouble or self.policy:
+            return self._policy_file.trouble
+        return "the models that serve are not those that the policy was learned for: each one's own threshold counts"
+
+    @property
     def labels(self) -> list[str]:
         """The categories that the models know; a Problem while no model has said."""
         for service in self.services:
@@ -94,14 +101,17 @@ class Router:
         unheard = set(asked) if troubles else set()
         said = [Said(a, b) for a, b in zip(first, second, strict=True)]
         return [
-            decide(each, policy if policy and self._is_of(each) else None, force, at in unheard)
+            decide(each, policy if policy and self._is_of(each, policy) else None, force, at in unheard)
             for at, each in enumerate(said)
         ]
 
-    def _is_of(self, said: Said) -> bool:
+    def _is_of(self, said: Said, policy: Policy) -> bool:
         """Whether the models that answered are still those for which the policy was found to be in force."""
         versions = {service.name: service.card and service.card["version"] for service in self.services}
-        return all(answer is None or answer.version == versions[name] for name, answer in said._asdict().items())
+        return all(
+            answer is None or (answer.version == versions[name] and answer.probabilities.keys() == set(policy.labels))
+            for name, answer in said._asdict().items()
+        )
 
     def _for_transformer(self, first: list[ModelAnswer | None], policy: Policy | None, force: str | None) -> list[int]:
         """Return the places of the tickets for which the transformer is asked."""

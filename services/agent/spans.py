@@ -16,8 +16,8 @@ _REFERENCE = re.compile(
         |employee|customer|client|contract|supplier|vendor|account|case|tracking|parcel|meeting|conference|sample|badge
         |imei|siret|siren|iccid|sim|duns|isbn|ean|id|version|build|model|job|batch|document|transaction|routing
         |commandes?|factures?|avoirs?|dossiers?|demandes?|s[ée]rie|r[ée]f|r[ée]fs|r[ée]f[ée]rences?|matricule|contrat
-        |fournisseur|colis|suivi|r[ée]union|conf[ée]rence|compteur|barre|code|devis|bon|étiquette|inventaire
-    )(?:[ \u00a0]?(?:no|nr|num|number|numbers|num[ée]ro|n[°ºo]|id|code|de|of|the|client|is|est))*
+        |fournisseur|colis|suivi|r[ée]union|conf[ée]rence|compteur|barre|code|devis|bon|[ée]tiquette|inventaire
+    )(?:[ \u00a0]?(?:no|nr|num|number|numbers|num[ée]ro|n[°ºo]|id|code|de|of|the|client|is|est)){0,4}
     [^\w\n]{0,4}\Z""",
     re.IGNORECASE | re.VERBOSE,
 )

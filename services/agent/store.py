@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError as NoConnection
 
 from services.agent.database import answers, tickets, upgrade
 from services.common.problems import Problem
@@ -156,8 +156,8 @@ class _reported:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
-            name = type(error.orig).__name__
+        if isinstance(error, (DBAPIError, NoConnection)) and not isinstance(error, IntegrityError):
+            name = type(getattr(error, "orig", error)).__name__
             raise Problem(
                 503, f"the database does not answer ({name}); nothing was kept", {"Retry-After": RETRY_SECONDS}
             ) from error

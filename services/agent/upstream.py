@@ -7,18 +7,28 @@ from typing import Any, NamedTuple
 
 import httpx
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, OpenedState
+from pydantic import TypeAdapter, ValidationError
 
 from services.agent.metrics import AgentMetrics
 from services.common.gate import request_id_now
+from services.common.model_service import ModelCard
+from services.common.predictions import Prediction, Predictions
 
 logger = logging.getLogger("services.agent")
 # Enough for every label of a model.
 EVERY_LABEL = 1000
+# Of the answers with which a service refuses a request, those that another attempt may change.
+PASSING = (408, 429)
+PREDICTIONS = TypeAdapter(Predictions)
 
 
 class ServiceDown(Exception):
     """A model service gave no usable answer; the message says why, without a word of the ticket."""
+
+
+class Failed(ServiceDown):
+    """It may give one when it is asked again."""
 
 
 class ModelAnswer(NamedTuple):
@@ -56,11 +66,13 @@ class ModelService:
         """Nothing is asked yet."""
         self.name, self._limits, self._metrics = name, limits, metrics
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=limits.attempt)
+        # The gate limits how many requests there are; to wait for a connection would look like a slow service.
+        pool = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=limits.attempt, limits=pool)
         self._breakers = AsyncCircuitBreakerFactory(limits.failures, limits.rest)
         self.card: dict[str, Any] | None = None
         self.trouble = "not asked yet"
-        self.breaker = "closed"
+        self.breaker: str = CLOSED
 
     async def predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
         """Return an answer for each text; a ServiceDown when there is none within the budget."""
@@ -68,59 +80,70 @@ class ModelService:
         query: dict[str, Any] = {"top": EVERY_LABEL, "explain": str(explain).lower()}
         try:
             async with asyncio.timeout(self._limits.budget):
-                body = await self._ask(texts, query)
-            answers = [_answer(each) for each in body["predictions"]]
-            if len(answers) != len(texts):
-                raise ServiceDown("it answered another number of tickets")
-        except (ServiceDown, TimeoutError, KeyError, TypeError, ValueError) as error:
+                answers = await self._ask(texts, query)
+        except (ServiceDown, TimeoutError) as error:
             self._metrics.asked(self.name, "failed", time.perf_counter() - started)
-            reason = str(error) if isinstance(error, ServiceDown) else f"no usable answer ({type(error).__name__})"
-            raise ServiceDown(f"{self.name}: {reason}") from None
+            raise ServiceDown(f"{self.name}: {error or 'no answer in time'}") from None
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
 
-    async def _ask(self, texts: list[str], query: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, texts: list[str], query: dict[str, Any]) -> list[ModelAnswer]:
         try:
             return await self._attempt(texts, query)
-        except ServiceDown:
+        except Failed:
             # Asking for a prediction twice changes nothing, so that a lost answer may be asked for again.
             self._metrics.retries.labels(self.name).inc()
             return await self._attempt(texts, query)
 
-    async def _attempt(self, texts: list[str], query: dict[str, Any]) -> dict[str, Any]:
+    async def _attempt(self, texts: list[str], query: dict[str, Any]) -> list[ModelAnswer]:
         breaker = await self._breakers.get_breaker(self.name)
+        if breaker.context.state == HALF_OPENED:
+            # One request is trying whether it is well again; purgatory would let all others try too, and wait.
+            raise ServiceDown("it failed again and again, and is being tried")
         try:
             async with breaker:
-                try:
-                    headers = {"X-Request-ID": request_id_now.get()}
-                    answer = await self._client.post(
-                        "/predict/batch", json={"texts": texts}, params=query, headers=headers
-                    )
-                except httpx.HTTPError as error:
-                    raise ServiceDown(f"it does not answer ({type(error).__name__})") from None
-                if answer.status_code != 200:
-                    raise ServiceDown(f"it answers {answer.status_code}")
-                return answer.json()
+                answer = await self._post(texts, query)
+                answers = _answers(answer, len(texts)) if answer.status_code == 200 else []
         except OpenedState:
             raise ServiceDown("it failed again and again, and is left in peace for some seconds") from None
         finally:
             self._note(breaker.context.state)
+        if not answers:
+            # It is well, but will not have this request: no reason to spare it all others.
+            raise ServiceDown(f"it answers {answer.status_code}")
+        return answers
+
+    async def _post(self, texts: list[str], query: dict[str, Any]) -> httpx.Response:
+        headers = {"X-Request-ID": request_id_now.get()}
+        try:
+            # httpx limits each wait; an answer that comes in drops would never end.
+            async with asyncio.timeout(self._limits.attempt):
+                answer = await self._client.post("/predict/batch", json={"texts": texts}, params=query, headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Failed(f"it does not answer ({type(error).__name__})") from None
+        status = answer.status_code
+        if status != 200 and (not 400 <= status < 500 or status in PASSING):
+            raise Failed(f"it answers {status}")
+        return answer
 
     def _note(self, state: str) -> None:
         if state != self.breaker:
             logger.warning("circuit breaker", extra={"service": self.name, "state": state})
         self.breaker = state
-        self._metrics.breaker_open.labels(self.name).set(state == "opened")
+        self._metrics.breaker_open.labels(self.name).set(state == OPENED)
 
     async def look(self) -> None:
         """Ask which model it has."""
+        card, trouble = None, ""
         try:
-            answer = await self._client.get("/model")
+            async with asyncio.timeout(self._limits.attempt):
+                answer = await self._client.get("/model")
             answer.raise_for_status()
-            card, trouble = answer.json(), ""
-            card["version"], card["sha256"], card["labels"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            card, trouble = None, f"no answer to /model ({type(error).__name__})"
+            card = ModelCard.model_validate_json(answer.content).model_dump()
+        except httpx.HTTPStatusError as error:
+            trouble = f"/model answers {error.response.status_code}"
+        except (httpx.HTTPError, TimeoutError, ValidationError) as error:
+            trouble = f"no usable answer to /model ({type(error).__name__})"
         if trouble != self.trouble:
             logger.info("model service", extra={"service": self.name, "ready": card is not None, "trouble": trouble})
         self.card, self.trouble = card, trouble
@@ -131,8 +154,17 @@ class ModelService:
         await self._client.aclose()
 
 
-def _answer(found: dict[str, Any]) -> ModelAnswer:
-    probabilities = {each["category"]: float(each["probability"]) for each in found["best"]}
-    if not probabilities:
-        raise ValueError("no category")
-    return ModelAnswer(probabilities, bool(found["needs_review"]), found["model_version"], found.get("explanation", []))
+def _answers(answer: httpx.Response, count: int) -> list[ModelAnswer]:
+    """Return what was predicted; a Failed when that is not what a model service promises."""
+    try:
+        found = PREDICTIONS.validate_json(answer.content)["predictions"]
+    except ValidationError:
+        raise Failed("its answer is not what a model service promises") from None
+    if len(found) != count or not all(each["best"] for each in found):
+        raise Failed("it answered another number of tickets, or no category")
+    return [_answer(each) for each in found]
+
+
+def _answer(found: Prediction) -> ModelAnswer:
+    probabilities = {each["category"]: each["probability"] for each in found["best"]}
+    return ModelAnswer(probabilities, found["needs_review"], found["model_version"], found.get("explanation", []))

@@ -42,15 +42,17 @@ class JsonEndpoint:
         answer: Callable[[Any, Options], Awaitable[Any]],
         options: tuple[str, ...] = Options._fields,
         failures: tuple[int, ...] = (),
+        status: int = 200,
     ) -> None:
         """Answer gets the validated body and what the query asks for; it may raise a Problem.
 
-        options are those that the path documents, failures the statuses beside those of every path.
+        options are those that the path documents, failures the statuses beside those of every path, status that of an
+        answer.
         What it gives is a TypedDict, which costs nothing to make, and is written as its type says.
         """
         self.takes, self.gives, self._answer, self._settings = takes, gives, answer, settings
         self._write = TypeAdapter(gives).dump_json
-        self._options, self._failures = options, failures
+        self._options, self._failures, self._status = options, failures, status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -69,7 +71,7 @@ class JsonEndpoint:
             return
         content = self._write(found)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
     async def _read(self, kind: bytes, receive: Receive) -> bytes:
@@ -97,7 +99,7 @@ class JsonEndpoint:
         def content(model: type[Any]) -> dict[str, Any]:
             return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
 
-        done = {"200": {"description": self.gives.__doc__, "content": content(self.gives)}}
+        done = {str(self._status): {"description": self.gives.__doc__, "content": content(self.gives)}}
         failed = documented(400, 401, 408, 413, 415, 422, 503, *self._failures)
         explain = {"type": "boolean", "default": NOTHING_MORE.explain, "description": "add what weighed most"}
         top = {"type": "integer", "minimum": 1, "maximum": MOST_BEST, "default": NOTHING_MORE.top}

@@ -96,9 +96,9 @@ class Gate:
         return any([hmac.compare_digest(given.strip(), key) for key in self._keys])
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        # FastAPI leaves the route, whose path has names in place of ids.
+        path = getattr(scope.get("route"), "path", scope["path"])
+        path = path if path in self._paths else "other"
         self._metrics.requested(path, status, seconds, self._in_flight)
         if path not in UNLOGGED_PATHS or status >= 400:
-            milliseconds = round(1000 * seconds, 2)
-            more = {"request_id": request_id.decode(), "method": scope["method"], "path": path, "status": status}
-            write_access(more | {"milliseconds": milliseconds})
+            write_access(request_id.decode(), scope["method"], path, status, round(1000 * seconds, 2))

@@ -58,8 +58,9 @@ def make_prediction(
     loaded: Loaded[Any], labels: list[str], probabilities: np.ndarray, top: int, metrics: ModelMetrics
 ) -> tuple[Prediction, int]:
     """Return the prediction that probabilities, shape (n_labels,), are, and its label's number; count it."""
-    order = (-probabilities).argsort(kind="stable")[:top].tolist()
-    found = [min(1.0, probability) for probability in probabilities[order].tolist()]
+    every = probabilities.tolist()
+    order = sorted(range(len(every)), key=every.__getitem__, reverse=True)[:top]
+    found = [min(1.0, every[label]) for label in order]
     category, confidence = labels[order[0]], found[0]
     review = loaded.threshold is None or confidence < loaded.threshold
     metrics.predicted(category, confidence, review)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -48,6 +49,11 @@ def install(app: FastAPI) -> None:
     async def answer_framework(_: Request, error: Any) -> Response:
         return respond(Problem(error.status_code, str(error.detail), error.headers))
 
+    async def answer_parameters(_: Request, error: Any) -> Response:
+        errors = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        return respond(Problem(422, "the parameters are not what /docs describes", errors=errors))
+
+    app.add_exception_handler(RequestValidationError, answer_parameters)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_framework)
 

@@ -6,6 +6,7 @@ sparse matrix per ticket: a dictionary finds the n-grams, and one small product 
 
 import io
 import json
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FORMAT = 1
+ASCII = frozenset(map(chr, range(128)))
 
 
 class Vectorizer(NamedTuple):
@@ -41,7 +43,7 @@ class Scorer:
         self.labels: list[str] = header["labels"]
         self._terms = arrays["terms"].tobytes().decode().split("\n")
         self._idf, self._coefficients = arrays["idf"], arrays["coefficients"]
-        self._intercepts, self._calibrators = arrays["intercepts"], arrays["calibrators"]
+        self._intercepts, self._calibrators = arrays["intercepts"], np.ascontiguousarray(arrays["calibrators"].T)
         self._temperature = header["calibration"] == "temperature"
         self._vectorizers = list(_vectorizers(header["vectorizers"], self._terms))
         margins = 1 if len(self.labels) == 2 else len(self.labels)
@@ -54,12 +56,12 @@ class Scorer:
         margins = self._intercepts
         columns, weights = self._weigh(text)
         if len(columns):
-            margins = weights @ self._coefficients[columns] + margins
+            margins = weights.dot(self._coefficients.take(columns, axis=0)) + margins
         if self._temperature:
             logits = np.array([-margins[0], margins[0]]) if len(margins) == 1 else margins
             scaled = np.exp(self._calibrators[0, 0] * (logits - logits.max()))
             return scaled / scaled.sum()
-        slopes, offsets = self._calibrators.T
+        slopes, offsets = self._calibrators
         # 1 / (1 + exp(z)), where exp must not overflow.
         each = np.exp(-np.logaddexp(0.0, slopes * margins + offsets))
         if len(margins) == 1:
@@ -81,7 +83,7 @@ class Scorer:
         """Return the features of a text and their TF-IDF weights, of length 1 for each vectorizer."""
         text = text.lower()
         if not text.isascii():
-            text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+            text = _without_accents(text)
         found = [self._weigh_with(vectorizer, text) for vectorizer in self._vectorizers]
         if len(found) == 1:
             return found[0]
@@ -97,15 +99,23 @@ class Scorer:
         weights = np.fromiter(counts.values(), dtype=float, count=len(counts))
         if vectorizer.sublinear:
             weights = np.log(weights) + 1
-        weights *= self._idf[columns]
-        length = np.sqrt(weights @ weights)
+        weights *= self._idf.take(columns)
+        length = math.sqrt(weights.dot(weights))
         return columns, weights / length if length else weights
+
+
+def _without_accents(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text)
+    # A text has few different characters, so to ask of each of those is quicker than of each in its place.
+    for mark in filter(unicodedata.combining, set(text) - ASCII):
+        text = text.replace(mark, "")
+    return text
 
 
 def _ngrams(tokens: list[str], smallest: int, largest: int) -> list[str]:
     grams = list(tokens) if smallest == 1 else []
     for size in range(max(2, smallest), largest + 1):
-        grams += map(" ".join, zip(*(tokens[start:] for start in range(size)), strict=False))
+        grams += map(" ".join, zip(*[tokens[start:] for start in range(size)], strict=False))
     return grams
 
 
