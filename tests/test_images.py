@@ -13,7 +13,8 @@ import pytest
 from conftest import REPOSITORY
 
 TOOLS = REPOSITORY.parent / "shared" / "tools"
-MEGABYTES = {"tfidf": 320, "transformer": 600}
+MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 400, "web": 300}
+MODEL_SERVICES = ("tfidf", "transformer")
 # What an image has no need of.
 TOO_MUCH = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
 
@@ -50,40 +51,81 @@ def model(request, name) -> Path:
     )
 
 
+@pytest.fixture
+def start(builder):
+    """Returns what builds an image, runs it and gives its address; it is small, hardened, and has nothing too much.
+
+    The builder itself checks a read-only root, no capabilities, an unprivileged user, /health and the HEALTHCHECK.
+    """
+    containers = []
+
+    def build_and_run(name: str, arguments: str) -> str:
+        built = subprocess.run(
+            ["bash", str(builder), f"Dockerfile.{name}", ".", f"callcenterai-{name}-test"],
+            cwd=REPOSITORY,
+            env=os.environ | {"KEEP": "1", "RUN_ARGS": arguments},
+            capture_output=True,
+            text=True,
+        )
+        said = built.stdout + built.stderr
+        assert built.returncode == 0, said[-3000:]
+        container, address = re.search(r"running as (\S+), \d+ -> (\S+)", said).groups()
+        containers.append(container)
+        assert int(re.search(r"size (\d+) MB", said)[1]) < MEGABYTES[name]
+        listed = subprocess.run(
+            ["podman", "exec", container, "ls", "/app/packages"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert "fastapi" in listed and not TOO_MUCH & set(listed)
+        return f"http://{address}"
+
+    yield build_and_run
+    for container in containers:
+        subprocess.run(["podman", "rm", "-f", container], capture_output=True)
+
+
+def ask(address: str, body: bytes | None = None, key: str = "") -> tuple[int, bytes]:
+    """Return status and body of a GET, or of a POST of JSON."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=15) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+TICKET = b'{"text": "my laptop is broken"}'
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MEGABYTES)
-def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
-    """Read-only, no capabilities, unprivileged, its HEALTHCHECK passes; the model is mounted, no trainer in it."""
+@pytest.mark.parametrize("name", MODEL_SERVICES)
+def test_a_model_services_image_answers_with_a_key(start, name, model, tmp_path):
+    """The model is mounted; no trainer is in the image."""
     shutil.copytree(model, tmp_path / "model")
     # pytest's folders are for their owner alone; in the container another user reads.
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    arguments = f"-e API_KEYS=sesame -v {tmp_path / 'model'}:/app/models/{name}:ro"
-    tag = f"callcenterai-{name}-test"
-    built = subprocess.run(
-        ["bash", str(builder), f"Dockerfile.{name}", ".", tag],
-        cwd=REPOSITORY,
-        env=os.environ | {"KEEP": "1", "RUN_ARGS": arguments},
-        capture_output=True,
-        text=True,
+    address = start(name, f"-e API_KEYS=sesame -v {tmp_path / 'model'}:/app/models/{name}:ro")
+    status, body = ask(f"{address}/predict", TICKET, "sesame")
+    assert (200, "Hardware") == (status, json.loads(body)["category"])
+    assert 401 == ask(f"{address}/predict", TICKET)[0]
+
+
+@pytest.mark.slow
+def test_the_agents_image_keeps_its_database_and_says_which_services_it_misses(start):
+    """Nobody else runs here, so that there is no category to answer with; the database is in its volume."""
+    address = start("agent", "-e API_KEYS=sesame")
+    status, body = ask(f"{address}/predict", TICKET, "sesame")
+    assert 503 == status and b"tfidf" in body
+    assert 401 == ask(f"{address}/predict", TICKET)[0]
+    assert (200, 0) == (
+        ask(f"{address}/reviews", key="sesame")[0],
+        json.loads(ask(f"{address}/reviews", key="sesame")[1])["waiting"],
     )
-    said = built.stdout + built.stderr
-    assert built.returncode == 0, said[-3000:]
-    container, address = re.search(r"running as (\S+), \d+ -> (\S+)", said).groups()
-    try:
-        assert int(re.search(r"size (\d+) MB", said)[1]) < MEGABYTES[name]
-        request = urllib.request.Request(
-            f"http://{address}/predict",
-            b'{"text": "my laptop is broken"}',
-            {"Content-Type": "application/json", "Authorization": "Bearer sesame"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            assert json.loads(answer.read())["category"] == "Hardware"
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(f"http://{address}/predict", b"{}", timeout=10)
-        listed = subprocess.run(
-            ["podman", "exec", container, "ls", "/app/packages"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        assert "numpy" in listed and not TOO_MUCH & set(listed)
-    finally:
-        subprocess.run(["podman", "rm", "-f", container], capture_output=True)
+
+
+@pytest.mark.slow
+def test_the_pages_image_asks_who_is_there(start):
+    address = start("web", "-e WEB_PASSWORD=open-sesame")
+    status, body = ask(f"{address}/")
+    assert 200 == status and b'type="password"' in body
+    assert 503 == ask(f"{address}/ready")[0]
