@@ -2,18 +2,16 @@
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pytest
 import yaml
-from conftest import REPOSITORY, TrackingServer, environment, run, unpack
+from clone_world import EXPERIMENT, Clone
+from conftest import REPOSITORY, TrackingServer, environment, run
 
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
-EXPERIMENT = "callcenterai-tfidf-classification"
 MODEL = Path("models/tfidf/model.skops")
 OUTPUT = re.MULTILINE | re.DOTALL
 # Commands that other tests run.
@@ -34,6 +32,13 @@ ELSEWHERE = {
         "test_train_transformer.py",
         "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
     ),
+    "python -m services.agent.app": ("test_loop.py", "test_what_people_answer_changes_the_next_model"),
+    "python -m services.web.app": ("test_pages.py", "test_a_ticket_goes_all_the_way_through_the_real_services"),
+    "python scripts/export_feedback.py data/raw/feedback.csv": (
+        "test_loop.py",
+        "test_what_people_answer_changes_the_next_model",
+    ),
+    "python benchmarks/scrubbing.py": ("test_documents.py", "test_the_scrubbing_benchmark_prints_the_guides_table"),
     "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
     "python scripts/mlflow_registry.py register --model transformer": (
         "test_service_transformer.py",
@@ -139,53 +144,15 @@ def test_parameters_in_backticks_exist(document):
     named = [
         name
         for words in in_backticks(document)
-        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer)\.([A-Za-z]\w*)", words)
+        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer|fit_routing)\.([A-Za-z]\w*)", words)
     ]
     assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
     settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
     assert [
-        name for name in settings if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"]
+        name
+        for name in settings
+        if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"] | params["fit_routing"]
     ] == []
-
-
-class Clone:
-    """A repository of its own, in which the guide's commands are run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notes: dict[str, str] = {}
-        unpack(folder)
-        self.git("init", "-q")
-        self.commit("as released")
-        run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "600", "--force")
-
-    def git(self, *arguments: str) -> str:
-        who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
-        command = ["git", *who, "-c", "commit.gpgsign=false", *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
-
-    def commit(self, message: str) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
-
-    def command(self, line: str) -> str:
-        """Run a line as the guide has it and return what it prints."""
-        program, *arguments = shlex.split(line)
-        return run(self.folder, *{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments).stdout
-
-    def json(self, name: str) -> dict:
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
-
-    def committed(self, name: str) -> dict:
-        return json.loads(self.git("show", f"HEAD:{name}"))
-
-    def accuracy(self) -> str:
-        """Return the accuracy on test as DVC prints it."""
-        return f"{self.json('metrics/tfidf.json')['test']['accuracy']:.5g}"
-
-    def runs(self) -> list:
-        client = mlflow.MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
-        return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
 
 
 def repro_trains(clone: Clone, said: str) -> None:
@@ -387,6 +354,15 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
 def test_the_batching_benchmark_prints_its_table(transformer):
     rows = serving_table("batching.py", transformer.model, transformer.data)
     assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
+
+
+def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
+    """Precision and recall depend on the code and the labelled tickets alone, so that the guide's must be these."""
+    command = [sys.executable, "benchmarks/scrubbing.py"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^(held-out|later) +all +(\d+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    guide = text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert found == re.findall(r"^\| (held-out|later) \| \d+ \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", guide, re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 from conftest import REPOSITORY, wait_until
 
 TOOLS = REPOSITORY.parent / "shared" / "tools"
-MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 420}
+MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 420, "web": 300}
 # What an image has no need of.
 TOO_MUCH = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
 
@@ -141,3 +141,15 @@ def answers(image: Image) -> bool:
         return image.ask("/status")["services"]["tfidf"]["ready"]
     except OSError:
         return False
+
+
+@pytest.mark.slow
+def test_the_pages_image_asks_who_is_there(builder):
+    """People log in there; without an agent it is alive, but not ready."""
+    with running(builder, "web", "-e WEB_PASSWORD=open-sesame") as image:
+        assert image.megabytes < MEGABYTES["web"]
+        with urllib.request.urlopen(f"http://{image.address}/", timeout=10) as page:
+            assert b'type="password"' in page.read()
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"http://{image.address}/ready", timeout=10)
+        assert "jinja2" in image.packages() and not TOO_MUCH & image.packages()

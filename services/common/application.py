@@ -30,9 +30,12 @@ class Alive(BaseModel):
     status: str = "ok"
 
 
-def base_app(title: str, metrics: Metrics, lifespan: Lifespan) -> FastAPI:
-    """Return an application that says it is alive and what it has measured, and nothing else yet."""
-    app = FastAPI(title=title, version="1", lifespan=lifespan, redoc_url=None)
+def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -> FastAPI:
+    """Return an application that says it is alive and what it has measured, and nothing else yet.
+
+    The options are FastAPI's.
+    """
+    app = FastAPI(title=title, version="1", lifespan=lifespan, redoc_url=None, **options)
     problems.install(app)
 
     @app.get("/health", summary="Is the process alive?")

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The image runs this once, when its volume is still empty: a database and a user for MLflow and one for the agent.
+set -euo pipefail
+
+make_database() {
+  psql --username=postgres --set=ON_ERROR_STOP=1 --set=name="$1" --set=password="$2" <<'SQL'
+CREATE ROLE :"name" LOGIN PASSWORD :'password';
+CREATE DATABASE :"name" OWNER :"name";
+REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
+SQL
+}
+
+make_database mlflow "$MLFLOW_DB_PASSWORD"
+make_database agent "$AGENT_DB_PASSWORD"

@@ -1,0 +1,132 @@
+"""What happens to every page's request: limits on its body, the session, the login, and headers that tie browsers down.
+
+The gate of services/common is around it, and knows nothing of people.
+"""
+
+import asyncio
+import logging
+from dataclasses import asdict
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.common.gate import request_id_now
+from services.common.problems import Problem
+from services.web.problem_pages import MACHINE_PATHS, problem_page
+from services.web.sessions import COOKIE, Session
+from services.web.site import PAGES, Site, see
+
+logger = logging.getLogger("services.web")
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# A form around a file has a few lines more than the file.
+FORM_BYTES = 20_000
+# Of a body that is too big so many times its limit is read and thrown away: browsers show no answer before they are
+# done sending.
+PATIENCE = 5
+
+
+class Guard:
+    """ASGI middleware around the pages."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        """The application is called with the session in scope["state"]."""
+        self._app, self._site = app, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        known = self._site.sessions.read(_cookie(Headers(scope=scope)))
+        session, before = known or Session(), asdict(known) if known else None
+        scope["state"]["session"] = session
+        keeps = scope["path"] not in MACHINE_PATHS and scope["path"] not in self._site.files
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                if keeps and asdict(session) != before:
+                    headers.append("Set-Cookie", self._site.sessions.cookie(session, scope["scheme"] == "https"))
+            await send(message)
+
+        request = Request(scope, receive)
+        refusal = self._refusal(request, session) if keeps else None
+        if refusal:
+            await refusal(scope, receive, send_guarded)
+            return
+        try:
+            await self._app(scope, self._limited(scope, receive), send_guarded)
+        except Exception as error:
+            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": request_id_now.get()})
+            if started:
+                raise
+            await problem_page(self._site, request, 500)(scope, receive, send_guarded)
+
+    def _refusal(self, request: Request, session: Session) -> Response | None:
+        """Return what another site's form is answered with, and who has not logged in; None for everybody else."""
+        chosen = request.query_params.get("lang")
+        if chosen in self._site.languages:
+            session.language = chosen
+        posted = request.method not in ("GET", "HEAD")
+        if posted and request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return problem_page(self._site, request, 403)
+        if self._site.settings.web_password is None or session.logged_in or request.url.path == "/login":
+            return None
+        if posted:
+            return problem_page(self._site, request, 401)
+        return see(f"/login?next={request.url.path}" if request.url.path in PAGES else "/login")
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """Return a receive that raises a Problem when the body is too big or too slow."""
+        settings, upload = self._site.settings, scope["path"] == "/batch"
+        most = settings.max_upload_bytes + FORM_BYTES if upload else settings.max_body_bytes
+        seconds = settings.upload_seconds if upload else settings.body_seconds
+        clock = asyncio.get_running_loop()
+        ends, read, complete = clock.time() + seconds, 0, False
+
+        async def receive_limited() -> Message:
+            nonlocal read, complete
+            while not complete:
+                try:
+                    async with asyncio.timeout_at(ends):
+                        message = await receive()
+                except TimeoutError:
+                    raise Problem(408, f"the body did not come within {seconds:g} s", {"Connection": "close"}) from None
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "the client has left before its request was complete")
+                read += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if read > PATIENCE * most or (complete and read > most):
+                    raise Problem(413, f"a body may have {most} bytes", {"Connection": "close"})
+                if read <= most:
+                    return message
+            return await receive()
+
+        return receive_limited
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None

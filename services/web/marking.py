@@ -1,0 +1,94 @@
+"""Finds the words of an explanation in the text they come from, whatever their case and accents there."""
+
+import math
+import re
+import unicodedata
+from typing import NamedTuple
+
+from services.web.answers import Weight
+
+WORD = re.compile(r"\w+")
+PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*\]")
+# How many strengths can be told apart at a glance.
+STRENGTHS = 3
+
+
+class Piece(NamedTuple):
+    """A stretch of the text: kind is "", "for", "against" or "scrubbed"; strength is 1 to STRENGTHS, or 0."""
+
+    text: str
+    kind: str = ""
+    strength: int = 0
+
+
+class _Word(NamedTuple):
+    form: str
+    start: int
+    end: int
+
+
+def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[Piece]:
+    """Return the text in pieces, which joined are the text again.
+
+    A word's weight is the sum of the terms that it is part of, and its strength is relative to the heaviest word.
+    Placeholders such as [EMAIL] are told apart when the text was scrubbed.
+    """
+    places = [match.span() for match in PLACEHOLDER.finditer(text)] if scrubbed else []
+    spans = [(start, end, "scrubbed", 0) for start, end in places]
+    words = _words(text)
+    weights = _weigh(words, explanation)
+    most = max(map(abs, weights.values()), default=0.0)
+    for number, weight in weights.items():
+        start, end = words[number].start, words[number].end
+        if weight and not any(start < last and end > first for first, last in places):
+            strength = math.ceil(STRENGTHS * abs(weight) / most)
+            spans.append((start, end, "for" if weight > 0 else "against", strength))
+    return _cut(text, sorted(spans))
+
+
+def _weigh(words: list[_Word], explanation: list[Weight]) -> dict[int, float]:
+    """Return the summed weight of each word, by its number, that is part of a term."""
+    forms, weights = [word.form for word in words], {}
+    for term, weight in ((each.term.split(" "), each.weight) for each in explanation):
+        # A model of word beginnings has terms of up to four letters; they stand for the words that begin so.
+        places = _find(forms, term) or _find([form[:4] for form in forms], term)
+        for number in {place + step for place in places for step in range(len(term))}:
+            weights[number] = weights.get(number, 0.0) + weight
+    return weights
+
+
+def _find(forms: list[str], term: list[str]) -> list[int]:
+    size = len(term)
+    return [start for start in range(len(forms) - size + 1) if forms[start : start + size] == term]
+
+
+def _words(text: str) -> list[_Word]:
+    """Return the words as a model sees them, and where each stands in the text."""
+    lowered = text.lower()
+    # Some characters are two in lower case, such as the Turkish capital I with a dot.
+    characters = list(lowered) if len(lowered) == len(text) else [character.lower() for character in text]
+    plain, origins = [], []
+    for place, character in enumerate(characters):
+        for part in unicodedata.normalize("NFKD", character):
+            if not unicodedata.combining(part):
+                plain.append(part)
+                origins.append(place)
+    found = []
+    for match in WORD.finditer("".join(plain)):
+        start, end = origins[match.start()], origins[match.end() - 1] + 1
+        # The accents that follow a letter as characters of their own belong to it.
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1
+        found.append(_Word(match.group(), start, end))
+    return found
+
+
+def _cut(text: str, spans: list[tuple[int, int, str, int]]) -> list[Piece]:
+    pieces, at = [], 0
+    for start, end, kind, strength in spans:
+        # Two words can come from one character, such as a fraction.
+        if start < at:
+            continue
+        pieces += [Piece(text[at:start]), Piece(text[start:end], kind, strength)]
+        at = end
+    return [piece for piece in (*pieces, Piece(text[at:])) if piece.text]

@@ -1,0 +1,70 @@
+"""What the environment says about the pages: whom they ask, who may see them, and what they accept."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from services.common.settings import RegistrySettings
+
+HTTP = ("http", "https")
+
+
+class WebSettings(RegistrySettings):
+    """One environment variable for each, in capitals, beside those that every service has.
+
+    Sizes are in bytes, characters and rows.
+    """
+
+    agent_url: str = Field("http://127.0.0.1:8002", description="http(s) address of the agent")
+    agent_api_key: SecretStr | None = Field(None, description="one of the agent's keys, when it has any")
+    agent_seconds: float = Field(10.0, gt=0, description="how long the agent may take for one ticket")
+    batch_seconds: float = Field(60.0, gt=0, description="how long it may take for a part of a file")
+    web_password: SecretStr | None = Field(None, min_length=8, description="what people log in with")
+    session_secret: SecretStr | None = Field(None, min_length=32, description="signs the sessions; random when not set")
+    session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are believed"
+    )
+    login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
+    login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
+    max_upload_bytes: int = Field(10_000_000, ge=1000)
+    upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
+    max_rows: int = Field(50_000, ge=1)
+    max_jobs: int = Field(6, ge=1, description="files at once, of everybody")
+    max_jobs_each: int = Field(2, ge=1, description="files at once, of one session")
+    job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after somebody last looked at it")
+    registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
+        description="whose stages and history are shown, by commas",
+    )
+
+    @field_validator("web_password", "session_secret", "agent_api_key", mode="before")
+    @classmethod
+    def _not_set(cls, value: object) -> object:
+        # `WEB_PASSWORD=` in a compose file without a value means that there is none.
+        return value or None
+
+    @field_validator("registered_models", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("agent_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        address = urlsplit(value)
+        if address.scheme not in HTTP or not address.hostname:
+            raise ValueError("this is no address such as http://127.0.0.1:8002")
+        return value.rstrip("/")
+
+    @property
+    def needs_key(self) -> bool:
+        """People log in; keys are for programs, which ask the agent."""
+        return False
+
+    def check_access(self) -> None:
+        """Raise a ValueError when everybody could use the pages and nobody has said so."""
+        if not (self.web_password or self.on_loopback or self.allow_anonymous):
+            raise ValueError("beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true to let everybody in")

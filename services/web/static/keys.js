@@ -1,0 +1,36 @@
+// Single keys press what has their data-key. They can be turned off (WCAG 2.1.4), which this browser remembers.
+"use strict";
+
+const REMEMBERED = "callcenterai-keys";
+
+function keysAreOn() {
+  return localStorage.getItem(REMEMBERED) !== "off";
+}
+
+function showChoice() {
+  const box = document.getElementById("keys-on");
+  if (box) box.checked = keysAreOn();
+  document.body.classList.toggle("without-keys", !keysAreOn());
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.id !== "keys-on") return;
+  localStorage.setItem(REMEMBERED, event.target.checked ? "on" : "off");
+  showChoice();
+});
+
+document.addEventListener("keydown", (event) => {
+  const held = event.ctrlKey || event.altKey || event.metaKey || event.repeat;
+  if (held || !keysAreOn() || document.body.dataset.busy) return;
+  if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  // Enter means what has the focus, where something has.
+  if (event.key === "Enter" && event.target.matches("a, button, input, summary")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+  if (!wanted) return;
+  event.preventDefault();
+  wanted.click();
+});
+
+new MutationObserver(showChoice).observe(document.getElementById("main"), { childList: true });
+showChoice();

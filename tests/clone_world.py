@@ -1,0 +1,51 @@
+"""A repository of its own, as a user has it after cloning."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import mlflow
+from conftest import run, unpack
+
+EXPERIMENT = "callcenterai-tfidf-classification"
+
+
+class Clone:
+    """A committed copy of this repository with a small sample, in which the guide's commands are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes: dict[str, str] = {}
+        unpack(folder)
+        self.git("init", "-q")
+        self.commit("as released")
+        run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "600", "--force")
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
+        command = ["git", *who, "-c", "commit.gpgsign=false", *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+    def command(self, line: str) -> str:
+        """Run a line as the guide has it and return what it prints."""
+        program, *arguments = shlex.split(line)
+        return run(self.folder, *{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments).stdout
+
+    def json(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def committed(self, name: str) -> dict:
+        return json.loads(self.git("show", f"HEAD:{name}"))
+
+    def accuracy(self) -> str:
+        """Return the accuracy on test as DVC prints it."""
+        return f"{self.json('metrics/tfidf.json')['test']['accuracy']:.5g}"
+
+    def runs(self) -> list:
+        client = mlflow.MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
+        return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
