@@ -126,7 +126,7 @@ def test_a_policy_of_other_models_is_not_in_force_until_its_models_serve(with_po
 def test_an_answer_of_another_version_than_the_policys_is_not_combined(tfidf, transformer, tmp_path):
     """Also in the moment before the agent has noticed that another model serves."""
     write_policy(tmp_path / "policy.json", policy_of(tfidf.sha256, transformer.sha256))
-    with start_agent(tmp_path, tfidf.url, transformer.url, POLL_SECONDS=60) as late:
+    with start_agent(tmp_path, tfidf.url, transformer.url, POLL_SECONDS=60, ATTEMPT_SECONDS=10) as late:
         transformer.version = "another"
         found = late.post("/predict", {"text": UNSURE}).json
     assert transformer.asked and (found["model"], found["confidence"], found["decision"]) == ("tfidf", 0.45, "review")
@@ -297,6 +297,7 @@ def test_a_request_id_reaches_the_services_with_their_keys(tfidf, transformer, t
     keys = {"TFIDF_API_KEY": "sesame", "TRANSFORMER_API_KEY": "simsim"}
     write_policy(tmp_path / "policy.json", policy_of(tfidf.sha256, transformer.sha256))
     with start_agent(tmp_path, tfidf.url, transformer.url, **keys) as another:
+        another.until(lambda: another.metric("policy_in_force") == 1)
         another.post("/predict", {"text": UNSURE}, X_Request_ID="ticket-4711")
     for service, key in ((tfidf, "sesame"), (transformer, "simsim")):
         headers = service.asked[0]["headers"]
