@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +101,7 @@ def mounted(model: Path, folder: Path, name: str) -> str:
     """Return the option that mounts a copy of a model folder."""
     shutil.copytree(model, folder / "model")
     # pytest's folders are for their owner alone; in the container another user reads.
-    for each in (folder, *folder.parents[:2]):
+    for each in (folder, *takewhile(lambda parent: parent != Path(tempfile.gettempdir()), folder.parents)):
         each.chmod(0o755)
     return f"-v {folder / 'model'}:/app/models/{name}:ro"
 
