@@ -131,6 +131,7 @@ class TrainTransformerParameters(Parameters):
     batch_size: int = Field(ge=1, le=4096)
     learning_rate: float | None = Field(gt=0, lt=1)
     weight_decay: float = Field(ge=0, lt=1)
+    refit: bool
     precision: Literal["float32", "int8"]
     target_accuracy: Fraction
     threshold_confidence: Fraction

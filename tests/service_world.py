@@ -6,13 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from conftest import REPOSITORY, environment, free_port, wait_until
 
 TFIDF = [sys.executable, "-m", "services.tfidf.app"]
 TRANSFORMER = [sys.executable, "-m", "services.transformer.app"]
+AGENT = [sys.executable, "-m", "services.agent.app"]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -32,10 +35,10 @@ class Service:
     """A running service; its log is in a file of `folder`."""
 
     def __init__(self, folder: Path, program: list[str] = TFIDF, **variables: Any) -> None:
-        self.port = free_port()
+        self.port = variables.get("PORT") or free_port()
         self.log = folder / f"service-{self.port}.log"
         ours = {"PORT": self.port, "POLL_SECONDS": 0.2} | variables
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 program,
                 cwd=REPOSITORY,
@@ -132,6 +135,13 @@ class Load:
         return list(dict.fromkeys(version for _, version in self.found))
 
 
+def assert_problem(answer: Answer, status: int) -> str:
+    """Check that an answer is problem details of a status, and return its detail."""
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json["status"] == status and answer.json["title"]
+    return answer.json["detail"]
+
+
 def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
     """Return the one line with which a service refuses to start."""
     done = subprocess.run(
@@ -146,8 +156,13 @@ def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
     return done.stderr.removeprefix("error: ").strip()
 
 
-def assert_fuzzing_finds_nothing(service: Service, folder: Path) -> None:
-    """Run schemathesis for half a minute, with a folder for its configuration."""
+def assert_fuzzing_finds_nothing(
+    service: Service, folder: Path, refusals: Mapping[str, list[str]] = MappingProxyType({})
+) -> None:
+    """Run schemathesis for half a minute, with a folder for its configuration.
+
+    refusals: with which statuses an operation such as "POST /predict" may refuse what is as described.
+    """
     # A body over the limit of bytes is refused before anybody looks whether it is as described.
     config = folder / "schemathesis.toml"
     for check in ("negative_data_rejection", "positive_data_acceptance"):
@@ -156,6 +171,10 @@ def assert_fuzzing_finds_nothing(service: Service, folder: Path) -> None:
                 ["2xx", "413"] if check == "positive_data_acceptance" else ["400", "401", "405", "413", "415", "422"]
             )
             file.write(f"[checks.{check}]\nexpected-statuses = {statuses}\n")
+    with config.open("a", encoding="utf-8") as file:
+        for operation, more in refusals.items():
+            file.write(f'[[operations]]\ninclude-name = "{operation}"\n')
+            file.write(f"checks.positive_data_acceptance.expected-statuses = {['2xx', '413', *more]}\n")
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"]
     url = f"http://127.0.0.1:{service.port}/openapi.json"
     options = ["--checks", "all", "--max-time", "30", "--generation-database", "none", "--seed", "1"]

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import TrackingServer, free_port
+from conftest import TrackingServer
 from registry_world import NAME, Desk, assert_agreement
 
 import log_run
@@ -109,7 +108,7 @@ def test_eight_processes_on_the_embedded_database(desk, tmp_path):
 def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monkeypatch, capsys, postgresql):
     """The same through `mlflow server`, whose clients share nothing but the server."""
     desk = Desk(trained, tmp_path, monkeypatch, capsys)
-    stores = ("--backend-store-uri", postgresql, "--artifacts-destination", str(tmp_path / "artifacts"))
+    stores = ("--backend-store-uri", postgresql.address, "--artifacts-destination", str(tmp_path / "artifacts"))
     with TrackingServer(tmp_path, *stores) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
         outputs = ["--model", trained.folder / "model", "--metrics", trained.folder / "m.json"]
@@ -147,39 +146,3 @@ def check_races(desk: Desk, uri: str, folder: Path) -> None:
     history = desk.read("history")
     assert len(history) - before == sum(int(out) for out, _ in said) > ROUNDS
     check_chain(history)
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    """A PostgreSQL of its own on a free port of loopback; installed from Debian's packages on a CI machine without."""
-    programs = find_postgresql()
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    user = {}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "nobody")
-        user = {"user": "nobody"}
-    port = free_port()
-    data = str(folder / "data")
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
-    subprocess.run([programs / "initdb", "-D", data, "-U", "mlflow", "--auth=trust"], **quiet)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **quiet)
-    yield f"postgresql+pg8000://mlflow@127.0.0.1:{port}/postgres"
-    subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def find_postgresql() -> Path:
-    """Return the folder of initdb and pg_ctl, or skip."""
-    if os.name == "nt":
-        pytest.skip("PostgreSQL is started with POSIX users here")
-    for attempt in range(2):
-        debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        found = shutil.which("initdb") or (str(debian[-1]) if debian else None)
-        if found:
-            return Path(found).parent
-        if attempt or not (os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get")):
-            break
-        subprocess.run(["apt-get", "update", "-qq"], check=False)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], check=False)
-    pytest.skip("no PostgreSQL here: install Debian's package postgresql")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import TrackingServer
 from registry_world import NAME, Desk
-from service_world import Load, Service, assert_fuzzing_finds_nothing, fails_to_start
+from service_world import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
 
 import log_run
 from model_folder import load_model
@@ -28,13 +28,6 @@ def service(folders, tmp_path_factory):
     limits = {"MAX_BODY_BYTES": 20_000, "MAX_TEXT_LENGTH": 5_000, "MAX_BATCH": 20, "BODY_SECONDS": 1}
     with Service(tmp_path_factory.mktemp("service"), MODEL_DIR=folders["good"], **limits) as running:
         yield running.ready()
-
-
-def assert_problem(answer, status: int) -> str:
-    """Check that an answer is problem details of a status, and return its detail."""
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert answer.json["status"] == status and answer.json["title"]
-    return answer.json["detail"]
 
 
 def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained):

@@ -106,7 +106,8 @@ def requests_of(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
     strict = ConfigDict(extra="forbid")
     text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=r"\S")]
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
-    store = Annotated[bool, Field(description="keep the decision, and the scrubbed text when a person decides")]
+    kept = "keep the decision, and the scrubbed text when a person decides"
+    store = Annotated[bool, Field(strict=True, description=kept)]
     more: dict[str, Any] = {"force_model": (ForcedModel | None, None), "store": (store, True)}
     ticket = create_model(
         "Ticket",
