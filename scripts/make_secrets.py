@@ -15,7 +15,7 @@ from pathlib import Path
 from cli import UserError, run
 
 # What compose.yaml refuses to start without, and whose it is. All are letters and digits: some stand in an address.
-# Pairs, since bandit takes NAME_PASSWORD: "..." in a literal for a password.
+# Pairs, since bandit takes a text beside such a name for the password itself.
 SECRETS = dict(
     (
         ("POSTGRES_PASSWORD", "PostgreSQL's administrator"),

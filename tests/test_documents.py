@@ -21,6 +21,7 @@ ELSEWHERE = {
         "test_setup.py",
         "test_new_data_is_not_scored_on_the_test_split_of_the_old",
     ),
+    "python scripts/make_secrets.py .env": ("test_compose.py", "test_secrets_are_made_once_for_their_owner_alone"),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
     "python setup_mlops.py transformer": ("test_setup.py", "test_pytorch_is_installed_only_when_it_is_asked_for"),

@@ -51,12 +51,17 @@ class Router:
 
     @property
     def policy(self) -> Policy | None:
-        """The policy, when it is of the models that serve now."""
+        """The policy, when it is of the models that serve now.
+
+        A service that is down has no model that could be another one: its tickets go to the other service, as degraded.
+        """
         policy = self._policy_file.policy
         if policy is None or self.transformer is None:
             return None
-        served = [service.card and service.card["sha256"] for service in self.services]
-        return policy if served == [policy.models.tfidf, policy.models.transformer] else None
+        wanted = (policy.models.tfidf, policy.models.transformer)
+        cards = [(service.card, sha256) for service, sha256 in zip(self.services, wanted, strict=True)]
+        known = [card["sha256"] == sha256 for card, sha256 in cards if card]
+        return policy if known and all(known) else None
 
     @property
     def policy_trouble(self) -> str:

@@ -1,0 +1,117 @@
+"""The stack of compose.yaml as its users have it, in a copy of the repository and brought up with podman-compose."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import REPOSITORY, free_port, run, unpack, wait_until
+
+# Tools that are run, and by which nothing that ships is touched: they get an environment of their own.
+TOOLS = ("podman-compose==1.6.0", "check-jsonschema==0.39.0")
+PUBLISHED = ("mlflow", "agent", "web")
+STARTED = (*PUBLISHED, "postgres", "tfidf", "transformer")
+
+
+def install_tools(folder: Path) -> Path:
+    """Return the folder with the tools' programs; skip the test where they cannot be had."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--retries", "1"]
+    done = subprocess.run([*pip, "install", "-q", *TOOLS], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"{', '.join(TOOLS)} cannot be installed here: {done.stderr[-200:]}")
+    return folder / "bin"
+
+
+class Stack:
+    """A running stack with secrets, ports, volumes and images of its own."""
+
+    def __init__(self, folder: Path, tools: Path) -> None:
+        """Build and start it."""
+        self.folder, self.tools, self.name = folder / "copy", tools, f"stack-{uuid.uuid4().hex[:8]}"
+        unpack(self.folder)
+        # pytest's folders are for their owner alone; in the containers another user reads.
+        for place in (self.folder, *self.folder.parents[:3]):
+            place.chmod(0o755)
+        run(self.folder, "scripts/make_secrets.py", ".env")
+        self.ports = {name: free_port() for name in PUBLISHED}
+        lines = [f"{name.upper()}_PORT={port}" for name, port in self.ports.items()]
+        lines += [f"{name.upper()}_IMAGE=callcenterai-{name}-test" for name in STARTED if name != "postgres"]
+        with (self.folder / ".env").open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        self.build()
+        try:
+            self.compose("up", "-d")
+            for name in PUBLISHED:
+                wait_until(lambda name=name: self.answers(name), 180)
+        except BaseException:
+            self.stop()
+            raise
+
+    def compose(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        """Run podman-compose and insist on success."""
+        command = [str(self.tools / "podman-compose"), "-p", self.name, *arguments]
+        # Only images in Docker's format have health checks.
+        env = os.environ | {"BUILDAH_FORMAT": "docker"} if env is None else env
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        return done
+
+    def build(self) -> None:
+        """Build our images; where PostgreSQL's is not there, a stand-in that is tagged like the official one."""
+        official = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]
+        stand_in = ["podman", "build", "-q", "-t", official["image"], str(REPOSITORY / "tests" / "postgres_stand_in")]
+        if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:
+            subprocess.run(stand_in, check=True, capture_output=True)
+        self.compose("build")
+
+    def answers(self, name: str) -> bool:
+        """Whether a published service is alive."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def secret(self, name: str) -> str:
+        """Return one of the secrets."""
+        lines = (self.folder / ".env").read_text(encoding="utf-8").splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
+
+    def agent(self, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
+        """Return the agent's status and JSON."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key or self.secret('AGENT_API_KEY')}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports['agent']}{path}", data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def podman(self, command: str, name: str, *more: str) -> subprocess.CompletedProcess:
+        """Run a podman command on a service's container."""
+        container = f"{self.name}_{name}_1"
+        return subprocess.run(["podman", *command.split(), container, *more], capture_output=True, text=True)
+
+    def is_healthy(self, name: str) -> bool:
+        """Whether a service's health check passes; without systemd, podman runs none by itself."""
+        return self.podman("healthcheck run", name).returncode == 0
+
+    def user(self, name: str) -> str:
+        """Return the number of the user as whom a service runs."""
+        return self.podman("exec", name, "id", "-u").stdout.strip()
+
+    def stop(self) -> None:
+        """Remove containers, networks and volumes."""
+        command = [str(self.tools / "podman-compose"), "-p", self.name, "down", "-v", "-t", "5"]
+        subprocess.run(command, cwd=self.folder, capture_output=True)
+        shutil.rmtree(self.folder)

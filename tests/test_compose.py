@@ -1,0 +1,240 @@
+"""compose.yaml keeps what it promises: nothing without secrets, nothing beyond loopback, hardened; and it comes up."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import fit_routing
+import make_secrets
+import mlflow_registry
+import pytest
+import train_tfidf
+import yaml
+from conftest import REPOSITORY, wait_until, write_params
+from stack_world import STARTED, Stack, install_tools
+from test_images import builder  # noqa: F401, as a fixture
+from transformer_world import SMALL, need_pytorch
+
+COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
+TICKET = {"text": "my laptop is broken", "ticket_id": "T-1"}
+
+
+def by_default(text: str) -> str:
+    """Return a value as it is when the environment says nothing of what has a default."""
+    return VARIABLE.sub(lambda match: match[3] if match[2] == ":-" else match[0], text)
+
+
+def test_nothing_listens_beyond_loopback_by_default():
+    ports = {name: by_default(port) for name, service in SERVICES.items() for port in service.get("ports", [])}
+    assert set(ports) == {"mlflow", "agent", "web", "prometheus", "grafana"}
+    assert [port for port in ports.values() if not re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)] == []
+
+
+def test_what_knows_no_password_never_listens_beyond_loopback():
+    """BIND_ADDRESS is not for MLflow and Prometheus."""
+    for name in ("mlflow", "prometheus"):
+        assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"]), name
+
+
+def test_no_secret_has_a_value_that_ships():
+    """Every password, key and address with a password comes from a variable without a default."""
+    secret = {}
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|KEY|SECRET", name):
+                secret[name] = value
+            elif "@" in value and "://" in value:
+                secret[name] = re.search(r"//\w+:([^@]*)@", value)[1]
+    assert len(secret) == 12
+    assert [name for name, value in secret.items() if not VARIABLE.fullmatch(value) or ":-" in value] == []
+
+
+def test_the_secrets_that_are_made_are_those_that_are_needed():
+    found = VARIABLE.findall((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
+    assert {name for name, kind, _ in found if kind == ":?"} == set(make_secrets.SECRETS)
+    assert {name for name, kind, _ in found if not kind} <= set(make_secrets.SECRETS)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_hardened_limited_and_watched(name):
+    """Read-only, without capabilities or new privileges, within limits, with a health check, its version named."""
+    service = SERVICES[name]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"] and not service.get("privileged")
+    assert service["cpus"] and service["mem_limit"] and service["pids_limit"]
+    assert service["restart"] == "unless-stopped"
+    if "build" in service:
+        recipe = (REPOSITORY / service["build"]["dockerfile"]).read_text(encoding="utf-8")
+        assert "\nHEALTHCHECK " in recipe and "\nUSER 10001:10001\n" in recipe
+        assert set(re.findall(r"^FROM (\S+)", recipe, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
+    else:
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert re.fullmatch(r"docker\.io/\w+/\w+:v?\d+\.\d+(\.\d+)?(-\w+)?", service["image"])
+
+
+def test_what_is_not_published_has_no_way_out():
+    """Databases and model services are in a network without one, and the pages do not reach them."""
+    assert COMPOSE["networks"]["back"] == {"internal": True}
+    inside = {name for name, service in SERVICES.items() if service["networks"] == ["back"]}
+    assert inside == {"postgres", "tfidf", "transformer"} and SERVICES["web"]["networks"] == ["front"]
+
+
+def test_what_is_mounted_is_in_the_repository():
+    """Otherwise Docker would make a folder in its place, which belongs to root."""
+    mounted = [
+        volume.partition(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+    assert len(mounted) == 5
+    for path in mounted:
+        listed = subprocess.run(["git", "ls-files", "--", path], cwd=REPOSITORY, capture_output=True, text=True)
+        assert listed.returncode or listed.stdout, path
+        assert (REPOSITORY / path).exists(), path
+
+
+def test_the_mlflow_server_has_the_versions_of_the_scripts():
+    """Whoever shares a tracking database needs the same one."""
+
+    def locked(path: str) -> set[str]:
+        return set(re.findall(r"^(\S+==\S+)", (REPOSITORY / path).read_text(encoding="utf-8"), re.MULTILINE))
+
+    ours = locked("deploy/mlflow/requirements.txt")
+    assert any(line.startswith("mlflow==") for line in ours) and ours <= locked("requirements-mlops.txt")
+
+
+def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_line):
+    first, second = tmp_path / "first.env", tmp_path / "second.env"
+    assert make_secrets.main([str(first)]) == make_secrets.main([str(second)]) == 0
+    made = [dict(line.split("=") for line in path.read_text().splitlines() if "=" in line) for path in (first, second)]
+    assert set(made[0]) == set(make_secrets.SECRETS)
+    values = [*made[0].values(), *made[1].values()]
+    assert len(set(values)) == len(values) and all(re.fullmatch(r"[0-9a-f]{48}", value) for value in values)
+    if os.name == "posix":
+        assert first.stat().st_mode & 0o777 == 0o600
+    before = first.read_bytes()
+    capsys.readouterr()
+    assert make_secrets.main([str(first)]) == 2
+    assert "is there already" in error_line() and first.read_bytes() == before
+
+
+def test_git_does_not_take_the_secrets():
+    listed = subprocess.run(["git", "check-ignore", ".env"], cwd=REPOSITORY, capture_output=True)
+    assert listed.returncode in (0, 128)  # 128: not a repository
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory) -> Path:
+    """podman-compose and a validator."""
+    return install_tools(tmp_path_factory.mktemp("tools") / "venv")
+
+
+@pytest.mark.slow
+def test_it_follows_the_compose_specification(tools):
+    command = [tools / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", REPOSITORY / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def stack(builder, tools, tmp_path_factory):  # noqa: F811
+    """The stack without monitoring, empty."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), tools)
+    yield stack
+    stack.stop()
+
+
+class Models:
+    """Small models, trained against the stack's MLflow and governed through it."""
+
+    def __init__(self, stack: Stack, data: Path, folder: Path) -> None:
+        """Nothing is trained yet."""
+        self.stack, self.data, self.folder = stack, data, folder
+        low = {"minimum_accuracy": 0.5, "minimum_macro_f1": 0.3}
+        quick = {"bootstrap_samples": 100}
+        sections = {"train_tfidf": quick, "train_transformer": SMALL, "fit_routing": quick, "registry": low}
+        self.params = write_params(folder / "params.yaml", **sections)
+
+    def put_into_production(self, train: Any, name: str) -> None:
+        """Train, register and promote a model; its folder is then there under its name."""
+        common = ["--params", str(self.params), "--data", str(self.data)]
+        places = {"model": name, "metrics": f"{name}.json", "plots": f"{name}-plots"}
+        outputs = [text for option, place in places.items() for text in (f"--{option}", str(self.folder / place))]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{self.stack.ports['mlflow']}")
+            assert train.main([*common, *outputs]) == 0
+            for command in ("register", "staging", "production"):
+                assert mlflow_registry.main([command, "--model", name, *common]) == 0
+
+    def make_policy(self) -> None:
+        """Have both models asked for every ticket."""
+        policy = self.stack.folder / "models" / "agent" / "policy.json"
+        options = {"params": self.params, "data": self.data, "policy": policy, "metrics": self.folder / "routing.json"}
+        arguments = [str(text) for name, path in options.items() for text in (f"--{name}", path)]
+        assert fit_routing.main([str(self.folder / "tfidf"), str(self.folder / "transformer"), *arguments]) == 0
+        policy.write_text(json.dumps(json.loads(policy.read_text()) | {"ask_below": 1.0}), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_it_refuses_to_start_without_secrets(stack):
+    """And says what to do."""
+    bare = {"PATH": os.environ["PATH"], "HOME": str(stack.folder)}
+    command = [str(stack.tools / "podman-compose"), "--env-file", os.devnull, "config"]
+    done = subprocess.run(command, cwd=stack.folder, env=bare, capture_output=True, text=True)
+    assert done.returncode != 0 and "run python scripts/make_secrets.py .env first" in done.stderr
+
+
+@pytest.mark.slow
+def test_without_a_model_it_is_alive_and_says_what_is_missing(stack):
+    """Healthy, hardened as it runs, and 503 to a ticket."""
+    status, problem = stack.agent("/predict", TICKET)
+    assert status == 503 and "no model answers" in problem["detail"]
+    for name in STARTED:
+        wait_until(lambda name=name: stack.is_healthy(name), 60)
+        assert stack.user(name) in ("999", "10001")
+
+
+@pytest.fixture(scope="module")
+def models(stack, trained, tmp_path_factory) -> Models:
+    """A first model in Production."""
+    models = Models(stack, trained.data, tmp_path_factory.mktemp("models"))
+    models.put_into_production(train_tfidf, "tfidf")
+    return models
+
+
+@pytest.mark.slow
+def test_it_answers_with_the_model_that_was_promoted_in_its_registry(stack, models):
+    """And keeps the answer in PostgreSQL, under a key."""
+    wait_until(lambda: stack.agent("/predict", TICKET)[0] == 200, 30)
+    answer = stack.agent("/predict", TICKET)[1]
+    assert (answer["category"], answer["model"], answer["versions"]) == ("Hardware", "tfidf", {"tfidf": "1"})
+    assert stack.agent("/tickets/T-1")[1]["category"] == "Hardware"
+    assert stack.agent("/predict", TICKET, key="wrong")[0] == 401
+
+
+@pytest.mark.slow
+def test_the_agent_goes_on_when_the_transformer_is_killed(stack, models):
+    """Both models answer together under a policy; then one alone, without a failed request; then both again."""
+    need_pytorch()
+    import train_transformer
+
+    models.put_into_production(train_transformer, "transformer")
+    models.make_policy()
+    wait_until(lambda: stack.agent("/status")[1]["policy"]["in_force"], 30)
+
+    def ask() -> tuple[int, str | None, bool | None]:
+        status, answer = stack.agent("/predict", {"text": TICKET["text"]})
+        return status, answer.get("model"), answer.get("degraded")
+
+    assert ask() == (200, "both", False)
+    stack.podman("kill", "transformer")
+    # Degraded as long as the agent counts on both: until it has seen, within POLL_SECONDS, that one is gone.
+    assert {ask() for _ in range(10)} <= {(200, "tfidf", True), (200, "tfidf", False)}
+    stack.podman("start", "transformer")
+    wait_until(lambda: ask() == (200, "both", False), 60)
