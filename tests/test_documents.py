@@ -34,6 +34,10 @@ ELSEWHERE = {
         "test_train_transformer.py",
         "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
     ),
+    "python scripts/fit_routing.py models/tfidf models/transformer": (
+        "test_fit_routing.py",
+        "test_a_transformer_is_asked_when_tfidf_is_unsure",
+    ),
     "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
     "python scripts/mlflow_registry.py register --model transformer": (
         "test_service_transformer.py",
@@ -139,13 +143,12 @@ def test_parameters_in_backticks_exist(document):
     named = [
         name
         for words in in_backticks(document)
-        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer)\.([A-Za-z]\w*)", words)
+        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer|fit_routing)\.([A-Za-z]\w*)", words)
     ]
     assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
     settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
-    assert [
-        name for name in settings if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"]
-    ] == []
+    sections = ("prepare", "train_tfidf", "train_transformer", "fit_routing")
+    assert [name for name in settings if not any(name in params[section] for section in sections)] == []
 
 
 class Clone:
