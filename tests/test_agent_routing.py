@@ -221,8 +221,11 @@ def test_without_the_second_model_the_first_answers_unsure_tickets_with_its_own_
     sure, unsure = with_policy.post("/predict/batch", {"texts": [SURE, UNSURE]}).json["predictions"]
     assert (sure["model"], sure["degraded"], sure["decision"]) == ("tfidf", False, "auto")
     assert (unsure["model"], unsure["degraded"], unsure["decision"]) == ("tfidf", True, "review")
+    # Nor is it forgotten that there were two when the agent has seen that one is away.
+    wait_until(lambda: not with_policy.get("/status").json["services"]["transformer"]["ready"], 10)
+    assert with_policy.post("/predict", {"text": UNSURE}).json["degraded"]
     transformer.start()
-    assert with_policy.post("/predict", {"text": UNSURE}).json["model"] == "both"
+    wait_until(lambda: with_policy.post("/predict", {"text": UNSURE}).json["model"] == "both", 10)
 
 
 @pytest.mark.parametrize("status", ["401", "413", "422"])

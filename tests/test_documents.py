@@ -40,6 +40,10 @@ ELSEWHERE = {
         "test_what_people_answer_changes_the_next_model",
     ),
     "python benchmarks/scrubbing.py": ("test_documents.py", "test_the_scrubbing_benchmark_prints_the_guides_table"),
+    "python scripts/fit_routing.py models/tfidf models/transformer": (
+        "test_fit_routing.py",
+        "test_a_transformer_is_asked_when_tfidf_is_unsure",
+    ),
     "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
     "python scripts/mlflow_registry.py register --model transformer": (
         "test_service_transformer.py",
@@ -149,11 +153,8 @@ def test_parameters_in_backticks_exist(document):
     ]
     assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
     settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
-    assert [
-        name
-        for name in settings
-        if name not in params["prepare"] | params["train_tfidf"] | params["train_transformer"] | params["fit_routing"]
-    ] == []
+    sections = ("prepare", "train_tfidf", "train_transformer", "fit_routing")
+    assert [name for name in settings if not any(name in params[section] for section in sections)] == []
 
 
 def repro_trains(clone: Clone, said: str) -> None:

@@ -4,21 +4,32 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import unicodedata
+from collections import Counter
 
 import compare_models
 import mlflow
 import numpy as np
 import pytest
 import train_transformer
-from conftest import REPOSITORY, SCRIPTS, environment, read_csv, run, unpack, wait_until, write_csv
+from conftest import PARTS, REPOSITORY, SCRIPTS, environment, read_csv, run, unpack, wait_until, write_csv
 from model_folder import load_model
 from transformer_world import SMALL, arguments, need_pytorch
 
 EXPERIMENT = "callcenterai-transformer-classification"
 slow = pytest.mark.slow
+
+
+def words_of(data, part, at_least=1):
+    """Return the words that a part has so often, lower case and without accents, as the tokenizer cuts them."""
+    texts = [unicodedata.normalize("NFKD", row["text"]).lower() for row in read_csv(data / f"{part}.csv")]
+    plain = ["".join(sign for sign in text if not unicodedata.combining(sign)) for text in texts]
+    counts = Counter(word for text in plain for word in re.findall(r"\w+", text))
+    return {word for word, count in counts.items() if count >= at_least}
 
 
 def sha256(path):
@@ -30,7 +41,7 @@ def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
     """What is written is what was judged: both exports, the tokenizer, metrics, plots, and one run with all of it."""
     metadata = json.loads((transformer.model / "metadata.json").read_text(encoding="utf-8"))
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
-    assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json"]
+    assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json", "validation.npy"]
     assert all(sha256(transformer.model / name) == recorded for name, recorded in metadata["files"].items())
     assert not list(transformer.model.glob(".*"))
     tickets = read_csv(transformer.data / "test.csv")
@@ -47,7 +58,10 @@ def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
 
 @slow
 def test_both_exports_answer_as_pytorch_does(transformer):
-    """Single precision gives PyTorch's probabilities; what eight bits cost in accuracy is on record."""
+    """Single precision gives PyTorch's probabilities; what eight bits cost in accuracy is on record.
+
+    That accuracy is of the first training, which did not see these tickets: the final model's would be flattered.
+    """
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["onnx_difference"] < 1e-4
     exports = {name: figures["validation_accuracy"] for name, figures in metrics["exports"].items()}
@@ -65,23 +79,49 @@ def test_every_text_gets_probabilities(transformer):
 
 
 @slow
-def test_a_killed_training_goes_on_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys):
-    """Killed after an epoch, it does not begin again, and what comes out is bit for bit what it would have been."""
+@pytest.mark.parametrize("checkpoint", [".checkpoint.tmp", ".refit.tmp"])
+def test_a_killed_training_goes_on_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys, checkpoint):
+    """Killed after an epoch of either training, it does not begin that one again; the end is bit for bit the same."""
     uri = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
     command = [sys.executable, str(SCRIPTS / "train_transformer.py"), *arguments(tmp_path, transformer.data)]
     variables = environment() | {"MLFLOW_TRACKING_URI": uri}
     process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)
     try:
-        wait_until((tmp_path / "model" / ".checkpoint.tmp").is_file, 120)
+        wait_until((tmp_path / "model" / checkpoint).is_file, 240)
     finally:
         process.kill()
     assert process.wait() != 0 and not (tmp_path / "model" / "metadata.json").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert train_transformer.main(arguments(tmp_path, transformer.data)) == 0
-    assert "going on after epoch" in capsys.readouterr().err
-    for name in ("model.onnx", "tokenizer.json"):
+    assert re.search(rf"going on after epoch \d+, from .*{checkpoint}$", capsys.readouterr().err, re.MULTILINE)
+    for name in ("model.onnx", "tokenizer.json", "validation.npy"):
         assert sha256(tmp_path / "model" / name) == sha256(transformer.model / name)
-    assert not (tmp_path / "model" / ".checkpoint.tmp").exists()
+    assert not list((tmp_path / "model").glob(".*"))
+
+
+@slow
+def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(transformer, tmp_path, monkeypatch):
+    """Without `refit` validation is judged alike, and the model that answers there is the one that was judged."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    assert train_transformer.main(arguments(tmp_path, transformer.data, refit=False)) == 0
+    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path, transformer.folder)]
+    assert figures[0]["validation"] == figures[1]["validation"]
+    assert [figures[0][name] for name in ("exports", "temperature", "epochs")] == [
+        figures[1][name] for name in ("exports", "temperature", "epochs")
+    ]
+    texts = [row["text"] for row in read_csv(transformer.data / "validation.csv")]
+    first, final = (folder / "model" for folder in (tmp_path, transformer.folder))
+    said = np.load(final / "validation.npy")
+    assert sha256(first / "validation.npy") == sha256(final / "validation.npy")
+    assert np.allclose(load_model(first).predict_proba(texts), said, atol=1e-5)
+    assert not np.allclose(load_model(final).predict_proba(texts), said, atol=1e-2)
+    learned = [json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"] for folder in (first, final)]
+    only_there = words_of(transformer.data, "validation", at_least=2) - words_of(transformer.data, "train")
+    assert not only_there & set(learned[0]) and only_there & set(learned[1])
+    seen = [each["test"]["near_duplicates_of_training"] for each in figures]
+    groups = {part: [row["group"] for row in read_csv(transformer.data / f"{part}.csv")] for part in PARTS}
+    for count, parts in zip(seen, (("train",), ("train", "validation"))):
+        assert count == sum(group in [one for part in parts for one in groups[part]] for group in groups["test"])
 
 
 @slow
@@ -163,7 +203,7 @@ def test_the_two_models_are_compared_on_test(transformer, trained, tmp_path, cap
 
 @slow
 def test_its_own_pipeline_runs_and_the_main_one_does_not_notice(trained, tmp_path):
-    """`dvc --cd transformer repro` trains and compares; the root stays as it was, without PyTorch in its stages."""
+    """`dvc --cd transformer repro` trains, compares and routes; the root stays as it was, without PyTorch."""
     need_pytorch()
     clone = tmp_path / "clone"
     unpack(clone)
@@ -177,6 +217,11 @@ def test_its_own_pipeline_runs_and_the_main_one_does_not_notice(trained, tmp_pat
     assert "up to date" in run(clone, "-m", "dvc", "status").stdout
     assert "up to date" in run(clone, "-m", "dvc", "--cd", "transformer", "status").stdout
     assert json.loads((clone / "metrics" / "agreement.json").read_text(encoding="utf-8"))["tickets"] > 100
+    policy = json.loads((clone / "models" / "agent" / "policy.json").read_text(encoding="utf-8"))
+    routing = json.loads((clone / "metrics" / "routing.json").read_text(encoding="utf-8"))
+    metadata = json.loads((clone / "models" / "transformer" / "metadata.json").read_text(encoding="utf-8"))
+    assert policy["models"]["transformer"] == metadata["files"]["model.onnx"]
+    assert 0 < routing["test"]["accuracy"] <= 1
     left = subprocess.run(["git", "status", "--short", "models", "plots"], cwd=clone, capture_output=True, text=True)
-    assert not [line for line in left.stdout.splitlines() if "transformer" in line]
+    assert not [line for line in left.stdout.splitlines() if "transformer" in line or "agent" in line]
     assert os.path.isfile(clone / "models" / "transformer" / "model.onnx")
