@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from typing_extensions import NotRequired, TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
-from services.common.predictions import Choice, Probability, Weight
+from services.common.predictions import NOT_BLANK, Choice, Probability, Weight
 from services.common.settings import Settings
 
 TICKET_ID = r"^[A-Za-z0-9._-]{1,64}$"
@@ -104,7 +104,7 @@ class Status(BaseModel):
 def requests_of(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the models of a ticket and of a batch, with the limits of these settings."""
     strict = ConfigDict(extra="forbid")
-    text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=r"\S")]
+    text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=NOT_BLANK)]
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
     kept = "keep the decision, and the scrubbed text when a person decides"
     store = Annotated[bool, Field(strict=True, description=kept)]

@@ -10,6 +10,9 @@ from services.common.metrics import ModelMetrics
 from services.common.served_model import Loaded
 from services.common.settings import Settings
 
+# Something but white space. The two characters are named since engines of regular expressions, ours and those of whoever
+# reads our description, do not agree whether they are white space.
+NOT_BLANK = r"[^\s\u0085\ufeff]"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -47,7 +50,7 @@ class Predictions(TypedDict):
 def requests_of(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the models of a ticket and of a batch, with the limits of these settings."""
     strict = ConfigDict(extra="forbid")
-    text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=r"\S")]
+    text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=NOT_BLANK)]
     ticket = create_model("Ticket", __config__=strict, __doc__="A ticket as it came.", text=(text, ...))
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
     batch = create_model("Tickets", __config__=strict, __doc__="Several tickets.", texts=(texts, ...))
