@@ -10,7 +10,7 @@ from services.common.metrics import ModelMetrics
 from services.common.served_model import Loaded
 from services.common.settings import Settings
 
-# Something but white space. The two characters are named since engines of regular expressions, ours and those of whoever
+# Something but white space. Two characters are named since engines of regular expressions, ours and those of whoever
 # reads our description, do not agree whether they are white space.
 NOT_BLANK = r"[^\s\u0085\ufeff]"
 Probability = Annotated[float, Field(ge=0, le=1)]
