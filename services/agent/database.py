@@ -1,5 +1,7 @@
 """The agent's database: its tables, its address, and how its schema comes up to date."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 from alembic import command
@@ -85,10 +87,20 @@ def connect(address: str) -> Engine:
     return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=connect_args)
 
 
-def _prepare_sqlite(connection: object, _: object) -> None:
-    # Readers do not wait for the writer, and a writer waits for another one instead of failing.
-    for pragma in ("journal_mode=WAL", f"busy_timeout={1000 * BUSY_SECONDS}", "foreign_keys=ON"):
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    # A writer waits for another one instead of failing.
+    for pragma in (f"busy_timeout={1000 * BUSY_SECONDS}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    # And readers do not wait for the writer. A new database comes to this mode once, and does not wait for that itself.
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def upgrade(engine: Engine) -> None:
