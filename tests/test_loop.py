@@ -53,7 +53,7 @@ def test_what_people_answer_changes_the_next_model(tmp_path: Path, monkeypatch: 
         answer = next(label for label in agent.get("/status").json["labels"] if label != first["category"])
         for ticket in queue["tickets"]:
             said = {"ticket_id": ticket["ticket_id"], "category": answer, "by": "Amina"}
-            assert agent.post("/feedback", said).status == 200
+            assert agent.post("/feedback", said).status == 201
         assert 0 == agent.get("/reviews").json["waiting"]
 
         monkeypatch.setenv("DATABASE_URL", database)
