@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS = REPOSITORY / "scripts"
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+TOOLS = REPOSITORY.parent / "shared" / "tools"
 # What `setup_mlops.py --input` changes in params.yaml.
 SAMPLE = {
     "input": "data/raw/tickets.csv",
@@ -300,6 +301,18 @@ def postgresql() -> Any:
     server = Postgresql()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def builder() -> Path:
+    """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
+    script = TOOLS / "build_and_run.sh"
+    if not script.is_file():
+        pytest.skip("no tools beside this repository that build images without a registry")
+    if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        pytest.skip("no podman here; it is installed in CI only")
+    subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
+    return script
 
 
 @pytest.fixture

@@ -81,6 +81,17 @@ class Desk:
         for name in names:
             self.run("register", "--run-id", self.trained.runs[name])
 
+    def register_in(self, server_address: str) -> None:
+        """Log the last training to a server, which is the registry from now on, and register its run."""
+        import log_run
+
+        self.monkeypatch.setenv("MLFLOW_TRACKING_URI", server_address)
+        places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
+        outputs = [text for option, name in places.items() for text in (option, str(self.trained.folder / name))]
+        self.capsys.readouterr()
+        assert log_run.main(outputs) == 0
+        self.run("register", "--run-id", self.capsys.readouterr().out.split()[-1])
+
     def stages(self) -> dict[int, str]:
         """Return the stage of each version, and check that MLflow's aliases, tags and own stages say the same."""
         stages = {row["version"]: row["stage"] for row in self.read("list")}

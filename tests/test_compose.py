@@ -15,7 +15,6 @@ import train_tfidf
 import yaml
 from conftest import REPOSITORY, wait_until, write_params
 from stack_world import STARTED, Stack, install_tools
-from test_images import builder  # noqa: F401, as a fixture
 from transformer_world import SMALL, need_pytorch
 
 COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
@@ -143,7 +142,7 @@ def test_it_follows_the_compose_specification(tools):
 
 
 @pytest.fixture(scope="module")
-def stack(builder, tools, tmp_path_factory):  # noqa: F811
+def stack(builder, tools, tmp_path_factory):
     """The stack without monitoring, empty."""
     stack = Stack(tmp_path_factory.mktemp("stack"), tools)
     yield stack

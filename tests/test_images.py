@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import REPOSITORY, wait_until
 
-TOOLS = REPOSITORY.parent / "shared" / "tools"
 MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 420, "web": 300}
 # What an image has no need of.
 TOO_MUCH = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
@@ -33,18 +32,6 @@ def test_the_lock_of_an_image_has_the_versions_of_the_development_environment(na
 
     ours = locked(REPOSITORY / "services" / name / "requirements.txt")
     assert ours and ours <= locked(REPOSITORY / "requirements-mlops.txt")
-
-
-@pytest.fixture(scope="module")
-def builder() -> Path:
-    """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
-    script = TOOLS / "build_and_run.sh"
-    if not script.is_file():
-        pytest.skip("no tools beside this repository that build images without a registry")
-    if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        pytest.skip("no podman here; it is installed in CI only")
-    subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
-    return script
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from conftest import TrackingServer
 from registry_world import NAME, Desk, assert_agreement
 
-import log_run
 from registry_worker import run_killed
 
 WORKER = str(Path(__file__).with_name("registry_worker.py"))
@@ -110,11 +109,8 @@ def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monke
     desk = Desk(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", postgresql.address, "--artifacts-destination", str(tmp_path / "artifacts"))
     with TrackingServer(tmp_path, *stores) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-        outputs = ["--model", trained.folder / "model", "--metrics", trained.folder / "m.json"]
         for _ in range(VERSIONS):
-            assert log_run.main([*map(str, outputs), "--plots", str(trained.folder / "plots")]) == 0
-            desk.run("register", "--run-id", capsys.readouterr().out.split()[-1])
+            desk.register_in(server.address)
         desk.run("production", "--version", "1", "--force", "--reason", "the first")
         check_races(desk, server.address, tmp_path)
 

@@ -15,7 +15,6 @@ from conftest import TrackingServer
 from registry_world import NAME, Desk
 from service_world import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
 
-import log_run
 from model_folder import load_model
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}
@@ -294,11 +293,8 @@ def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, mo
     desk = Desk(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-        outputs = ["--model", trained.folder / "model", "--metrics", trained.folder / "m.json"]
         for _ in range(2):
-            assert log_run.main([*map(str, outputs), "--plots", str(trained.folder / "plots")]) == 0
-            desk.run("register", "--run-id", capsys.readouterr().out.split()[-1])
+            desk.register_in(server.address)
         force = ("--force", "--reason", "a test")
         desk.run("production", "--version", "1", *force)
         source = {"MODEL_URI": f"models:/{NAME}@production", "MLFLOW_TRACKING_URI": server.address}

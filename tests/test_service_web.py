@@ -445,17 +445,12 @@ def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
 @pytest.mark.slow
 def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
     """Of a real MLflow server and real promotions."""
-    import log_run
-
     agent.trouble = None
     desk = Desk(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-        outputs = ["--model", trained.folder / "model", "--metrics", trained.folder / "m.json"]
         for _ in range(2):
-            assert log_run.main([*map(str, outputs), "--plots", str(trained.folder / "plots")]) == 0
-            desk.run("register", "--run-id", capsys.readouterr().out.split()[-1])
+            desk.register_in(server.address)
         desk.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
         desk.run("staging", "--version", "2", "--force", "--reason", "a trial")
         with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=server.address) as web:
