@@ -3,7 +3,9 @@
     python setup_mlops.py                       environment, sample tickets, pipeline, metrics
     python setup_mlops.py --input tickets.csv --text-column text --label-column category
     python setup_mlops.py transformer           also what training the transformer needs: PyTorch
-    python setup_mlops.py test                  formatting, lint, security patterns, tests with coverage
+    python setup_mlops.py lint                  formatting, lint, security patterns
+    python setup_mlops.py security              known vulnerabilities, secrets, the workflow; installs what that needs
+    python setup_mlops.py test                  the same as lint, and all tests with coverage
     python setup_mlops.py test -k prepare       the same, with arguments for pytest and without the coverage gate
 
 Run it again at any time: what is already done is skipped. Everything it installs goes to .venv beside this file.
@@ -31,6 +33,7 @@ OLDEST_PYTHON = (3, 11)
 UV = "uv==0.13.9"
 REQUIREMENTS = "requirements-mlops.txt"
 TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
+CI_REQUIREMENTS = "requirements-ci.txt"
 NEEDED = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INSTALLING = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
@@ -84,9 +87,7 @@ def main(argv: list[str] | None = None) -> int:
         missing = [name for name in NEEDED if not (ROOT / name).is_file()]
         if missing:
             raise UserError(f"{ROOT} has no {', '.join(missing)}: this works in a copy of the whole repository only")
-        if options.command == "transformer":
-            return install_transformer(venv)
-        return run_checks(venv, options.pytest) if options.command == "test" else set_up(venv, options)
+        return COMMANDS[options.command](venv, options)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -109,11 +110,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--label-column", metavar="COLUMN", help="the column with its category")
     parser.add_argument("--test-input", metavar="FILE", help="an official test split; with --input the default is none")
     parser.add_argument("--venv", metavar="DIR", default=ROOT / ".venv", help="default: .venv beside this file")
-    commands = parser.add_subparsers(dest="command", metavar="transformer | test")
+    commands = parser.add_subparsers(dest="command", metavar="transformer | lint | security | test")
     commands.add_parser("transformer", help="install what training the transformer needs")
-    # Another prefix character, so that -k and --lf are left to pytest.
-    test = commands.add_parser("test", help="run all checks and tests", prefix_chars="\0", add_help=False)
-    test.add_argument("pytest", nargs="*")
+    commands.add_parser("lint", help="run the checks that are no tests")
+    for name, what in (("security", "look for what must not be published"), ("test", "run all checks and tests")):
+        # Another prefix character, so that -k and --lf are left to pytest, --only to the scan.
+        command = commands.add_parser(name, help=what, prefix_chars="\0", add_help=False)
+        command.add_argument("arguments", nargs="*")
     return parser.parse_args(argv)
 
 
@@ -198,21 +201,23 @@ def create(venv: Venv) -> None:
 def install_packages(venv: Venv) -> None:
     """Install the requirements with uv, or with pip where uv cannot be had."""
     say(f"{venv.folder}: installing {REQUIREMENTS}; the first time this downloads some hundred MB")
-    locked = ("install", "--quiet", "--require-hashes", "-r", ROOT / REQUIREMENTS)
-    pip = pip_of(venv)
     if call(venv.python, "-m", "ensurepip", "--upgrade", "--default-pip", venv=venv, quiet=True):
         raise UserError("pip could not be put into the environment; see above")
     # uv would be built from source, with Rust, where it has no wheel: pip is quicker there.
-    if not call(*pip, "install", "--quiet", "--only-binary", ":all:", UV, venv=venv, quiet=True):
-        uv = (venv.python, "-m", "uv", "pip", *locked, "--python", venv.python)
-        if not call(*uv, venv=venv, quiet=True):
-            return
-    say("uv could not do it; trying pip, which takes some minutes")
-    if call(*pip, *locked, venv=venv, quiet=True):
-        raise UserError("the packages could not be installed (see above): check the network, then run this again")
+    call(*pip_of(venv), "install", "--quiet", "--only-binary", ":all:", UV, venv=venv, quiet=True)
+    install_locked(venv, REQUIREMENTS)
 
 
-def install_transformer(venv: Venv) -> int:
+def install_locked(venv: Venv, requirements: str) -> None:
+    """Install a lock with uv, or with pip where uv is not there or cannot do it."""
+    locked = ("install", "--quiet", "--require-hashes", "-r", ROOT / requirements)
+    if call(venv.python, "-m", "uv", "pip", *locked, "--python", venv.python, venv=venv, quiet=True):
+        say("uv could not do it; trying pip, which takes some minutes")
+        if call(*pip_of(venv), *locked, venv=venv, quiet=True):
+            raise UserError("the packages could not be installed (see above): check the network, then run this again")
+
+
+def install_transformer(venv: Venv, _: argparse.Namespace) -> int:
     """Install what training the transformer needs into the environment; return 0."""
     install(venv)
     started = time.monotonic()
@@ -307,15 +312,28 @@ def next_steps(venv: Venv) -> str:
     return "\n".join([f"Try next{here}:", *(f"  {step.ljust(width)}  # {what}" for step, what in steps)])
 
 
-def run_checks(venv: Venv, pytest_arguments: list[str]) -> int:
-    """Run every check in turn; return the exit code of the first that fails, or 0."""
+def lint(venv: Venv, _: argparse.Namespace) -> int:
+    """Check formatting, lint and security patterns; return the exit code of the first that fails, or 0."""
     install(venv)
-    for command in (
-        ["black", "--check", "."],
-        ["flake8"],
-        ["bandit", "-q", "-c", "pyproject.toml", "-r", *bandit_targets()],
-        *pytest_commands(pytest_arguments),
-    ):
+    return check(venv, [["black", "--check", "."], ["flake8"], bandit()])
+
+
+def security(venv: Venv, options: argparse.Namespace) -> int:
+    """Look for security patterns and for all that scripts/security_scan.py knows; return the exit code."""
+    install(venv)
+    install_locked(venv, CI_REQUIREMENTS)
+    failed = check(venv, [bandit()])
+    return failed or call(venv.python, "scripts/security_scan.py", *options.arguments, venv=venv, stdout=1)
+
+
+def test(venv: Venv, options: argparse.Namespace) -> int:
+    """Run every check and the tests; return the exit code of the first that fails, or 0."""
+    return lint(venv, options) or check(venv, pytest_commands(options.arguments))
+
+
+def check(venv: Venv, commands: list[list[str]]) -> int:
+    """Run Python modules in turn; return the exit code of the first that fails, or 0."""
+    for command in commands:
         started = time.monotonic()
         # pytest's report is the result; the others say nothing of interest unless they fail.
         code = call(venv.python, "-m", *command, venv=venv, quiet=command[0] != "pytest", stdout=1)
@@ -325,13 +343,13 @@ def run_checks(venv: Venv, pytest_arguments: list[str]) -> int:
     return 0
 
 
-def bandit_targets() -> list[str]:
-    """Return what bandit looks at; a folder without Python files would pass unseen, so it is refused."""
+def bandit() -> list[str]:
+    """Return the command; a folder without Python files would pass unseen, so it is refused."""
     present = [name for name in CHECKED_BY_BANDIT if (ROOT / name).is_file() or any((ROOT / name).glob("*"))]
     empty = [name for name in present if (ROOT / name).is_dir() and not any((ROOT / name).rglob("*.py"))]
     if empty:
         raise UserError(f"bandit has nothing to check in {', '.join(empty)}: correct CHECKED_BY_BANDIT")
-    return present
+    return ["bandit", "-q", "-c", "pyproject.toml", "-r", *present]
 
 
 def pytest_commands(arguments: list[str]) -> list[list[str]]:
@@ -347,6 +365,9 @@ def pytest_commands(arguments: list[str]) -> list[list[str]]:
 def say(message: str) -> None:
     """Report progress."""
     print(message, file=sys.stderr, flush=True)
+
+
+COMMANDS = {None: set_up, "transformer": install_transformer, "lint": lint, "security": security, "test": test}
 
 
 if __name__ == "__main__":

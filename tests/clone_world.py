@@ -36,8 +36,11 @@ class Clone:
         program, *arguments = shlex.split(line)
         return run(self.folder, *{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments).stdout
 
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
     def json(self, name: str) -> dict:
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return json.loads(self.text(name))
 
     def committed(self, name: str) -> dict:
         return json.loads(self.git("show", f"HEAD:{name}"))

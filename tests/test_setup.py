@@ -316,11 +316,11 @@ def test_arguments_after_test_go_to_pytest(root, installed, calls):
 
 
 def test_bandit_is_not_run_on_a_folder_without_python(root):
-    assert setup_mlops.bandit_targets() == ["scripts"]
+    assert setup_mlops.bandit()[-2:] == ["-r", "scripts"]
     (root / "benchmarks").mkdir()
     (root / "benchmarks" / "notes.txt").touch()
     with pytest.raises(setup_mlops.UserError, match="benchmarks"):
-        setup_mlops.bandit_targets()
+        setup_mlops.bandit()
 
 
 # All of it
