@@ -1,4 +1,4 @@
-"""A report on the model as Markdown that GitHub shows without fetching anything: tables, and a chart it draws itself."""
+"""A report on the model as Markdown that GitHub shows by itself: tables, and a chart that it draws."""
 
 import csv
 from collections import Counter
@@ -143,7 +143,7 @@ def reliability(path: Path, now: Figures) -> str:
     confidences, accuracies = ([f"{100 * row[key]:.1f}" for row in rows] for key in ("confidence", "accuracy"))
     chart = (
         "xychart-beta",
-        f"    x-axis \"confidence (%)\" [{', '.join(f'{float(each):.0f}' for each in confidences)}]",
+        f'    x-axis "confidence (%)" [{", ".join(confidences)}]',
         '    y-axis "accuracy (%)" 0 --> 100',
         f"    bar [{', '.join(accuracies)}]",
         f"    line [{', '.join(confidences)}]",
