@@ -1,12 +1,15 @@
 """Markdown as GitHub shows it, in which what comes from data is shown as it is and never taken for Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+# All but what never means anything within a line. An underscore between letters means nothing either.
+MARKUP = re.compile(r"[^\w \-.,()/+%]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def literal(text: str) -> str:
     """Return text that stands for itself in a line or a table's cell: no markup, no HTML, no end of the cell."""
-    kept = set(" -.,()/+%")
-    return "".join(each if each.isalnum() or each in kept else f"&#{ord(each)};" for each in " ".join(text.split()))
+    return MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(text.split()))
 
 
 def name(text: str) -> str:

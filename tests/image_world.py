@@ -25,8 +25,8 @@ def build_from(builder: Path, dockerfile: Path, context: Path, image: str) -> st
 
 
 def check_image(service: str, image: str, *arguments: str) -> subprocess.CompletedProcess:
-    """Run scripts/check_image.py with podman."""
-    command = [sys.executable, str(SCRIPTS / "check_image.py"), service, image, "--engine", "podman", *arguments]
+    """Run scripts/check_image.py with podman, and with the standard library alone."""
+    command = [sys.executable, "-S", str(SCRIPTS / "check_image.py"), service, image, "--engine", "podman", *arguments]
     return subprocess.run(command, env=environment(), capture_output=True, text=True)
 
 
