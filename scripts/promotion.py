@@ -119,7 +119,8 @@ class Desk:
                 gate = f"Production, version {production.number}, loads"
                 verdicts.append(replace(loading[0], gate=gate, final=False))
             else:
-                verdicts += gates.regression(figures, self._judge(production, served, part), part, self.params)
+                reference = gates.Reference(PRODUCTION, self._judge(production, served, part), gates.BETTER)
+                verdicts += gates.regression(figures, reference, self.params)
         return verdicts
 
     def _judge(self, version: Version, pipeline: Any, part: Any) -> Judged:
