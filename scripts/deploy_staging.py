@@ -163,12 +163,13 @@ def go_back(
     try:
         stack.write_logs()
         if not whole:
-            stack.compose("down", images=new)
+            stack.down(new)
             state = "nothing whole ran before, so the stack is stopped; its volumes are kept"
         else:
             say("going back to what ran before")
             if files:
                 stack.place.send_files(files)
+            stack.remove_others(before)
             stack.up({"MLFLOW_IMAGE": new["MLFLOW_IMAGE"]} | before, job.seconds)
             try_out(job, [])
             state = f"what ran before runs again and answers: {', '.join(before.values())}"

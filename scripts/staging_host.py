@@ -180,8 +180,11 @@ def finish(call: Call, folder: Path | None, variables: Mapping[str, str]) -> byt
     if not done.returncode:
         return done.stdout
     said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    if call.command[: len(SSH)] == SSH and done.returncode in (NOT_FOUND, SSH_FAILED):
-        raise UserError(f"{'ssh' if done.returncode == SSH_FAILED else call.what}: {said[-1].strip()}")
+    if call.command[: len(SSH)] == SSH:
+        if done.returncode == SSH_FAILED:
+            raise UserError(f"ssh: {said[-1].strip()}; it has to get in with a known host key and without a question")
+        if done.returncode == NOT_FOUND:
+            raise UserError(f"{call.what}: {said[-1].strip()}")
     raise Failed(f"{call.what} failed ({done.returncode}): {' / '.join(line.strip() for line in said[-3:])}")
 
 

@@ -100,22 +100,39 @@ class Stack:
                 raise Failed(f"{name} is {running.get(name)} after `up`, not {image}")
         self.wait_until_healthy(seconds)
 
+    def down(self, images: Mapping[str, str]) -> None:
+        """Stop and remove the containers; volumes stay."""
+        self.compose("down", images=images)
+        left = [container.id for container in self.containers().values()]
+        if left:
+            # One that starts again and again may do so between podman-compose's `stop` and `rm`.
+            self.ask("rm", "-f", *left)
+            self.compose("down", images=images)
+
+    def remove_others(self, images: Mapping[str, str]) -> None:
+        """Remove containers of other images by force, since one that starts again and again stops no other way."""
+        found = {variable_of(service): container for service, container in self.containers().items()}
+        others = [each.id for name, each in found.items() if name in images and each.image != images[name]]
+        if others:
+            self.ask("rm", "-f", *others)
+
     def wait_until_healthy(self, seconds: float) -> None:
         """Wait until each service's own health check passes; a Failed that names one that does not."""
-        ends, restarts = time.monotonic() + seconds, {}
-        for service in ("mlflow", *SERVICES):
-            while True:
-                container = self.containers().get(service)
-                trouble = self.trouble_of(container)
-                if not trouble:
-                    break
+        ends, waiting, restarts = time.monotonic() + seconds, ["mlflow", *SERVICES], {}
+        while True:
+            found = self.containers()
+            troubles = {name: trouble for name in waiting if (trouble := self.trouble_of(found.get(name)))}
+            if not troubles:
+                return
+            waiting = list(troubles)
+            for name in waiting:
                 if time.monotonic() >= ends:
-                    raise Failed(f"{service} is not healthy after {seconds:g} s: {trouble}")
+                    raise Failed(f"{name} is not healthy after {seconds:g} s: {troubles[name]}")
                 # MLflow ends and begins anew until PostgreSQL is there; the others wait for what they need.
-                if container and service in SERVICES:
-                    if container.restarts >= restarts.setdefault(service, container.restarts) + MOST_RESTARTS:
-                        raise Failed(f"{service} does not stay up: it has started {container.restarts + 1} times")
-                time.sleep(PAUSE)
+                if name in found and name in SERVICES:
+                    if found[name].restarts >= restarts.setdefault(name, found[name].restarts) + MOST_RESTARTS:
+                        raise Failed(f"{name} does not stay up: it has started {found[name].restarts + 1} times")
+            time.sleep(PAUSE)
 
     def trouble_of(self, container: Container | None) -> str:
         """Return why a container is not healthy, or nothing; podman without systemd runs no checks by itself."""

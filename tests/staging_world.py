@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,11 @@ class ImageRegistry:
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, (self.folder / "registry.log").read_text(encoding="utf-8")
-        return subprocess.run(["curl", "-sf", f"http://{self.address}/v2/"], capture_output=True).returncode == 0
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/v2/", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
 
 class SshHost:

@@ -20,6 +20,7 @@ from staging_world import ImageRegistry, SshHost, podman
 SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"
 TICKET = {"text": "my laptop is broken", "store": False}
+BROKEN = "raise SystemExit('broken on purpose')"
 # Pages that are alive, whatever they are asked.
 NONSENSE = """
 from http.server import *
@@ -125,7 +126,7 @@ def test_a_host_that_does_not_answer_is_told(copy, capsys, error_line):
     config.write_text(f"Host staging\n  HostName 127.0.0.1\n  Port {free_port()}\n", encoding="utf-8")
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--host", "staging", "--ssh-config", str(config)]) == 2
-    assert error_line().startswith("ssh: ")
+    assert (said := error_line()).startswith("ssh: ") and "known host key" in said
 
 
 class Staging:
@@ -210,7 +211,7 @@ def first(staging: Staging, model: list[str]) -> Staging:
 @pytest.mark.slow
 def test_a_first_deployment_that_does_not_start_leaves_nothing_running(staging, model, capsys):
     """Its log is shown, and it says that nothing ran before."""
-    broken = staging.registry.push("agent", running_python("raise SystemExit('broken on purpose')"))
+    broken = staging.registry.push("agent", running_python(BROKEN))
     assert staging.deploy(staging.first | {"agent": broken}, *model) == 1
     said = capsys.readouterr()
     assert said.out == "" and "broken on purpose" in said.err
@@ -259,12 +260,12 @@ def test_another_version_takes_the_place_of_the_first(first, model, capsys):
 
 
 @pytest.mark.slow
-def test_pages_that_are_alive_and_answer_nonsense_give_way_to_those_before(first, capsys):
-    broken, before = first.registry.push("web", running_python(NONSENSE)), first.running()
-    assert first.deploy(before | {"web": broken}) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert "pages: nobody gets in without logging in: 200 all is well" in said[-1]
-    assert f"what ran before runs again and answers: {before['tfidf']}, " in said[-1]
+def test_an_agent_that_does_not_start_gives_way_to_the_one_before(first, capsys):
+    broken, before = first.registry.push("agent", running_python(BROKEN)), first.running()
+    assert first.deploy(before | {"agent": broken}) == 1
+    said = capsys.readouterr().err
+    assert "broken on purpose" in said and "agent does not stay up" in said.splitlines()[-1]
+    assert f"what ran before runs again and answers: {before['tfidf']}, " in said.splitlines()[-1]
     assert first.running() == before and first.answers()
 
 
@@ -341,6 +342,8 @@ def test_a_host_is_deployed_to_over_ssh(first, host, there, capsys, tmp_path):
     broken = first.registry.push("web", running_python(NONSENSE))
     capsys.readouterr()
     assert first.deploy(version | {"web": broken}, *on(host, there)) == 1
-    assert "Staging on staging: what ran before runs again and answers" in capsys.readouterr().err.splitlines()[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "pages: nobody gets in without logging in: 200 all is well" in last
+    assert "Staging on staging: what ran before runs again and answers" in last
     assert first.running() == version and first.answers()
     assert (there / "compose.yaml").read_text().startswith("# Before: ")
