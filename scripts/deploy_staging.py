@@ -105,8 +105,8 @@ def read_secrets(place: "Here") -> dict[str, str]:
     text = place.read(".env")
     if text is None:
         raise UserError(
-            f"there is no .env in the folder of the stack on {place.name}; `python scripts/make_secrets.py .env` makes "
-            "one, which is kept from then on"
+            f"there is no .env in {place.folder.as_posix()} on {place.name}; `python scripts/make_secrets.py .env` "
+            "makes one, to be put there once and kept"
         )
     secrets = parse_env(text) | place.variables()
     missing = [name for name in SECRETS if not secrets.get(name)]
@@ -127,7 +127,7 @@ def deploy(job: Deployment, images: dict[str, str]) -> int:
     try:
         stack.place.send_files()
         say(f"building {new['MLFLOW_IMAGE']}")
-        stack.compose("build", "mlflow", images=new)
+        stack.build_mlflow(new)
         say("starting the new images")
         stack.up(new, job.seconds)
         try_out(job, job.models)

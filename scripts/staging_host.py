@@ -99,7 +99,7 @@ class Host(Here):
         """Files are sent from source; config is one of ssh's own, with the key and the known hosts."""
         if name.startswith("-") or not name:
             raise UserError(f"{name!r} is no host; write user@host, or a name of ~/.ssh/config")
-        self.name, self._folder, self.source = name, folder, source
+        self.name, self.folder, self.source = name, Path(folder), source
         self._ssh = [*SSH, *(["-F", str(config)] if config else [])]
 
     def run(
@@ -114,7 +114,8 @@ class Host(Here):
         given = [f"{name}={value}" for name, value in variables.items()]
         # Of a connection that is cut, the other side would not notice: there a timeout ends it too.
         wrapped = shlex.join(["env", *given, "timeout", str(round(seconds)), *command])
-        there = f"mkdir -p {shlex.quote(self._folder)} && cd {shlex.quote(self._folder)} && exec {wrapped}"
+        folder = shlex.quote(self.folder.as_posix())
+        there = f"mkdir -p {folder} && cd {folder} && exec {wrapped}"
         whole = [*self._ssh, "--", self.name, there]
         return finish(Call(command[0], whole, seconds + QUICK, feed, both), None, os.environ)
 

@@ -91,6 +91,13 @@ class Stack:
         """Run a compose command with these images, which count more than those of .env."""
         self.place.run([*self._compose, *arguments], BUILDING | dict(images), LONG)
 
+    def build_mlflow(self, images: Mapping[str, str]) -> None:
+        """Build MLflow's image, unless one of that name is there, which is then of the same files."""
+        try:
+            self.ask("image", "inspect", images[variable_of("mlflow")])
+        except Failed:
+            self.compose("build", "mlflow", images=images)
+
     def up(self, images: dict[str, str], seconds: float) -> None:
         """Start these images, and wait until they are healthy; a Failed when they are not, or others run."""
         self.compose("up", "-d", "--no-build", images=images)
@@ -128,7 +135,7 @@ class Stack:
             for name in waiting:
                 if time.monotonic() >= ends:
                     raise Failed(f"{name} is not healthy after {seconds:g} s: {troubles[name]}")
-                # MLflow ends and begins anew until PostgreSQL is there; the others wait for what they need.
+                # The others wait for what they need; MLflow may end and begin anew until PostgreSQL is there.
                 if name in found and name in SERVICES:
                     if found[name].restarts >= restarts.setdefault(name, found[name].restarts) + MOST_RESTARTS:
                         raise Failed(f"{name} does not stay up: it has started {found[name].restarts + 1} times")
@@ -186,9 +193,16 @@ class Stack:
             return False
         return True
 
-    def _used(self) -> set[str]:
-        ids = self.ask("ps", "-a", "-q", "--no-trunc").split()
-        found: list[dict[str, Any]] = json.loads(self.ask("container", "inspect", *ids)) if ids else []
+    def _used(self, attempts: int = 3) -> set[str]:
+        """Return the ids of our images that any container uses, whatever project it is of."""
+        ids = self.ask("ps", "-a", "-q", "--no-trunc", "--filter", LABEL).split()
+        try:
+            found: list[dict[str, Any]] = json.loads(self.ask("container", "inspect", *ids)) if ids else []
+        except Failed:
+            # A container of somebody else may have gone between the two.
+            if attempts == 1:
+                raise
+            return self._used(attempts - 1)
         return {each["Image"].removeprefix("sha256:") for each in found}
 
     def ask(self, *arguments: str, seconds: float = 60) -> str:

@@ -323,7 +323,7 @@ def test_a_host_without_secrets_is_told_how_they_are_made(first, host, there, er
     (there / ".env").unlink()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there)) == 2
-    assert "there is no .env in the folder of the stack on staging" in error_line()
+    assert f"there is no .env in {there} on staging; `python scripts/make_secrets.py .env`" in error_line()
 
 
 @pytest.mark.slow
