@@ -126,7 +126,6 @@ def deploy(job: Deployment, images: dict[str, str]) -> int:
     files, new = stack.place.fetch_files(), images | {"MLFLOW_IMAGE": stack.mlflow_image()}
     try:
         stack.place.send_files()
-        say(f"building {new['MLFLOW_IMAGE']}")
         stack.build_mlflow(new)
         say("starting the new images")
         stack.up(new, job.seconds)

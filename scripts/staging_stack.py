@@ -96,6 +96,7 @@ class Stack:
         try:
             self.ask("image", "inspect", images[variable_of("mlflow")])
         except Failed:
+            say(f"building {images[variable_of('mlflow')]}")
             self.compose("build", "mlflow", images=images)
 
     def up(self, images: dict[str, str], seconds: float) -> None:
