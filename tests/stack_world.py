@@ -34,8 +34,8 @@ def install_tools(folder: Path) -> Path:
 class Stack:
     """A running stack with secrets, ports, volumes and images of its own."""
 
-    def __init__(self, folder: Path, tools: Path) -> None:
-        """Build and start it."""
+    def __init__(self, folder: Path, tools: Path, start: bool = True) -> None:
+        """Build its images, and start it if that is wanted."""
         self.folder, self.tools, self.name = folder / "copy", tools, f"stack-{uuid.uuid4().hex[:8]}"
         unpack(self.folder)
         # pytest's folders are for their owner alone; in the containers another user reads.
@@ -48,6 +48,11 @@ class Stack:
         with (self.folder / ".env").open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         self.build()
+        if start:
+            self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until what is published answers."""
         try:
             self.compose("up", "-d")
             for name in PUBLISHED:
