@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +78,11 @@ def predicted(agent, text: str, ticket_id: str | None = None) -> dict:
     return answer.json
 
 
+def tickets_counted(agent) -> float:
+    lines = agent.get("/metrics").body.decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("tickets_total{"))
+
+
 def reviewed(agent) -> list[str]:
     return [ticket["ticket_id"] for ticket in agent.get("/reviews?limit=100").json["tickets"]]
 
@@ -129,6 +135,7 @@ def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address)
             found.append((answer.status, json.dumps(answer.json) if ticket % 2 else ""))
         return found
 
+    counted = tickets_counted(agent)
     with ThreadPoolExecutor(8) as threads:
         found = list(zip(*threads.map(send, range(8)), strict=True))
     for ticket, answers in enumerate(found):
@@ -137,6 +144,23 @@ def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address)
         else:
             assert sorted(status for status, _ in answers) == [200] + [409] * 7
     assert rows(address, "SELECT count(*) FROM tickets WHERE id LIKE 'twin-%'") == [(20,)]
+    assert tickets_counted(agent) == counted + 20
+
+
+def test_a_ticket_that_could_not_be_kept_is_counted_when_it_comes_again_and_once(fresh, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "agent.db")) as connection:
+        connection.execute("ALTER TABLE tickets RENAME TO away")
+        for _ in range(2):
+            assert_problem(fresh.post("/predict", {"text": UNSURE, "ticket_id": "1"}), 503)
+            assert_problem(fresh.post("/predict/batch", {"texts": [UNSURE, SURE]}), 503)
+        assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 0
+        assert fresh.post("/predict", {"text": UNSURE, "store": False}).status == 200
+        assert tickets_counted(fresh) == 1
+        connection.execute("ALTER TABLE away RENAME TO tickets")
+    for _ in range(2):
+        predicted(fresh, UNSURE, "1")
+    assert fresh.post("/predict/batch", {"texts": [UNSURE, SURE]}).status == 200
+    assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 4
 
 
 def test_an_answer_ends_the_waiting_and_taken_back_it_waits_again(agent):

@@ -30,6 +30,9 @@ class Desk:
                 return found | ({"text": cleaned[0].text, "explanation": []} if explain else {})
         (ticket,) = await self._answer([cleaned], [ticket_id], asked.force_model, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
+        # The same ticket may have come in meanwhile, and was counted then.
+        if answer is ticket.answer:
+            self._count(answer)
         return _explained(answer, ticket) if explain else answer
 
     async def predict_all(self, asked: Any, explain: bool) -> list[Prediction]:
@@ -39,6 +42,8 @@ class Desk:
         tickets = await self._answer(cleaned, ids, asked.force_model, explain)
         if asked.store:
             await asyncio.to_thread(self._store.add, tickets)
+        for ticket in tickets:
+            self._count(ticket.answer)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _answer(
@@ -48,11 +53,11 @@ class Desk:
         tickets = []
         for ticket_id, (scrubbed, language), found in zip(ids, cleaned, routed, strict=True):
             answer = make_answer(ticket_id, scrubbed, language, found)
-            self._count(answer)
             tickets.append(Ticket(ticket_id, scrubbed.text, answer, found.explanation))
         return tickets
 
     def _count(self, answer: Prediction) -> None:
+        """Count a ticket, once it is kept: one that could not be comes again."""
         metrics = self._metrics
         metrics.answered(*(answer[name] for name in ("category", "decision", "model", "confidence", "degraded")))
         metrics.labelled(metrics.languages, answer["language"]).inc()
