@@ -4,7 +4,8 @@ import asyncio
 import secrets
 from typing import Any
 
-from services.agent.api import Answer, Feedback, Prediction
+from services.agent.api import Answer, Feedback, Prediction, Review, ReviewWish
+from services.agent.holds import Wish
 from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing import Routed, Router
@@ -63,6 +64,12 @@ class Desk:
         metrics.labelled(metrics.languages, answer["language"]).inc()
         for kind, count in answer["personal_data"].items():
             metrics.labelled(metrics.personal_data, kind).inc(count)
+
+    async def review(self, asked: ReviewWish, seconds: float) -> Review:
+        """Give a reviewer a waiting ticket for so many seconds."""
+        wish = Wish(asked.reviewer, asked.after, asked.ticket_id)
+        waiting, ticket = await asyncio.to_thread(self._store.next_review, wish, seconds)
+        return {"waiting": waiting, "ticket": ticket}
 
     async def feedback(self, said: Feedback) -> Answer:
         """Keep a person's answer; a Problem when the category is none that the models know."""
