@@ -98,7 +98,7 @@ def web(agent, tmp_path_factory):
 @pytest.fixture
 def make_page(browser: Browser, web, agent):
     """Returns a page of a new visitor; at the end no page may have broken its own policy or raised an error."""
-    agent.trouble, agent.pause, agent.waiting = None, 0, {}
+    agent.trouble, agent.pause, agent.waiting, agent.holds = None, 0, {}, {}
     agent.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
     said: list[str] = []
@@ -209,6 +209,27 @@ def test_review_goes_by_keys_alone(page, queue):
         expect(page.locator(".count")).to_have_text(left)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+
+
+def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
+    """Reloading keeps one's own; who passes one over leaves it to the other; the count is of all that wait."""
+    ada, bob = make_page(), make_page()
+    for page, text in zip((ada, bob), WAITING, strict=False):
+        for _ in range(2):
+            page.goto("/review")
+            waits(page, text)
+            expect(page.locator(".count")).to_have_text("3 tickets wait")
+    for page, key, text in ((ada, "s", WAITING[2]), (bob, "s", WAITING[0]), (ada, "3", WAITING[1])):
+        page.keyboard.press(key)
+        waits(page, text)
+    bob.keyboard.press("Enter")
+    expect(bob.get_by_role("heading", name="Nothing is left for you")).to_be_visible()
+    expect(bob.locator(".count")).to_have_text("1 ticket waits")
+    ada.keyboard.press("Enter")
+    expect(ada.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    assert len({answer["ticket_id"] for answer in queue.answers[-3:]}) == 3
+    bob.keyboard.press("u")
+    waits(bob, WAITING[0])
 
 
 def test_single_keys_can_be_turned_off(page, queue):
@@ -469,6 +490,13 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tm
     page.keyboard.press("Enter")
     expect(page.locator(".count")).to_contain_text("1 ticket waits")
     page.keyboard.press("u")
+    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    waits(page, first)
+    other = make_page(desk.port)
+    other.goto("/review")
+    expect(other.locator(".count")).to_contain_text("2 tickets wait")
+    assert other.locator(".ticket").inner_text() != first
+    page.keyboard.press("s")
     expect(page.locator(".count")).to_contain_text("2 tickets wait")
     waits(page, first)
     page.goto("/models")

@@ -166,6 +166,21 @@ def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
     assert not agent.answers[-1]["withdrawn"]
 
 
+def test_a_ticket_is_held_for_a_session_whichever_process_answers(visitor, agent, tmp_path):
+    """The pages keep nothing of it; the agent is told an id that is neither the session's nor anything of a person."""
+    for text in ("wifi", "printer"):
+        agent.predict(text, True, False)
+    secret = {"SESSION_SECRET": "s" * 32, "WEB_PASSWORD": PASSWORD}
+    with start(tmp_path, agent.address, **secret) as first, start(tmp_path, agent.address, **secret) as second:
+        ada, bob = Visitor(first), Visitor(first)
+        for person, text in ((ada, "wifi"), (bob, "printer")):
+            person.post("/login", name="Ada Lovelace", password=PASSWORD)
+            for person.service in (first, second, first):
+                assert f">{text}" in re.sub(r"</?mark[^>]*>", "", person.get("/review").body.decode())
+    for reviewer in agent.holds:
+        assert re.fullmatch("[0-9a-f]{32}", reviewer) and reviewer not in ada.cookie + bob.cookie
+
+
 def test_a_wrong_category_is_refused_with_the_known_ones(visitor, agent):
     agent.predict("wifi", True, False)
     page = visitor.post("/review", ticket_id=next(iter(agent.waiting)), category="Nonsense")

@@ -40,6 +40,7 @@ class AgentDouble:
         """Listen on a free port."""
         self.trouble: int | str | None = None
         self.waiting: dict[str, dict[str, Any]] = {}
+        self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
@@ -105,12 +106,8 @@ class AgentDouble:
                     return 422, {"status": 422, "detail": "the body is not what /docs describes", "errors": ["texts"]}
                 found = [self.predict(text, body["store"], False) for text in body["texts"]]
                 return 200, {"predictions": found}
-            if path == "/reviews":
-                tickets = list(self.waiting.values())
-                return 200, {"waiting": len(tickets), "tickets": tickets[: int(query["limit"][0])]}
-            if path.startswith("/tickets/"):
-                known = self.waiting.get(path.rpartition("/")[2])
-                return (200, known | {"answers": []}) if known else (404, {"status": 404, "detail": "unknown ticket"})
+            if path == "/reviews/next":
+                return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
             if method == "DELETE":
@@ -152,6 +149,16 @@ class AgentDouble:
         }
         more["personal_data"] = {"email": removed} if removed else {}
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
+
+    def next_review(self, reviewer: str, after: str = "", ticket_id: str = "") -> dict[str, Any] | None:
+        """Give a reviewer a ticket that no other one holds; a hold lasts until another ticket is given."""
+        taken = {ticket for other, ticket in self.holds.items() if other != reviewer}
+        free, own = [each for each in self.waiting if each not in taken], self.holds.get(reviewer)
+        behind = [each for each in free if after and int(each[2:]) > int(after[2:])]
+        order = [ticket_id, *([own] if own != after else []), *behind, *free]
+        found = next((each for each in order if each in free), None)
+        self.holds[reviewer] = found
+        return self.waiting[found] | {"answers": []} if found else None
 
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
         """Note an answer; the ticket waits no longer."""

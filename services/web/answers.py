@@ -61,11 +61,11 @@ class WaitingTicket(BaseModel):
     explanation: list[Weight] | None = None
 
 
-class Queue(BaseModel):
-    """The oldest tickets that wait, and how many there are."""
+class Review(BaseModel):
+    """A ticket that waits and that nobody else is given now, if there is one, and how many wait in all."""
 
     waiting: int
-    tickets: list[WaitingTicket]
+    ticket: WaitingTicket | None
 
 
 class GivenAnswer(BaseModel):
