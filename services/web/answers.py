@@ -49,8 +49,7 @@ class WaitingTicket(BaseModel):
 
     ticket_id: str
     received_at: str
-    # None of a ticket that was decided automatically, whose text is not kept.
-    text: str | None
+    text: str
     language: str
     category: str
     confidence: float

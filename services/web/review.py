@@ -52,7 +52,7 @@ async def _page(
         labels = (await site.agent.status()).labels
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": passed or "", "labels": labels}
         if ticket := found.ticket:
-            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text or "", ticket.explanation or [], True)}
+            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
     except AgentTrouble as another:
         trouble = trouble or another
     return site.page(request, "review.html", trouble.status if trouble else 200, trouble=trouble, **values)
