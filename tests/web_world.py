@@ -16,6 +16,11 @@ from service_world import Answer, Service
 AGENT = [sys.executable, "-m", "services.agent.app"]
 WEB = [sys.executable, "-m", "services.web.app"]
 LABELS = ["Access", "HR Support", "Hardware", "Network", "Purchase", "Storage"]
+# With these they are 77, as in the intents of a bank.
+THINGS = ["card", "cheque", "currency", "direct_debit", "exchange", "loan", "mortgage", "refund", "top_up", "transfer"]
+TROUBLES = ["is_declined", "takes_too_long", "fee_is_wrong", "not_recognised", "is_lost", "was_cancelled", "limits"]
+MANY_LABELS = LABELS + [f"{thing}_{trouble}" for thing in THINGS for trouble in TROUBLES]
+MANY_LABELS += ["balance_not_updated_after_cheque_or_cash_deposit"]
 # Which words speak for which category.
 WORDS = {
     "password": 0,
@@ -38,6 +43,7 @@ class AgentDouble:
 
     def __init__(self) -> None:
         """Listen on a free port."""
+        self.labels = LABELS
         self.trouble: int | str | None = None
         self.waiting: dict[str, dict[str, Any]] = {}
         self.holds: dict[str, str | None] = {}
@@ -162,8 +168,8 @@ class AgentDouble:
 
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
         """Note an answer; the ticket waits no longer."""
-        if body["category"] not in LABELS:
-            return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(LABELS)}"}
+        if body["category"] not in self.labels:
+            return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(self.labels)}"}
         ticket = self.waiting.pop(body["ticket_id"], None)
         noted = {"answer_id": len(self.answers) + 1, "answered_at": "2026-11-24T10:00:00+00:00", "by": None} | body
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
@@ -181,10 +187,10 @@ class AgentDouble:
     def status(self) -> dict[str, Any]:
         """Return the categories, a service that is ready and one that is not."""
         card = {"name": "callcenterai-tfidf-classifier", "version": "3", "stage": "Production", "threshold": 0.8226}
-        card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": LABELS}
+        card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": self.labels}
         ready = {"ready": True, "version": "3", "breaker": "closed", "model": card}
         broken = {"ready": False, "version": None, "breaker": "opened", "detail": "connection refused"}
-        return {"labels": LABELS, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
+        return {"labels": self.labels, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
 
 
 def start(folder: Path, agent_url: str, **variables: Any) -> Service:
