@@ -264,6 +264,25 @@ def test_the_breaker_spares_a_failing_service_and_closes_again_by_itself(agent, 
     assert agent.get("/status").json["services"]["tfidf"]["breaker"] == "closed" and agent.metric(breaker) == 0
 
 
+def test_once_its_rest_is_over_a_service_is_no_longer_said_to_be_left_in_peace_though_no_ticket_came(agent, tfidf):
+    """The metric and /status say what the next ticket would meet, not what the last one met."""
+    breaker = 'circuit_breaker_open{service="tfidf"}'
+
+    def said() -> tuple[float, str]:
+        return agent.metric(breaker), agent.get("/status").json["services"]["tfidf"]["breaker"]
+
+    assert said() == (0, "closed")
+    tfidf.misbehave("500")
+    for _ in range(3):
+        agent.post("/predict", {"text": SURE})
+    assert said() == (1, "opened")
+    asked = len(tfidf.asked)
+    agent.until(lambda: said() == (0, "half-opened"))
+    assert len(tfidf.asked) == asked, "no ticket was needed"
+    agent.post("/predict", {"text": SURE})
+    assert said() == (1, "opened") and len(tfidf.asked) == asked + 1, "the next ticket tried it, and it failed again"
+
+
 def test_one_request_tries_whether_a_slow_service_is_well_while_the_others_do_not_wait(agent, tfidf):
     tfidf.misbehave("slow")
     for _ in range(2):

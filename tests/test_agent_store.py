@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +78,11 @@ def predicted(agent, text: str, ticket_id: str | None = None) -> dict:
     return answer.json
 
 
+def tickets_counted(agent) -> float:
+    lines = agent.get("/metrics").body.decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("tickets_total{"))
+
+
 def reviewed(agent) -> list[str]:
     return [ticket["ticket_id"] for ticket in agent.get("/reviews?limit=100").json["tickets"]]
 
@@ -129,6 +135,7 @@ def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address)
             found.append((answer.status, json.dumps(answer.json) if ticket % 2 else ""))
         return found
 
+    counted = tickets_counted(agent)
     with ThreadPoolExecutor(8) as threads:
         found = list(zip(*threads.map(send, range(8)), strict=True))
     for ticket, answers in enumerate(found):
@@ -137,6 +144,23 @@ def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address)
         else:
             assert sorted(status for status, _ in answers) == [200] + [409] * 7
     assert rows(address, "SELECT count(*) FROM tickets WHERE id LIKE 'twin-%'") == [(20,)]
+    assert tickets_counted(agent) == counted + 20
+
+
+def test_a_ticket_that_could_not_be_kept_is_counted_when_it_comes_again_and_once(fresh, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "agent.db")) as connection:
+        connection.execute("ALTER TABLE tickets RENAME TO away")
+        for _ in range(2):
+            assert_problem(fresh.post("/predict", {"text": UNSURE, "ticket_id": "1"}), 503)
+            assert_problem(fresh.post("/predict/batch", {"texts": [UNSURE, SURE]}), 503)
+        assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 0
+        assert fresh.post("/predict", {"text": UNSURE, "store": False}).status == 200
+        assert tickets_counted(fresh) == 1
+        connection.execute("ALTER TABLE away RENAME TO tickets")
+    for _ in range(2):
+        predicted(fresh, UNSURE, "1")
+    assert fresh.post("/predict/batch", {"texts": [UNSURE, SURE]}).status == 200
+    assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 4
 
 
 def test_an_answer_ends_the_waiting_and_taken_back_it_waits_again(agent):
@@ -269,6 +293,105 @@ def test_those_that_have_waited_longest_come_first(fresh):
         assert_problem(fresh.get(f"/reviews?limit={wrong}"), 422)
 
 
+def review(agent, reviewer: str, **more: str) -> str | None:
+    """Return the id of the ticket that a reviewer is given."""
+    answer = agent.post("/reviews/next", {"reviewer": reviewer} | more)
+    assert answer.status == 200, answer.body
+    return answer.json["ticket"] and answer.json["ticket"]["ticket_id"]
+
+
+@pytest.fixture
+def few(agent):
+    """Three tickets, of which alone somebody waits."""
+    while left := reviewed(agent):
+        for ticket_id in left:
+            agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage"})
+    return [predicted(agent, UNSURE)["ticket_id"] for _ in range(3)]
+
+
+def test_two_reviewers_get_two_tickets_and_each_their_own_again(agent, few):
+    assert review(agent, "ada") == few[0] and review(agent, "bob") == few[1]
+    assert review(agent, "ada") == few[0] and review(agent, "bob") == few[1]
+    asked = agent.post("/reviews/next", {"reviewer": "ada"}).json
+    assert asked["waiting"] == agent.get("/reviews").json["waiting"] == 3, "who waits, waits while somebody looks too"
+    assert asked["ticket"] == agent.get(f"/tickets/{few[0]}").json and asked["ticket"]["text"] == UNSURE
+    assert reviewed(agent) == few
+
+
+def test_an_answer_ends_a_hold_and_taken_back_anybody_may_have_the_ticket(agent, few):
+    assert review(agent, "ada") == few[0]
+    answer = agent.post("/feedback", {"ticket_id": few[0], "category": "Storage"}).json
+    assert review(agent, "ada") == few[1] and review(agent, "ada", ticket_id=few[0]) == few[1], "answered"
+    agent.ask("DELETE", f"/feedback/{answer['answer_id']}")
+    assert review(agent, "ada", ticket_id=few[0]) == few[0], "hers once more, in place of the other"
+    assert review(agent, "bob") == few[1]
+    assert review(agent, "bob", ticket_id=few[0]) == few[1], "that one is Ada's"
+
+
+def test_a_ticket_that_was_passed_over_is_free_for_others_and_comes_again_last(agent, few):
+    assert review(agent, "ada") == few[0]
+    assert review(agent, "ada", after=few[0]) == review(agent, "ada", after=few[0]) == review(agent, "ada") == few[1]
+    assert review(agent, "bob") == few[0]
+    assert review(agent, "ada", after=few[1]) == few[2]
+    agent.post("/feedback", {"ticket_id": few[0], "category": "Storage"})
+    assert review(agent, "bob") == few[1]
+    assert review(agent, "ada", after=few[2]) == few[2], "nothing else is free"
+    agent.post("/feedback", {"ticket_id": few[2], "category": "Storage"})
+    assert review(agent, "ada", after=few[2]) is None
+    assert agent.post("/reviews/next", {"reviewer": "ada"}).json == {"waiting": 1, "ticket": None}
+
+
+def test_of_many_reviewers_at_the_same_time_no_two_get_the_same_ticket(agent, few):
+    """Eight of them take one each at once and answer it, five times: by the fifth, all 32 are answered."""
+    tickets = few + [predicted(agent, UNSURE)["ticket_id"] for _ in range(29)]
+    together = threading.Barrier(8)
+
+    def work(number: int) -> list[str]:
+        found = []
+        for _ in range(5):
+            together.wait(60)
+            if ticket_id := review(agent, f"reviewer-{number}"):
+                found.append(ticket_id)
+                answer = {"ticket_id": ticket_id, "category": "Storage"}
+                assert agent.post("/feedback", answer).status == 201
+        return found
+
+    with ThreadPoolExecutor(8) as threads:
+        found = [ticket_id for each in threads.map(work, range(8)) for ticket_id in each]
+    assert sorted(found) == sorted(tickets)
+
+
+def test_a_hold_ends_when_its_time_is_up(tfidf, tmp_path):
+    with start_agent(tmp_path, tfidf.url, HOLD_SECONDS=3) as agent:
+        ticket_id = predicted(agent, UNSURE)["ticket_id"]
+        assert review(agent, "ada") == ticket_id and review(agent, "bob") is None
+        agent.until(lambda: review(agent, "bob") == ticket_id)
+        assert review(agent, "ada") is None
+
+
+def test_wishes_that_are_none_are_refused(agent):
+    for wrong in ({}, {"reviewer": ""}, {"reviewer": "a b"}, {"reviewer": "a", "after": ""}, {"reviewer": "a", "x": 1}):
+        assert_problem(agent.post("/reviews/next", wrong), 422)
+    assert review(agent, "ada", after="nobody", ticket_id="nobody") in [None, *reviewed(agent)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_holds(
+    kind, new_database, tfidf, tmp_path
+):
+    address = new_database(kind)
+    engine = database.connect(address)
+    database.upgrade(engine, "0001")
+    old = {"id": "old", "text": UNSURE, "waiting": True, "received_at": datetime.now(UTC), "answer": {}}
+    old |= {"day": "2026-11-01", "text_sha256": "0" * 64, "category": "Storage", "confidence": 0.5}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(database.tickets).values(old | {"decision": "review"}))
+    engine.dispose()
+    with start_agent(tmp_path, tfidf.url, DATABASE_URL=address) as agent:
+        assert review(agent, "ada") == "old" and review(agent, "bob") is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_migrations_make_what_the_code_expects_also_when_two_agents_start_at_once(
@@ -306,7 +429,7 @@ def races(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0002",)]
 
 
 @pytest.mark.slow

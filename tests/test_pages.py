@@ -9,7 +9,7 @@ import pytest
 from conftest import free_port
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from service_world import Service
-from web_world import AGENT, LABELS, AgentDouble, start
+from web_world import AGENT, LABELS, MANY_LABELS, AgentDouble, start
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -98,7 +98,7 @@ def web(agent, tmp_path_factory):
 @pytest.fixture
 def make_page(browser: Browser, web, agent):
     """Returns a page of a new visitor; at the end no page may have broken its own policy or raised an error."""
-    agent.trouble, agent.pause, agent.waiting = None, 0, {}
+    agent.trouble, agent.pause, agent.waiting, agent.holds, agent.labels = None, 0, {}, {}, LABELS
     agent.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
     said: list[str] = []
@@ -209,6 +209,100 @@ def test_review_goes_by_keys_alone(page, queue):
         expect(page.locator(".count")).to_have_text(left)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+
+
+def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
+    """Reloading keeps one's own; who passes one over leaves it to the other; the count is of all that wait."""
+    ada, bob = make_page(), make_page()
+    for page, text in zip((ada, bob), WAITING, strict=False):
+        for _ in range(2):
+            page.goto("/review")
+            waits(page, text)
+            expect(page.locator(".count")).to_have_text("3 tickets wait")
+    for page, key, text in ((ada, "s", WAITING[2]), (bob, "s", WAITING[0]), (ada, "3", WAITING[1])):
+        page.keyboard.press(key)
+        waits(page, text)
+    bob.keyboard.press("Enter")
+    expect(bob.get_by_role("heading", name="Nothing is left for you")).to_be_visible()
+    expect(bob.locator(".count")).to_have_text("1 ticket waits")
+    ada.keyboard.press("Enter")
+    expect(ada.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    assert len({answer["ticket_id"] for answer in queue.answers[-3:]}) == 3
+    bob.keyboard.press("u")
+    waits(bob, WAITING[0])
+
+
+@pytest.fixture
+def many(queue) -> AgentDouble:
+    """Three tickets wait, of a model with 77 categories."""
+    queue.labels = MANY_LABELS
+    return queue
+
+
+def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(page, many):
+    """Enter answers when one is left; of several it goes to the first, and of none it does nothing."""
+    page.goto("/review")
+    expect(page.locator("#every button:visible")).to_have_count(77)
+    page.keyboard.press("/")
+    page.keyboard.type("CHÈQUE cash")
+    expect(page.locator("#every button:visible")).to_have_text(["balance_not_updated_after_cheque_or_cash_deposit"])
+    page.keyboard.press("Enter")
+    waits(page, WAITING[1])
+    assert many.answers[-1]["category"] == "balance_not_updated_after_cheque_or_cash_deposit"
+    page.keyboard.press("/")
+    page.keyboard.type("take loan")
+    expect(page.locator("#every button:visible")).to_have_text(["loan_takes_too_long"])
+    page.get_by_label("Search 77 categories").fill("refund_")
+    expect(page.locator("#every button:visible")).to_have_count(7)
+    answered = len(many.answers)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="refund_is_declined")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert len(many.answers) == answered
+    page.keyboard.press("Enter")
+    waits(page, WAITING[2])
+    assert many.answers[-1]["category"] == "refund_takes_too_long"
+    page.keyboard.press("/")
+    page.keyboard.type("1 laptop")
+    expect(page.locator("#unmatched")).to_have_text("No category has these words.")
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        page.keyboard.press("Escape")
+    expect(page.locator("#every button:visible")).to_have_count(77)
+    expect(page.locator("#unmatched")).to_have_text("")
+    assert len(many.answers) == answered + 1
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+
+
+def test_without_javascript_77_categories_are_buttons_and_nothing_pretends_to_search(make_page, many):
+    page = make_page(java_script_enabled=False)
+    page.goto("/review")
+    expect(page.get_by_role("searchbox")).to_be_hidden()
+    page.get_by_role("button", name="transfer_limits").click()
+    waits(page, WAITING[1])
+    assert many.answers[-1]["category"] == "transfer_limits"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_77_categories_can_be_read_reached_by_tab_and_fit_a_phone(make_page, many, scheme):
+    page = make_page(color_scheme=scheme, viewport={"width": 360, "height": 740})
+    page.goto("/review")
+    checked, low = page.evaluate(CONTRAST)
+    assert checked > 80 and low == [] and page.evaluate(NAMELESS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.locator("#every").evaluate("box => box.scrollWidth <= box.clientWidth")
+    page.get_by_label("Search 77 categories").focus()
+    for label in MANY_LABELS:
+        page.keyboard.press("Tab")
+        focused = page.evaluate("""() => {
+              const a = document.activeElement, own = a.getBoundingClientRect();
+              const box = document.getElementById("every").getBoundingClientRect();
+              // Scrolling stops at whole pixels.
+              const seen = own.top > box.top - 1 && own.bottom < Math.min(box.bottom, innerHeight) + 1;
+              return [a.value, getComputedStyle(a).outlineStyle !== "none", seen];
+            }""")
+        assert focused == [label, True, True]
 
 
 def test_single_keys_can_be_turned_off(page, queue):
@@ -469,6 +563,13 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tm
     page.keyboard.press("Enter")
     expect(page.locator(".count")).to_contain_text("1 ticket waits")
     page.keyboard.press("u")
+    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    waits(page, first)
+    other = make_page(desk.port)
+    other.goto("/review")
+    expect(other.locator(".count")).to_contain_text("2 tickets wait")
+    assert other.locator(".ticket").inner_text() != first
+    page.keyboard.press("s")
     expect(page.locator(".count")).to_contain_text("2 tickets wait")
     waits(page, first)
     page.goto("/models")

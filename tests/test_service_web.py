@@ -9,11 +9,12 @@ import re
 import string
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import REPOSITORY, TrackingServer, free_port
 from registry_world import NAME, Desk
-from service_world import fails_to_start
+from service_world import assert_problem, fails_to_start
 from web_world import LABELS, WEB, AgentDouble, Visitor, start
 
 TICKET = "The laptop of anna@example.org does not start"
@@ -166,6 +167,21 @@ def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
     assert not agent.answers[-1]["withdrawn"]
 
 
+def test_a_ticket_is_held_for_a_session_whichever_process_answers(visitor, agent, tmp_path):
+    """The pages keep nothing of it; the agent is told an id that is neither the session's nor anything of a person."""
+    for text in ("wifi", "printer"):
+        agent.predict(text, True, False)
+    secret = {"SESSION_SECRET": "s" * 32, "WEB_PASSWORD": PASSWORD}
+    with start(tmp_path, agent.address, **secret) as first, start(tmp_path, agent.address, **secret) as second:
+        ada, bob = Visitor(first), Visitor(first)
+        for person, text in ((ada, "wifi"), (bob, "printer")):
+            person.post("/login", name="Ada Lovelace", password=PASSWORD)
+            for person.service in (first, second, first):
+                assert f">{text}" in re.sub(r"</?mark[^>]*>", "", person.get("/review").body.decode())
+    for reviewer in agent.holds:
+        assert re.fullmatch("[0-9a-f]{32}", reviewer) and reviewer not in ada.cookie + bob.cookie
+
+
 def test_a_wrong_category_is_refused_with_the_known_ones(visitor, agent):
     agent.predict("wifi", True, False)
     page = visitor.post("/review", ticket_id=next(iter(agent.waiting)), category="Nonsense")
@@ -198,6 +214,44 @@ def test_other_paths_and_methods_are_pages_too_and_there_is_no_api_to_describe(v
     assert "no such page" in read(visitor.get("/nothing"))
     assert web.ask("PUT", "/").status == 405
     assert web.ask("POST", "/", b"x" * 1_100_000, Content_Type="application/x-www-form-urlencoded").status == 413
+
+
+def test_who_is_turned_away_gets_a_page_in_their_language_and_a_program_problem_details(agent, tmp_path):
+    """Without a login too: what the gate has refused goes no further."""
+    agent.trouble = None
+    html, french = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, {"Accept_Language": "fr"}
+    with start(tmp_path, agent.address, MAX_IN_FLIGHT=1) as web, ThreadPoolExecutor(1) as threads:
+        visitor = Visitor(web)
+        visitor.get("/?lang=fr")
+        token, asked, agent.trouble = visitor.token(), len(agent.asked), "slow"
+        slow = threads.submit(visitor.post, "/", token, text=TICKET)
+        web.until(lambda: len(agent.asked) > asked)
+        page = visitor.get("/", **html)
+        assert page.status == 503 and page.headers["retry-after"] and '<html lang="fr">' in page.body.decode()
+        assert "Trop à faire" in read(page) and page.headers["x-request-id"] in read(page)
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        stranger = web.ask("POST", "/batch", b"x", **html, **french)
+        assert stranger.status == 503 and "Trop à faire" in read(stranger)
+        for path, accept in (("/", "application/json"), ("/static/pages.css", "text/css,*/*;q=0.1")):
+            refused = web.get(path, Accept=accept)
+            assert "too many requests" in assert_problem(refused, 503) and refused.headers["retry-after"]
+        assert web.get("/health").status == 200
+        assert slow.result().status == 200
+    agent.trouble = None
+
+
+@pytest.mark.parametrize(
+    "method, path, status", [("GET", "/nothing", 404), ("PUT", "/", 405), ("POST", "/", 403), ("POST", "/review", 413)]
+)
+def test_every_refusal_is_a_page_for_people_and_problem_details_for_programs(web, method, path, status):
+    body = b"x" * (1_100_000 if status == 413 else 0)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    page = web.ask(method, path, body, Accept="text/html", Accept_Language="fr", **form)
+    assert page.status == status and '<html lang="fr">' in page.body.decode()
+    for accept in ("*/*", "text/html;q=0.5, application/json"):
+        assert b"<html" in web.ask(method, path, body, Accept=accept, **form).body
+    for accept in ("application/json", "application/problem+json, */*;q=0.1"):
+        assert_problem(web.ask(method, path, body, Accept=accept, **form), status)
 
 
 def test_markup_in_a_ticket_is_text(visitor, agent):

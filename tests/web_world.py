@@ -16,6 +16,11 @@ from service_world import Answer, Service
 AGENT = [sys.executable, "-m", "services.agent.app"]
 WEB = [sys.executable, "-m", "services.web.app"]
 LABELS = ["Access", "HR Support", "Hardware", "Network", "Purchase", "Storage"]
+# With these they are 77, as in the intents of a bank.
+THINGS = ["card", "cheque", "currency", "direct_debit", "exchange", "loan", "mortgage", "refund", "top_up", "transfer"]
+TROUBLES = ["is_declined", "takes_too_long", "fee_is_wrong", "not_recognised", "is_lost", "was_cancelled", "limits"]
+MANY_LABELS = LABELS + [f"{thing}_{trouble}" for thing in THINGS for trouble in TROUBLES]
+MANY_LABELS += ["balance_not_updated_after_cheque_or_cash_deposit"]
 # Which words speak for which category.
 WORDS = {
     "password": 0,
@@ -38,8 +43,10 @@ class AgentDouble:
 
     def __init__(self) -> None:
         """Listen on a free port."""
+        self.labels = LABELS
         self.trouble: int | str | None = None
         self.waiting: dict[str, dict[str, Any]] = {}
+        self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
@@ -105,12 +112,8 @@ class AgentDouble:
                     return 422, {"status": 422, "detail": "the body is not what /docs describes", "errors": ["texts"]}
                 found = [self.predict(text, body["store"], False) for text in body["texts"]]
                 return 200, {"predictions": found}
-            if path == "/reviews":
-                tickets = list(self.waiting.values())
-                return 200, {"waiting": len(tickets), "tickets": tickets[: int(query["limit"][0])]}
-            if path.startswith("/tickets/"):
-                known = self.waiting.get(path.rpartition("/")[2])
-                return (200, known | {"answers": []}) if known else (404, {"status": 404, "detail": "unknown ticket"})
+            if path == "/reviews/next":
+                return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
             if method == "DELETE":
@@ -153,10 +156,20 @@ class AgentDouble:
         more["personal_data"] = {"email": removed} if removed else {}
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
 
+    def next_review(self, reviewer: str, after: str = "", ticket_id: str = "") -> dict[str, Any] | None:
+        """Give a reviewer a ticket that no other one holds; a hold lasts until another ticket is given."""
+        taken = {ticket for other, ticket in self.holds.items() if other != reviewer}
+        free, own = [each for each in self.waiting if each not in taken], self.holds.get(reviewer)
+        behind = [each for each in free if after and int(each[2:]) > int(after[2:])]
+        order = [ticket_id, *([own] if own != after else []), *behind, *free]
+        found = next((each for each in order if each in free), None)
+        self.holds[reviewer] = found
+        return self.waiting[found] | {"answers": []} if found else None
+
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
         """Note an answer; the ticket waits no longer."""
-        if body["category"] not in LABELS:
-            return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(LABELS)}"}
+        if body["category"] not in self.labels:
+            return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(self.labels)}"}
         ticket = self.waiting.pop(body["ticket_id"], None)
         noted = {"answer_id": len(self.answers) + 1, "answered_at": "2026-11-24T10:00:00+00:00", "by": None} | body
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
@@ -174,10 +187,10 @@ class AgentDouble:
     def status(self) -> dict[str, Any]:
         """Return the categories, a service that is ready and one that is not."""
         card = {"name": "callcenterai-tfidf-classifier", "version": "3", "stage": "Production", "threshold": 0.8226}
-        card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": LABELS}
+        card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": self.labels}
         ready = {"ready": True, "version": "3", "breaker": "closed", "model": card}
         broken = {"ready": False, "version": None, "breaker": "opened", "detail": "connection refused"}
-        return {"labels": LABELS, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
+        return {"labels": self.labels, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
 
 
 def start(folder: Path, agent_url: str, **variables: Any) -> Service:

@@ -68,6 +68,22 @@ class Waiting(BaseModel):
     tickets: list[dict[str, Any]]
 
 
+class ReviewWish(BaseModel):
+    """Who asks for a ticket to decide: any id, by which the same person is known for as long as they review."""
+
+    model_config = ConfigDict(extra="forbid")
+    reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
+    after: TicketId | None = Field(None, description="passed over: what came behind this one goes first")
+    ticket_id: TicketId | None = Field(None, description="this one, when it waits and nobody else has it")
+
+
+class Review(TypedDict):
+    """A waiting ticket that nobody else is given for HOLD_SECONDS, the oldest first."""
+
+    waiting: Annotated[int, Field(description="how many wait in all, those of others too")]
+    ticket: Annotated[dict[str, Any] | None, Field(description="null when none waits, or others have them all")]
+
+
 class Volume(BaseModel):
     """How many tickets of a day went where, and how."""
 

@@ -22,6 +22,8 @@ from services.agent.api import (
     Feedback,
     Prediction,
     Predictions,
+    Review,
+    ReviewWish,
     Status,
     Volumes,
     Waiting,
@@ -108,12 +110,16 @@ def make_endpoints(settings: AgentSettings, desk: Desk) -> dict[str, JsonEndpoin
     async def predict_batch(asked: Any, options: Options) -> Predictions:
         return {"predictions": await desk.predict_all(asked, options.explain)}
 
+    async def review(asked: Any, _: Options) -> Review:
+        return await desk.review(asked, settings.hold_seconds)
+
     async def feedback(said: Any, _: Options) -> Answer:
         return await desk.feedback(said)
 
     return {
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict, ("explain",), (409,)),
         "/predict/batch": JsonEndpoint(settings, tickets, Predictions, predict_batch, ("explain",)),
+        "/reviews/next": JsonEndpoint(settings, ReviewWish, Review, review, ()),
         "/feedback": JsonEndpoint(settings, Feedback, Answer, feedback, (), (404, 409), 201),
     }
 

@@ -48,6 +48,8 @@ tickets = Table(
     Column("decision", String(10), nullable=False),
     Column("waiting", Boolean, nullable=False),
     Column("answer", JSON, nullable=False),
+    Column("held_by", String(64)),
+    Column("held_until", DateTime(timezone=True)),
     Index("tickets_waiting", "waiting", "received_at", "id"),
     Index("tickets_day", "day", "category", "decision"),
 )
@@ -103,8 +105,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
             time.sleep(0.01)
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema up to date; several processes may do so at once."""
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema up to date, or to an earlier revision; several processes may do so at once."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with engine.begin() as connection:
@@ -114,4 +116,4 @@ def upgrade(engine: Engine) -> None:
             # SQLite's write lock, before alembic reads which version there is.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

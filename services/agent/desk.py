@@ -4,7 +4,8 @@ import asyncio
 import secrets
 from typing import Any
 
-from services.agent.api import Answer, Feedback, Prediction
+from services.agent.api import Answer, Feedback, Prediction, Review, ReviewWish
+from services.agent.holds import Wish
 from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing import Routed, Router
@@ -30,6 +31,9 @@ class Desk:
                 return found | ({"text": cleaned[0].text, "explanation": []} if explain else {})
         (ticket,) = await self._answer([cleaned], [ticket_id], asked.force_model, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
+        # The same ticket may have come in meanwhile, and was counted then.
+        if answer is ticket.answer:
+            self._count(answer)
         return _explained(answer, ticket) if explain else answer
 
     async def predict_all(self, asked: Any, explain: bool) -> list[Prediction]:
@@ -39,6 +43,8 @@ class Desk:
         tickets = await self._answer(cleaned, ids, asked.force_model, explain)
         if asked.store:
             await asyncio.to_thread(self._store.add, tickets)
+        for ticket in tickets:
+            self._count(ticket.answer)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _answer(
@@ -48,16 +54,22 @@ class Desk:
         tickets = []
         for ticket_id, (scrubbed, language), found in zip(ids, cleaned, routed, strict=True):
             answer = make_answer(ticket_id, scrubbed, language, found)
-            self._count(answer)
             tickets.append(Ticket(ticket_id, scrubbed.text, answer, found.explanation))
         return tickets
 
     def _count(self, answer: Prediction) -> None:
+        """Count a ticket, once it is kept: one that could not be comes again."""
         metrics = self._metrics
         metrics.answered(*(answer[name] for name in ("category", "decision", "model", "confidence", "degraded")))
         metrics.labelled(metrics.languages, answer["language"]).inc()
         for kind, count in answer["personal_data"].items():
             metrics.labelled(metrics.personal_data, kind).inc(count)
+
+    async def review(self, asked: ReviewWish, seconds: float) -> Review:
+        """Give a reviewer a waiting ticket for so many seconds."""
+        wish = Wish(asked.reviewer, asked.after, asked.ticket_id)
+        waiting, ticket = await asyncio.to_thread(self._store.next_review, wish, seconds)
+        return {"waiting": waiting, "ticket": ticket}
 
     async def feedback(self, said: Feedback) -> Answer:
         """Keep a person's answer; a Problem when the category is none that the models know."""

@@ -30,7 +30,7 @@ class AgentMetrics(Metrics):
             "model_service_ready", "1 when a model service has a model", ["service"], registry=own
         )
         self.breaker_open = Gauge(
-            "circuit_breaker_open", "1 while a service is left in peace", ["service"], registry=own
+            "circuit_breaker_open", "1 while a request would not reach a model service", ["service"], registry=own
         )
         self.retries = Counter("model_service_retries", "Second attempts", ["service"], registry=own)
         self.asking = Histogram(

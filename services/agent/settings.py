@@ -20,4 +20,5 @@ class AgentSettings(Settings):
     budget_seconds: float = Field(5.0, gt=0, description="how long a model service may take in all, retry included")
     breaker_failures: int = Field(5, ge=1, description="so many failures in a row, and a service is left in peace")
     breaker_seconds: float = Field(10.0, gt=0, description="for so long; then one request tries again")
+    hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is one reviewer's alone")
     poll_seconds: float = Field(2.0, gt=0, description="how often services and policy are looked at")

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError as NoConnection
 
 from services.agent.database import answers, tickets, upgrade
+from services.agent.holds import FREE, Wish, take
 from services.common.problems import Problem
 
 RETRY_SECONDS = "5"
@@ -91,6 +92,13 @@ class Store:
             count = connection.scalar(select(func.count()).select_from(tickets).where(wait))
             return count, [_shown(row) for row in connection.execute(oldest)]
 
+    def next_review(self, wish: Wish, seconds: float) -> tuple[int, dict[str, Any] | None]:
+        """Return how many tickets wait, and one that the reviewer holds for so many seconds, if one is free."""
+        with _reported():
+            found = take(self._engine, wish, seconds)
+            count, _ = self.waiting(0)
+        return count, self.ticket(found) if found else None
+
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         """Return a ticket with people's answers; a Problem 404 when there is none."""
         said = select(answers).where(answers.c.ticket_id == ticket_id).order_by(answers.c.id)
@@ -107,7 +115,7 @@ class Store:
         """
         with _reported(), self._engine.begin() as connection:
             row = _existing(connection, ticket_id, lock=True)
-            changes: dict[str, Any] = {"waiting": False}
+            changes: dict[str, Any] = {"waiting": False} | FREE
             if row.text is None:
                 if text is None:
                     raise Problem(422, "this ticket was decided without a person and its text not kept: send it along")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, OpenedState
+from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 from pydantic import TypeAdapter, ValidationError
 
 from services.agent.metrics import AgentMetrics
@@ -72,7 +72,22 @@ class ModelService:
         self._breakers = AsyncCircuitBreakerFactory(limits.failures, limits.rest)
         self.card: dict[str, Any] | None = None
         self.trouble = "not asked yet"
-        self.breaker: str = CLOSED
+        self._context: Context | None = None
+        self._noted: str = CLOSED
+        metrics.breaker_open.labels(name).set_function(self._is_spared)
+
+    @property
+    def breaker(self) -> str:
+        """The circuit breaker's state; purgatory's own changes only when a request comes."""
+        state = self._context.state if self._context else CLOSED
+        return HALF_OPENED if state == OPENED and not self._is_spared() else state
+
+    def _is_spared(self) -> bool:
+        """Whether a request that came now would not reach it."""
+        context = self._context
+        if context is None or context.state == CLOSED:
+            return False
+        return context.state == HALF_OPENED or time.time() <= context.opened_at + context.ttl
 
     async def predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
         """Return an answer for each text; a ServiceDown when there is none within the budget."""
@@ -97,6 +112,7 @@ class ModelService:
 
     async def _attempt(self, texts: list[str], query: dict[str, Any]) -> list[ModelAnswer]:
         breaker = await self._breakers.get_breaker(self.name)
+        self._context = breaker.context
         if breaker.context.state == HALF_OPENED:
             # One request is trying whether it is well again; purgatory would let all others try too, and wait.
             raise ServiceDown("it failed again and again, and is being tried")
@@ -127,10 +143,9 @@ class ModelService:
         return answer
 
     def _note(self, state: str) -> None:
-        if state != self.breaker:
+        if state != self._noted:
             logger.warning("circuit breaker", extra={"service": self.name, "state": state})
-        self.breaker = state
-        self._metrics.breaker_open.labels(self.name).set(state == OPENED)
+        self._noted = state
 
     async def look(self) -> None:
         """Ask which model it has."""

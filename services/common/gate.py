@@ -5,11 +5,11 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.endpoint import JsonEndpoint
 from services.common.logs import write_access
@@ -32,10 +32,15 @@ class Gate:
     """The ASGI application that the server runs; all else is behind it."""
 
     def __init__(
-        self, app: FastAPI, endpoints: Mapping[str, JsonEndpoint], settings: Settings, metrics: Metrics
+        self,
+        app: FastAPI,
+        endpoints: Mapping[str, JsonEndpoint],
+        settings: Settings,
+        metrics: Metrics,
+        refuse: Callable[[Problem], ASGIApp] = respond,
     ) -> None:
-        """Endpoints answer their paths, the application all others."""
-        self._app, self._endpoints, self._metrics = app, endpoints, metrics
+        """Endpoints answer their paths, the application all others; refuse says how the gate's own refusals look."""
+        self._app, self._endpoints, self._metrics, self._refuse = app, endpoints, metrics, refuse
         # Others are counted together, or strangers could make any number of metrics.
         self._paths = frozenset(endpoints) | {route.path for route in app.routes}
         self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
@@ -64,7 +69,7 @@ class Gate:
         self._in_flight += 1
         try:
             if refusal := self._refusal(scope["path"], headers):
-                await respond(refusal)(scope, receive, send_with_id)
+                await self._refuse(refusal)(scope, receive, send_with_id)
             else:
                 await self._endpoints.get(scope["path"], self._app)(scope, receive, send_with_id)
         except Exception as error:

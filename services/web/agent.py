@@ -6,7 +6,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from services.common.gate import request_id_now
-from services.web.answers import GivenAnswer, Prediction, Predictions, Queue, Status, Volumes, WaitingTicket
+from services.web.answers import GivenAnswer, Prediction, Predictions, Review, Status, Volumes
 from services.web.settings import WebSettings
 
 CONNECT_SECONDS = 3.0
@@ -63,13 +63,11 @@ class Agent:
             raise AgentTrouble("broken", 502)
         return found.predictions
 
-    async def reviews(self, limit: int) -> Queue:
-        """Return the oldest tickets that wait."""
-        return await self._get(Queue, "GET", "/reviews", params={"limit": limit})
-
-    async def ticket(self, ticket_id: str) -> WaitingTicket:
-        """Return one ticket."""
-        return await self._get(WaitingTicket, "GET", f"/tickets/{ticket_id}")
+    async def next_review(self, reviewer: str, after: str | None, ticket_id: str | None) -> Review:
+        """Return a ticket that nobody else is given meanwhile, behind the one passed over, or that of an id if free."""
+        given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id}
+        body = {name: value for name, value in given.items() if value is not None}
+        return await self._get(Review, "POST", "/reviews/next", json=body)
 
     async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> GivenAnswer:
         """Say what a ticket's category is; text is needed where the agent has kept none."""

@@ -49,8 +49,7 @@ class WaitingTicket(BaseModel):
 
     ticket_id: str
     received_at: str
-    # None of a ticket that was decided automatically, whose text is not kept.
-    text: str | None
+    text: str
     language: str
     category: str
     confidence: float
@@ -61,11 +60,11 @@ class WaitingTicket(BaseModel):
     explanation: list[Weight] | None = None
 
 
-class Queue(BaseModel):
-    """The oldest tickets that wait, and how many there are."""
+class Review(BaseModel):
+    """A ticket that waits and that nobody else is given now, if there is one, and how many wait in all."""
 
     waiting: int
-    tickets: list[WaitingTicket]
+    ticket: WaitingTicket | None
 
 
 class GivenAnswer(BaseModel):

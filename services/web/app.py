@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.common.application import base_app, serve
@@ -59,7 +60,17 @@ def make_app(settings: WebSettings) -> Gate:
             ) from None
         return Ready()
 
-    return Gate(app, {}, settings, metrics)
+    return Gate(app, {}, settings, metrics, lambda problem: _refusing(app, problem))
+
+
+def _refusing(app: FastAPI, problem: Problem) -> ASGIApp:
+    """Return the application as it answers a request that shall go no further than to the guard."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["refusal"] = problem
+        await app(scope, receive, send)
+
+    return refuse
 
 
 def _add_file(app: FastAPI, path: str, file: StaticFile) -> None:

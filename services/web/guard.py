@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.gate import request_id_now
 from services.common.problems import Problem
-from services.web.problem_pages import MACHINE_PATHS, problem_page
+from services.web.problem_pages import MACHINE_PATHS, answer
 from services.web.sessions import COOKIE, Session
 from services.web.site import PAGES, Site, see
 
@@ -69,7 +69,11 @@ class Guard:
             await send(message)
 
         request = Request(scope, receive)
-        refusal = self._refusal(request, session) if keeps else None
+        # The gate has refused it already where there is too much to do.
+        if turned_away := scope["state"].get("refusal"):
+            refusal: Response | None = answer(self._site, request, turned_away)
+        else:
+            refusal = self._refusal(request, session) if keeps else None
         if refusal:
             await refusal(scope, receive, send_guarded)
             return
@@ -79,7 +83,8 @@ class Guard:
             logger.error("this is a bug of ours", exc_info=error, extra={"request_id": request_id_now.get()})
             if started:
                 raise
-            await problem_page(self._site, request, 500)(scope, receive, send_guarded)
+            problem = Problem(500, "this is a bug of ours; the log has its place")
+            await answer(self._site, request, problem)(scope, receive, send_guarded)
 
     def _refusal(self, request: Request, session: Session) -> Response | None:
         """Return what another site's form is answered with, and who has not logged in; None for everybody else."""
@@ -88,11 +93,11 @@ class Guard:
             session.language = chosen
         posted = request.method not in ("GET", "HEAD")
         if posted and request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return problem_page(self._site, request, 403)
+            return answer(self._site, request, Problem(403, "another site has sent this form"))
         if self._site.settings.web_password is None or session.logged_in or request.url.path == "/login":
             return None
         if posted:
-            return problem_page(self._site, request, 401)
+            return answer(self._site, request, Problem(401, "log in on a page of this service first"))
         return see(f"/login?next={request.url.path}" if request.url.path in PAGES else "/login")
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:

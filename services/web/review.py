@@ -1,5 +1,6 @@
-"""The page on which somebody answers the tickets that the models were unsure of, one at a time."""
+"""The queue: tickets that the models were unsure of, one at a time, each before one person only."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,64 +14,48 @@ from services.web.site import Site, see, session_of
 
 # The keys 1 to 9, and 0.
 MOST_KEYS = 10
-# So many of the oldest tickets can be passed over; then it starts again with the oldest.
-MOST_SKIPPED = 19
+TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def add_routes(app: FastAPI, site: Site) -> None:
     """Add the page's routes."""
 
     @app.get("/review")
-    async def show(request: Request, ticket: str = "", skip: str = "") -> Response:
-        return await _page(site, request, ticket, _number(skip))
+    async def show(request: Request, ticket: str = "", after: str = "") -> Response:
+        return await _page(site, request, ticket, after)
 
     @app.post("/review")
     async def answer(request: Request) -> Response:
         form = await read_form(request, site)
-        ticket_id, category, skip = (text_of(form, name) for name in ("ticket_id", "category", "skip"))
+        ticket_id, category, after = (text_of(form, name) for name in ("ticket_id", "category", "after"))
         session = session_of(request)
         try:
             noted = await site.agent.answer(ticket_id, category, session.name, None)
         except AgentTrouble as trouble:
-            return await _page(site, request, ticket_id, _number(skip), trouble)
+            return await _page(site, request, ticket_id, after, trouble)
         session.remember(noted.answer_id, noted.ticket_id, "/review")
         session.said = ["said.answered", {"category": noted.category}]
-        return see(f"/review?skip={_number(skip)}" if _number(skip) else "/review")
-
-
-def _number(skip: str) -> int:
-    """Return how many tickets are passed over."""
-    return int(skip) % (MOST_SKIPPED + 1) if skip.isascii() and skip.isdigit() and len(skip) < 4 else 0
+        return see(f"/review?after={after}" if TICKET_ID.fullmatch(after) else "/review")
 
 
 async def _page(
-    site: Site, request: Request, ticket_id: str, skip: int, trouble: AgentTrouble | None = None
+    site: Site, request: Request, ticket_id: str, after: str, trouble: AgentTrouble | None = None
 ) -> Response:
-    """Show the ticket of an id, or the first of the queue behind those passed over; trouble is what came before."""
-    values: dict[str, Any] = {"ticket": None, "waiting": None, "skip": 0, "labels": [], "keys": {}, "pieces": []}
+    """Show the ticket of an id when it can be had, or the next behind the one passed over last.
+
+    trouble is what came before.
+    """
+    values: dict[str, Any] = {"ticket": None, "waiting": None, "after": "", "labels": [], "keys": {}, "pieces": []}
+    passed, wanted = (each if TICKET_ID.fullmatch(each) else None for each in (after, ticket_id))
     try:
-        queue = await site.agent.reviews(skip + 1)
-        ticket = await _ticket(site, request, ticket_id) if ticket_id else None
-        if ticket is None and queue.tickets:
-            # When others have answered meanwhile, there are fewer than were passed over.
-            skip = skip if skip < len(queue.tickets) else 0
-            ticket = queue.tickets[skip]
+        found = await site.agent.next_review(session_of(request).reviewer, passed, wanted)
         labels = (await site.agent.status()).labels
-        values |= {"ticket": ticket, "waiting": queue.waiting, "skip": skip, "labels": labels}
-        if ticket:
-            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text or "", ticket.explanation or [], True)}
-    except AgentTrouble as found:
-        trouble = trouble or found
+        values |= {"ticket": found.ticket, "waiting": found.waiting, "after": passed or "", "labels": labels}
+        if ticket := found.ticket:
+            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
+    except AgentTrouble as another:
+        trouble = trouble or another
     return site.page(request, "review.html", trouble.status if trouble else 200, trouble=trouble, **values)
-
-
-async def _ticket(site: Site, request: Request, ticket_id: str) -> WaitingTicket | None:
-    try:
-        return await site.agent.ticket(ticket_id)
-    except AgentTrouble as trouble:
-        if trouble.status != 404:
-            raise
-        return None
 
 
 def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:

@@ -1,4 +1,4 @@
-// Single keys press what has their data-key. They can be turned off (WCAG 2.1.4), which this browser remembers.
+// Single keys press what has their data-key, or go to it where it is a field. They can be turned off (WCAG 2.1.4), which this browser remembers.
 "use strict";
 
 const REMEMBERED = "callcenterai-keys";
@@ -29,7 +29,8 @@ document.addEventListener("keydown", (event) => {
   const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
   if (!wanted) return;
   event.preventDefault();
-  wanted.click();
+  if (wanted.matches("input")) wanted.focus();
+  else wanted.click();
 });
 
 new MutationObserver(showChoice).observe(document.getElementById("main"), { childList: true });
