@@ -194,9 +194,15 @@ ELSEWHERE = {
     ),
     "build-and-push: Start the image and ask it": ("test_images.py", "test_an_image_answers_with_a_key"),
     "deploy-staging: Install": "the same command as in lint-and-test",
-    "deploy-staging: Deploy to a stack on this runner, and ask it": ("test_deploy_staging.py", "test_"),
+    "deploy-staging: Deploy to a stack on this runner, and ask it": (
+        "test_deploy_staging.py",
+        "test_a_first_deployment_gets_a_first_model_and_answers",
+    ),
     "deploy-staging: Take that stack down": "needs Docker",
-    "deploy-staging: Deploy to the host, and ask it": ("test_deploy_staging.py", "test_"),
+    "deploy-staging: Deploy to the host, and ask it": (
+        "test_deploy_staging.py",
+        "test_a_host_is_deployed_to_over_ssh",
+    ),
 }
 
 
