@@ -47,10 +47,11 @@ class Output:
                     f"{self.folder} has predictions of other tickets, another model or other options: name another "
                     "folder, or remove this one"
                 )
+            for path in filter(_left_behind, self.folder.rglob("*")):
+                path.unlink()
             return
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if self.folder.exists() and not (self.folder.is_dir() and all(map(_left_behind, self.folder.iterdir()))):
             raise UserError(f"{self.folder} is there and holds no predictions: name another folder")
-        (self.folder / "rejected").mkdir(parents=True)
         write_files({self.folder / JOB: content})
 
     def has(self, number: int) -> bool:
@@ -86,6 +87,11 @@ class Output:
 
     def _rejected(self, number: int) -> Path:
         return self.folder / "rejected" / f"part-{number:06d}.parquet"
+
+
+def _left_behind(path: Path) -> bool:
+    """Whether a file is one that a killed run was writing."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def _places(rows: list["Row"]) -> list[list]:

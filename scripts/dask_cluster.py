@@ -54,7 +54,6 @@ def _local(workers: int | None) -> Iterator[Any]:
 @contextmanager
 def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
     from distributed import Client
-    from distributed.diagnostics.plugin import UploadFile
 
     try:
         client = Client(address, timeout=SECONDS)
@@ -64,8 +63,8 @@ def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
     with client, tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "callcenterai_scripts.zip"
         archive.write_bytes(_zipped(modules))
-        # Not client.upload_file: it has the scheduler load them too, which may be this very process.
-        client.register_plugin(UploadFile(str(archive)))
+        # The scheduler needs them too, and workers that come later get them as well.
+        client.upload_file(str(archive))
         yield client
 
 

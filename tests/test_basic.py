@@ -19,6 +19,7 @@ SCRIPTS = (
     "log_run",
     "make_sample_tickets",
     "mlflow_registry",
+    "predict_batch",
 )
 
 

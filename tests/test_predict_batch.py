@@ -32,12 +32,10 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
-    """A scheduler with two workers, so that not every test has to start some."""
-    from distributed import LocalCluster
-
-    options = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
-    with LocalCluster(n_workers=2, **options) as cluster:
-        yield cluster.scheduler_address
+    """The address of a scheduler with two workers, so that not every test has to start some."""
+    workers = Workers(tmp_path_factory.mktemp("workers"), 2)
+    yield workers.address
+    workers.stop()
 
 
 @pytest.fixture
@@ -232,7 +230,7 @@ def test_killed_before_any_of_its_writes_it_goes_on(batch):
     path = write(batch.folder, ".jsonl", texts)
     code = "import predict_batch; sys.exit(predict_batch.main(sys.argv[1:]))"
     arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "10"]
-    # Each writes one file more than the last before it dies.
+    # The first dies before its first write, each later one after one write more than the last.
     for number in range(3):
         assert run_killed(number, code, *arguments)
     assert batch.run(path, "--rows", "10") == 0
