@@ -12,7 +12,6 @@ macOS, for wait4.
 import argparse
 import csv
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -82,12 +81,16 @@ def table(args: argparse.Namespace, folder: Path) -> list[str]:
 
 def write_tickets(path: Path, texts: list[str], count: int) -> Path:
     """Write so many tickets, drawn with replacement and perturbed, and return the path."""
-    generator = random.Random(1)
+    import numpy as np
+
+    generator = np.random.default_rng(1)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text"])
-        for text in generator.choices(texts, k=count):
-            writer.writerow([" ".join(word for word in text.split() if generator.random() > 0.1) or text])
+        for number in generator.integers(len(texts), size=count):
+            words = texts[number].split()
+            kept = generator.random(len(words)) > 0.1
+            writer.writerow([" ".join(word for word, stays in zip(words, kept, strict=True) if stays) or texts[number]])
     return path
 
 
