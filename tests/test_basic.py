@@ -19,6 +19,14 @@ SCRIPTS = (
     "log_run",
     "make_sample_tickets",
     "mlflow_registry",
+    "predict_batch",
+    "make_secrets",
+    "security_scan",
+    "model_report",
+    "check_image",
+    "deploy_staging",
+    "smoke_test",
+    "notify",
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from clone_world import EXPERIMENT, Clone
-from conftest import REPOSITORY, TrackingServer, environment, run
+from conftest import REPOSITORY, TrackingServer, environment, invent, run, write_csv
 
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
 MODEL = Path("models/tfidf/model.skops")
@@ -24,6 +24,14 @@ ELSEWHERE = {
     "python scripts/make_secrets.py .env": ("test_compose.py", "test_secrets_are_made_once_for_their_owner_alone"),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python scripts/predict_batch.py tickets.csv predictions": (
+        "test_predict_batch.py",
+        "test_every_kind_of_file_is_answered_as_the_model_answers",
+    ),
+    "python benchmarks/scale.py FILE --text-column C": (
+        "test_documents.py",
+        "test_the_scale_benchmark_prints_its_table",
+    ),
     "python setup_mlops.py lint": ("test_workflow.py", "test_a_gate_stops_the_line"),
     "python setup_mlops.py security": ("test_workflow.py", "test_the_security_scan_passes_on_this_repository"),
     "python scripts/model_report.py main": (
@@ -380,6 +388,18 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
 def test_the_batching_benchmark_prints_its_table(transformer):
     rows = serving_table("batching.py", transformer.model, transformer.data)
     assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
+
+
+@pytest.mark.slow
+def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
+    """With few tickets: one worker, two, and the plain loop."""
+    tickets = write_csv(tmp_path / "tickets.csv", invent(50))
+    more = ["--model", str(folders["good"]), "--tickets", "500"]
+    command = [sys.executable, "benchmarks/scale.py", str(tickets), *more]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["predict_batch.py, 1 at work", "predict_batch.py, 2 at work", "plain loop"]
+    assert all(row[1] == "500" and float(row[3]) > 0 and float(row[5]) > 50 for row in rows) and rows[0][6] == "1.00"
 
 
 def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):

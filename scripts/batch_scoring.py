@@ -1,0 +1,105 @@
+"""What a worker does with a partition of tickets: the model's answer to each, fast, and nothing else.
+
+A model comes as the files of its folder, with the hashes that its metadata vouches for; each process loads it once.
+"""
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from distributed import WorkerPlugin, get_worker
+from scipy import sparse
+
+from fast_features import FastTransformer
+from model_folder import METADATA_FILE, VALIDATION_FILE, check_files, read_metadata, read_model
+from scorer_file import vectorizers
+
+# What a worker needs of scripts/: this, and what it imports.
+MODULES = (
+    *("cli", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
+    *("fast_features", "batch_scoring"),
+)
+
+
+class ModelFiles(NamedTuple):
+    """A model folder as bytes, by file name, so that it can go to another machine."""
+
+    files: tuple[tuple[str, bytes], ...]
+
+
+class Scored(NamedTuple):
+    """For each text the number of the most probable label, int16 of shape (n,), and its probability, (n,)."""
+
+    labels: np.ndarray
+    confidences: np.ndarray
+
+
+def read_files(folder: Path) -> ModelFiles:
+    """Return a model folder's files after their hashes were found right; a UserError otherwise."""
+    metadata = read_metadata(folder)
+    # What it said of validation is nothing that answers need.
+    names = [name for name in metadata["files"] if name != VALIDATION_FILE]
+    check_files(folder, names)
+    return ModelFiles(tuple((name, (folder / name).read_bytes()) for name in [METADATA_FILE, *names]))
+
+
+class Scorer:
+    """A model that answers many texts at once."""
+
+    def __init__(self, model: ModelFiles) -> None:
+        """Load it through the safe path; a UserError when a file is not what its metadata vouches for."""
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            for name, content in model.files:
+                (folder / name).write_bytes(content)
+            check_files(folder, [name for name, _ in model.files if name != METADATA_FILE])
+            self._model = read_model(folder)
+        steps = getattr(self._model, "named_steps", None)
+        self._svm = steps["svm"] if steps else None
+        self._transformers = [FastTransformer(each) for each in vectorizers(self._model)] if steps else []
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        """Return the most probable label of each text and its probability."""
+        if not texts:
+            return Scored(np.empty(0, dtype=np.int16), np.empty(0))
+        probabilities = self._probabilities(texts)
+        return Scored(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1))
+
+    def _probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        if self._svm is None:
+            return self._model.predict_proba(texts)
+        blocks = [transformer.transform(texts) for transformer in self._transformers]
+        return self._svm.predict_proba(blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr"))
+
+
+class ModelPlugin(WorkerPlugin):
+    """Gives every worker the model, also one that starts later; it is loaded when it is first needed."""
+
+    name = "callcenterai-model"
+
+    def __init__(self, model: ModelFiles) -> None:
+        """Hold the files, which travel with this."""
+        self._files, self._lock = model, None
+        self._scorer: Scorer | None = None
+
+    def setup(self, worker: Any) -> None:
+        """Make what does not travel."""
+        self._lock = threading.Lock()
+
+    def teardown(self, worker: Any) -> None:
+        """Let the model go."""
+        self._scorer = None
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        """Return the model's answers."""
+        with self._lock:
+            self._scorer = self._scorer or Scorer(self._files)
+        return self._scorer.score(texts)
+
+
+def score(texts: Sequence[str]) -> Scored:
+    """Answer a partition; this is the task that a worker runs."""
+    return get_worker().plugins[ModelPlugin.name].score(texts)

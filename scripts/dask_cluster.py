@@ -1,0 +1,76 @@
+"""The workers that a script's heavy part runs on: those of DASK_SCHEDULER_ADDRESS, or processes of this machine."""
+
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cli import UserError
+
+VARIABLE = "DASK_SCHEDULER_ADDRESS"
+SCRIPTS = Path(__file__).resolve().parent
+SECONDS = 30
+
+
+@contextmanager
+def connected(workers: int | None, modules: Iterable[str]) -> Iterator[Any]:
+    """Give a client of the cluster; without an address, one of so many local processes, by default one for each core.
+
+    Workers elsewhere get these modules of scripts/, so that they run this code whatever they were started with.
+
+    Raises a UserError when there is no scheduler at the address, or nobody works for it.
+    """
+    address = os.environ.get(VARIABLE)
+    with _remote(address, modules) if address else _local(workers) as client:
+        try:
+            client.wait_for_workers(1, timeout=SECONDS)
+        except TimeoutError:
+            raise UserError(
+                f"no worker has come to {address} within {SECONDS} s: start one with `dask worker`"
+            ) from None
+        yield client
+
+
+def threads_of(client: Any) -> int:
+    """Return how many tasks can run at once now, at least one."""
+    return max(1, sum(client.nthreads().values()))
+
+
+@contextmanager
+def _local(workers: int | None) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    count = workers or os.cpu_count() or 1
+    # Nothing listens beyond this machine, and no dashboard at all.
+    options = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1, "silence_logs": "CRITICAL"}
+    with LocalCluster(n_workers=count, **options) as cluster, Client(cluster) as client:
+        yield client
+
+
+@contextmanager
+def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=SECONDS)
+    except (OSError, ValueError, TimeoutError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{VARIABLE}: no Dask scheduler answers at {address} ({told})") from None
+    with client, tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "callcenterai_scripts.zip"
+        archive.write_bytes(_zipped(modules))
+        # The scheduler needs them too, and workers that come later get them as well.
+        client.upload_file(str(archive))
+        yield client
+
+
+def _zipped(modules: Iterable[str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in modules:
+            archive.write(SCRIPTS / f"{name}.py", f"{name}.py")
+    return buffer.getvalue()

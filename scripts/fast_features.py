@@ -1,0 +1,81 @@
+"""What a fitted TfidfVectorizer makes of many texts at once, by numpy instead of a Python loop over n-grams.
+
+The counterpart of features.NgramCounts, for a vocabulary that is known: each word becomes an integer, a pair of words
+one number, and looking it up a binary search for all texts together. The matrix is the one that the vectorizer's own
+transform returns (tests/test_fast_features.py compares them).
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+# Word numbers and vocabulary prefixes stay below 2**31, so a pair of them fits into 63 bits.
+SHIFT = np.int64(1) << 31
+
+
+class FastTransformer:
+    """A fitted vectorizer of words or of whatever its token pattern finds, as lookup tables."""
+
+    def __init__(self, vectorizer: TfidfVectorizer) -> None:
+        """Split the vocabulary by the number of words in each n-gram."""
+        self._vectorizer = vectorizer
+        self._preprocess = vectorizer.build_preprocessor()
+        self._find = re.compile(vectorizer.token_pattern).findall
+        grams = [(term.split(" "), column) for term, column in vectorizer.vocabulary_.items()]
+        self._word = {word: number for number, word in enumerate(dict.fromkeys(w for words, _ in grams for w in words))}
+        self._levels = self._tables([([self._word[word] for word in words], column) for words, column in grams])
+
+    def _tables(self, grams: list[tuple[list[int], int]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return, for each size of n-gram, sorted keys and the column of each, -1 where it is a beginning alone.
+
+        A key is the number of the n-gram without its last word, among those of its size, and the last word's number.
+        """
+        levels, number = [], {(): 0}
+        for size in range(1, self._vectorizer.ngram_range[1] + 1):
+            column_of = {tuple(words): column for words, column in grams if len(words) == size}
+            longer = {tuple(words[:size]) for words, _ in grams if len(words) > size}
+            known = sorted(column_of.keys() | longer, key=lambda words: (number[words[:-1]], words[-1]))
+            keys = np.array([number[words[:-1]] * int(SHIFT) + words[-1] for words in known], dtype=np.int64)
+            levels.append((keys, np.array([column_of.get(words, -1) for words in known], dtype=np.int64)))
+            number = {words: place for place, words in enumerate(known)}
+        return levels
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Return the TF-IDF matrix, shape (n_texts, n_features)."""
+        words: list[int] = []
+        ends = np.zeros(len(texts) + 1, dtype=np.int64)
+        get, find, preprocess = self._word.get, self._find, self._preprocess
+        for number, text in enumerate(texts):
+            words.extend(get(word, -1) for word in find(preprocess(text)))
+            ends[number + 1] = len(words)
+        row, column = self._lookup(np.array(words, dtype=np.int64), ends)
+        counts = sparse.csr_matrix(
+            (np.ones(len(row)), (row, column)), shape=(len(texts), len(self._vectorizer.vocabulary_))
+        )
+        return self._vectorizer._tfidf.transform(counts, copy=False)
+
+    def _lookup(self, words: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the text and the column of each n-gram that is in the vocabulary."""
+        text_of = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+        rows, columns = [], []
+        begins = np.flatnonzero(words >= 0)
+        grams = np.zeros(len(begins), dtype=np.int64)
+        for size, (keys, column_of) in enumerate(self._levels, start=1):
+            last = begins + size - 1
+            # Within the same text, and a word that some n-gram has.
+            inside = last < len(words)
+            inside[inside] = (words[last[inside]] >= 0) & (text_of[last[inside]] == text_of[begins[inside]])
+            begins, grams, last = begins[inside], grams[inside], last[inside]
+            wanted = grams * SHIFT + words[last]
+            place = np.searchsorted(keys, wanted)
+            found = np.zeros(len(wanted), dtype=bool)
+            near = place < len(keys)
+            found[near] = keys[place[near]] == wanted[near]
+            begins, grams = begins[found], place[found]
+            column = column_of[grams]
+            rows.append(text_of[begins][column >= 0])
+            columns.append(column[column >= 0])
+        return np.concatenate(rows), np.concatenate(columns)

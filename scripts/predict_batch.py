@@ -1,0 +1,125 @@
+"""python scripts/predict_batch.py tickets.csv predictions
+
+Classify the tickets of a file or a folder of any size, partition by partition, on several processes or machines.
+
+    python scripts/predict_batch.py archive/ predictions --text-column body --id-column ticket_id
+    DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786 python scripts/predict_batch.py archive/ predictions
+
+predictions/part-*.parquet has a row for each ticket: file, row, id, category, confidence, needs_review. Rows that
+cannot be classified go to predictions/rejected/part-*.parquet with the reason; a row is in exactly one of the two,
+which is checked at the end. A run that was killed goes on when it is started again. Who can reach the Dask scheduler
+can run code on its workers: keep it in a network that you trust.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import UserError, run
+
+if TYPE_CHECKING:
+    from batch_output import Output
+    from ticket_stream import Row, Stream
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments and classify; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", type=Path, help="a file, or a folder with files, of tickets")
+    parser.add_argument("output", type=Path, help="the folder for the predictions")
+    parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
+    parser.add_argument("--text-column", default="text", help="default: %(default)s")
+    parser.add_argument("--id-column", help="goes to the predictions as it is")
+    parser.add_argument("--rows", type=positive, default=10_000, help="of a partition; default: %(default)s")
+    parser.add_argument("--workers", type=positive, help="processes on this machine; default: one for each core")
+    args = parser.parse_args(argv)
+    return run(lambda: predict(args))
+
+
+def positive(text: str) -> int:
+    """Return a whole number above zero; argparse makes an error of the ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Classify everything that is not classified yet, check that nothing is lost or doubled, and say how many."""
+    from batch_output import Output
+    from batch_scoring import MODULES, ModelPlugin, read_files
+    from dask_cluster import connected
+    from model_folder import read_metadata
+    from ticket_stream import Columns, Stream
+
+    stream = Stream(args.input, Columns(args.text_column, args.id_column))
+    model, metadata = read_files(args.model), read_metadata(args.model)
+    output = Output(args.output, metadata["labels"], metadata["threshold"])
+    output.begin(identity(stream, args, metadata))
+    with connected(args.workers, MODULES) as client:
+        client.register_plugin(ModelPlugin(model))
+        sizes = carry_out(client, stream, output, args.rows)
+    scored, rejected = output.check(sizes)
+    print(f"{scored:,} tickets classified, {rejected:,} rejected: {output.folder}")
+
+
+def identity(stream: "Stream", args: argparse.Namespace, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what the predictions depend on: a run goes on only where all of it is the same."""
+    files = [(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in stream.files]
+    columns = {"text_column": args.text_column, "id_column": args.id_column}
+    return {"input": files, **columns, "rows": args.rows, "model": metadata["files"]}
+
+
+def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> list[int]:
+    """Have every partition classified that is not there yet; return how many rows each partition has."""
+    from dask_cluster import threads_of
+    from tqdm import tqdm
+
+    from batch_scoring import score
+
+    sizes: list[int] = []
+    waiting: dict[Any, tuple[int, list[Row]]] = {}
+    with tqdm(total=stream.total, unit="B", unit_scale=True, desc="read", file=sys.stderr) as bar:
+        for number, part in enumerate(partitions(stream, rows)):
+            sizes.append(len(part))
+            if not output.has(number):
+                texts = [row.text for row in part if row.trouble is None]
+                # Not by the name of their content: a partition that comes twice is answered twice.
+                waiting[client.submit(score, texts, pure=False)] = number, part
+            bar.update(stream.done - bar.n)
+            # Two for each thread: the next is there when one is done, and no more is held in memory.
+            while len(waiting) >= 2 * threads_of(client):
+                write_finished(waiting, output)
+        while waiting:
+            write_finished(waiting, output)
+    return sizes
+
+
+def partitions(stream: "Stream", rows: int) -> Iterator[list["Row"]]:
+    """Cut a stream into lists of so many rows; the last may be shorter."""
+    every = iter(stream)
+    while part := list(islice(every, rows)):
+        yield part
+
+
+def write_finished(waiting: dict[Any, tuple[int, list["Row"]]], output: "Output") -> None:
+    """Wait until a partition is classified, and write what is."""
+    from distributed import KilledWorker, wait
+
+    done, _ = wait(list(waiting), return_when="FIRST_COMPLETED")
+    for future in done:
+        number, part = waiting.pop(future)
+        try:
+            output.write(number, part, future.result())
+        except KilledWorker:
+            raise UserError(
+                f"partition {number} has ended several workers, which may be short of memory: fewer --rows, then "
+                "start this again, and it goes on"
+            ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

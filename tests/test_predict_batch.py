@@ -1,0 +1,284 @@
+"""Every ticket of a file or folder is answered once, as the model answers it, whatever is broken, killed or begun."""
+
+import gzip
+import json
+import os
+import signal
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predict_batch
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import SCRIPTS, environment, free_port, invent, run_killed, wait_until, write_csv
+
+from batch_scoring import MODULES
+from model_folder import load_model, read_metadata
+from test_basic import imported_siblings
+
+TEXTS = [
+    "my laptop is broken",
+    'it says "no", then\nnothing',
+    "mot de passe oublié",
+    "🙂 the printer, again",
+    "İstanbul office has no network",
+]
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers, so that not every test has to start some."""
+    workers = Workers(tmp_path_factory.mktemp("workers"), 2)
+    yield workers.address
+    workers.stop()
+
+
+@pytest.fixture
+def batch(scheduler, folders, tmp_path, monkeypatch):
+    """Classifies with the good model, and gives back what it wrote."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
+    return Batch(folders["good"], tmp_path)
+
+
+class Batch:
+    """Runs the script and reads its output."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.model, self.folder, self.output = model, folder, folder / "predictions"
+
+    def run(self, path: Path, *more: str) -> int:
+        return predict_batch.main([str(path), str(self.output), "--model", str(self.model), *more])
+
+    def predictions(self) -> pd.DataFrame:
+        return self._read(self.output)
+
+    def rejected(self) -> pd.DataFrame:
+        return self._read(self.output / "rejected")
+
+    def assert_answers(self, texts: list[str]) -> None:
+        """The predictions are those of the model for these texts, in their order."""
+        found = self.predictions()
+        probabilities = load_model(self.model).predict_proba(texts)
+        metadata = read_metadata(self.model)
+        assert found["category"].tolist() == [metadata["labels"][place] for place in probabilities.argmax(axis=1)]
+        np.testing.assert_array_equal(found["confidence"], probabilities.max(axis=1))
+        threshold = metadata["threshold"]
+        doubted = [threshold is None or confidence < threshold for confidence in probabilities.max(axis=1)]
+        assert found["needs_review"].tolist() == doubted
+
+    @staticmethod
+    def _read(folder: Path) -> pd.DataFrame:
+        frames = [pq.ParquetFile(path).read().to_pandas() for path in sorted(folder.glob("part-*.parquet"))]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def only_error(capsys) -> str:
+    """Return the one line that says what is wrong, beside the bar and what Dask says of its own connections."""
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def write(folder: Path, kind: str, texts: list[str]) -> Path:
+    path = folder / f"tickets{kind}"
+    if kind.startswith((".csv", ".tsv")):
+        plain = write_csv(folder / "plain.csv", [[number, text] for number, text in enumerate(texts)], ("n", "text"))
+        content = plain.read_bytes()
+        plain.unlink()
+        if kind == ".tsv":
+            content = pd.DataFrame({"n": range(len(texts)), "text": texts}).to_csv(sep="\t", index=False).encode()
+        path.write_bytes(gzip.compress(content) if kind.endswith(".gz") else content)
+    elif kind == ".parquet":
+        pq.write_table(pa.table({"n": list(range(len(texts))), "text": texts}), path)
+    else:
+        lines = [json.dumps({"n": number, "text": text}) for number, text in enumerate(texts)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet"])
+def test_every_kind_of_file_is_answered_as_the_model_answers(batch, kind, capsys):
+    """Line breaks, quotes and accents included; the id is kept, and rows are numbered."""
+    path = write(batch.folder, kind, TEXTS)
+    assert batch.run(path, "--id-column", "n", "--rows", "2") == 0
+    assert "5 tickets classified, 0 rejected" in capsys.readouterr().out
+    found = batch.predictions()
+    assert found["row"].tolist() == [1, 2, 3, 4, 5] and found["id"].tolist() == ["0", "1", "2", "3", "4"]
+    assert set(found["file"]) == {path.name}
+    batch.assert_answers(TEXTS)
+
+
+def test_a_folder_is_read_whole(batch):
+    """Files in the order of their names, each row named by its file."""
+    place = batch.folder / "in"
+    (place / "deep").mkdir(parents=True)
+    (place / "notes.txt").write_text("no tickets")
+    for name, texts in {"a.csv": TEXTS[:2], "deep/b.csv": TEXTS[2:]}.items():
+        write_csv(place / name, [[text, ""] for text in texts])
+    assert batch.run(place, "--rows", "3") == 0
+    assert batch.predictions()["file"].tolist() == ["a.csv"] * 2 + ["deep/b.csv"] * 3
+    batch.assert_answers(TEXTS)
+
+
+def test_bad_rows_go_aside_with_the_reason(batch):
+    """Each row is in one of both outputs, and the good ones around a bad one are answered."""
+    path = batch.folder / "tickets.csv"
+    lines = [
+        b"text,n",
+        b"my laptop,1",
+        b"  ,2",
+        b"too,many,fields",
+        b"caf\xe9 au lait,4",
+        b'"broken"quote,5',
+        b"fine,6",
+    ]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert batch.run(path, "--id-column", "n") == 0
+    assert batch.predictions()["row"].tolist() == [1, 6]
+    reasons = dict(zip(batch.rejected()["row"], batch.rejected()["reason"], strict=True))
+    assert reasons[2] == "no text" and reasons[3] == "3 fields where the header has 2, in line 4"
+    assert reasons[4] == "not UTF-8" and reasons[5].startswith("broken quoting")
+    assert sorted([*batch.predictions()["row"], *reasons]) == list(range(1, 7))
+
+
+def test_broken_json_lines_go_aside_too(batch):
+    path = batch.folder / "tickets.jsonl"
+    path.write_text('{"text": "my laptop"}\n{"text":\n[1]\n{"text": {}}\n{"other": 1}\n{"text": "\\ud800"}\n')
+    assert batch.run(path) == 0
+    assert batch.predictions()["row"].tolist() == [1]
+    assert batch.rejected()["reason"].tolist() == [
+        *("line 2 is not JSON", "line 3 is not a JSON object", "line 4: no text", "no text", "not UTF-8")
+    ]
+
+
+def test_workers_elsewhere_get_all_that_they_import():
+    assert set(MODULES) == imported_siblings("batch_scoring")
+
+
+def test_what_is_there_is_not_done_again(batch):
+    path = write(batch.folder, ".csv", TEXTS)
+    assert batch.run(path, "--rows", "2") == 0
+    parts = sorted(batch.output.glob("part-*"))
+    parts[1].unlink()
+    before = {part: part.stat().st_mtime_ns for part in parts if part.exists()}
+    assert batch.run(path, "--rows", "2") == 0
+    assert {part: part.stat().st_mtime_ns for part in before} == before and parts[1].exists()
+    batch.assert_answers(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda batch, path: ["--rows", "3"], "predictions of other tickets, another model or other options"),
+        (lambda batch, path: write(batch.folder, ".csv", TEXTS[1:]) and [], "predictions of other tickets"),
+        (lambda batch, path: (batch.output / "job.json").unlink() or [], "holds no predictions"),
+        (lambda batch, path: ["--text-column", "body"], "predictions of other tickets"),
+    ],
+)
+def test_other_work_is_not_mixed_with_what_is_there(batch, capsys, change, said):
+    path = write(batch.folder, ".csv", TEXTS)
+    assert batch.run(path) == 0
+    more = change(batch, path)
+    capsys.readouterr()
+    assert batch.run(path, *more) == 2
+    assert said in only_error(capsys)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("tickets.xlsx", b"x", "unknown kind of file"),
+        ("tickets.csv", b"body\nx\n", "no column 'text'; there are 'body'"),
+        ("tickets.parquet", b"PAR1", "not a readable Parquet file"),
+        ("tickets.csv.gz", b"text\n", "not a complete gzip file"),
+        ("empty", None, "holds no file whose name ends in"),
+        ("absent.csv", ..., "no such file"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(batch, capsys, name, content, said):
+    path = batch.folder / name
+    if content is None:
+        path.mkdir()
+    elif content is not ...:
+        path.write_bytes(content)
+    assert batch.run(path) == 2
+    assert said in only_error(capsys)
+
+
+def test_without_a_scheduler_at_the_address_it_says_so(batch, monkeypatch, error_line):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
+    monkeypatch.setattr("dask_cluster.SECONDS", 2)
+    assert batch.run(write(batch.folder, ".csv", TEXTS)) == 2
+    assert "no Dask scheduler answers at" in error_line()
+
+
+def test_a_model_that_its_metadata_does_not_vouch_for_is_refused(batch, error_line, tmp_path):
+    batch.model = shutil.copytree(batch.model, tmp_path / "model")
+    (batch.model / "model.skops").write_bytes(b"other")
+    assert batch.run(write(batch.folder, ".csv", TEXTS)) == 2
+    assert "is not the file that metadata.json vouches for" in error_line() and not batch.output.exists()
+
+
+@pytest.mark.slow
+def test_killed_before_any_of_its_writes_it_goes_on(batch):
+    """After each kill it is started again, and in the end every row is there once."""
+    texts = [text for text, _ in invent(40)] + [""]
+    path = write(batch.folder, ".jsonl", texts)
+    code = "import predict_batch; sys.exit(predict_batch.main(sys.argv[1:]))"
+    arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "10"]
+    # The first dies before its first write, each later one after one write more than the last.
+    for number in range(3):
+        assert run_killed(number, code, *arguments)
+    assert batch.run(path, "--rows", "10") == 0
+    assert batch.predictions()["row"].tolist() == list(range(1, 41)) and batch.rejected()["row"].tolist() == [41]
+    assert not list(batch.output.rglob("*.tmp"))
+    batch.assert_answers(texts[:-1])
+
+
+class Workers:
+    """A real scheduler and real workers, as processes of their own."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.address = folder, f"tcp://127.0.0.1:{free_port()}"
+        port = self.address.rpartition(":")[2]
+        self.processes = [self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
+        self.processes += [self.worker() for _ in range(count)]
+
+    def worker(self) -> subprocess.Popen:
+        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        return self._start("worker", self.address, *options)
+
+    def _start(self, *arguments: str) -> subprocess.Popen:
+        # Away from the repository: what they run comes from the client.
+        command = [sys.executable, "-m", "dask", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders, tmp_path, monkeypatch):
+    """20,000 tickets on two workers, one of which dies; the other does what it had."""
+    batch = Batch(folders["good"], tmp_path)
+    texts = [text for text, _ in invent(20_000)]
+    path = write(tmp_path, ".csv", texts)
+    workers = Workers(tmp_path, 2)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
+    command = [sys.executable, str(SCRIPTS / "predict_batch.py"), str(path), str(batch.output)]
+    try:
+        running = subprocess.Popen([*command, "--model", str(batch.model), "--rows", "200"], env=environment())
+        wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
+        workers.processes[-1].send_signal(signal.SIGKILL)
+        assert running.wait(300) == 0
+    finally:
+        workers.stop()
+    assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
+    batch.assert_answers(texts)
