@@ -3,6 +3,7 @@
 A model comes as the files of its folder, with the hashes that its metadata vouches for; each process loads it once.
 """
 
+import json
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -28,6 +29,11 @@ class ModelFiles(NamedTuple):
     """A model folder as bytes, by file name, so that it can go to another machine."""
 
     files: tuple[tuple[str, bytes], ...]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata, as the training wrote it."""
+        return json.loads(dict(self.files)[METADATA_FILE])
 
 
 class Scored(NamedTuple):

@@ -162,14 +162,13 @@ def healthcheck_passes(container: Container) -> str:
 
     Run by hand: Podman leaves that to systemd, where there is one, and Docker would make us wait for its interval.
     """
-    test = (container.inspect()["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
-    kind, *command = test
-    if kind == "NONE":
+    command = containers.health_command(container.inspect()["Config"])
+    if not command:
         raise Failed("the image has none, so nobody would notice that the service hangs")
     # Engines call a service unhealthy when it has failed several times in a row.
     for tries_left in reversed(range(HEALTHCHECK_TRIES)):
         try:
-            container.execute(*(["/bin/sh", "-c", *command] if kind == "CMD-SHELL" else command))
+            container.execute(*command)
             break
         except EngineError:
             if not tries_left:

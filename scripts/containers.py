@@ -103,6 +103,14 @@ def size_of(engine: str, image: str) -> int:
         raise UserError(f"{engine} has no image {image!r}; `{engine} build -f Dockerfile.NAME -t {image} .`") from None
 
 
+def health_command(config: Mapping[str, Any]) -> list[str]:
+    """Return the command of an image's HEALTHCHECK from its configuration, as `exec` takes it; empty without one."""
+    kind, *command = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if kind == "NONE":
+        return []
+    return ["/bin/sh", "-c", *command] if kind == "CMD-SHELL" else command
+
+
 class Container:
     """A container that is there, running or not."""
 

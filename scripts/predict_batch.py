@@ -52,11 +52,11 @@ def predict(args: argparse.Namespace) -> None:
     from batch_output import Output
     from batch_scoring import MODULES, ModelPlugin, read_files
     from dask_cluster import connected
-    from model_folder import read_metadata
     from ticket_stream import Columns, Stream
 
     stream = Stream(args.input, Columns(args.text_column, args.id_column))
-    model, metadata = read_files(args.model), read_metadata(args.model)
+    model = read_files(args.model)
+    metadata = model.metadata
     output = Output(args.output, metadata["labels"], metadata["threshold"])
     output.begin(identity(stream, args, metadata))
     with connected(args.workers, MODULES) as client:

@@ -39,13 +39,15 @@ class Failed(Exception):
 
 
 class Call(NamedTuple):
-    """A command to run: what it is called, with its standard input; both: its errors are part of its output."""
+    """A command to run here: what it is called, and its standard input; both: its errors are part of its output."""
 
     what: str
     command: list[str]
     seconds: float
-    feed: bytes
-    both: bool
+    folder: Path | None
+    variables: Mapping[str, str]
+    feed: bytes = b""
+    both: bool = False
 
 
 class Here:
@@ -66,9 +68,12 @@ class Here:
         both: bool = False,
     ) -> bytes:
         """Run a command in the folder and return its stdout, or both outputs; a Failed when it does not succeed."""
+        return finish(self._call(command, variables, seconds)._replace(feed=feed, both=both))
+
+    def _call(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Call:
         if shutil.which(command[0]) is None:
             raise UserError(f"{command[0]}: there is no such program here; name the one to use by --compose")
-        return finish(Call(command[0], command, seconds, feed, both), self.folder, os.environ | variables)
+        return Call(command[0], command, seconds, self.folder, os.environ | variables)
 
     def read(self, name: str) -> str | None:
         """Return the text of a file in the folder; None when it is not there."""
@@ -102,22 +107,14 @@ class Host(Here):
         self.name, self.folder, self.source = name, Path(folder), source
         self._ssh = [*SSH, *(["-F", str(config)] if config else [])]
 
-    def run(
-        self,
-        command: list[str],
-        variables: Mapping[str, str] = NOTHING,
-        seconds: float = QUICK,
-        feed: bytes = b"",
-        both: bool = False,
-    ) -> bytes:
-        """Run a command in the folder there; otherwise as here."""
+    def _call(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Call:
         given = [f"{name}={value}" for name, value in variables.items()]
         # Of a connection that is cut, the other side would not notice: there a timeout ends it too.
         wrapped = shlex.join(["env", *given, "timeout", str(round(seconds)), *command])
         folder = shlex.quote(self.folder.as_posix())
         there = f"mkdir -p {folder} && cd {folder} && exec {wrapped}"
         whole = [*self._ssh, "--", self.name, there]
-        return finish(Call(command[0], whole, seconds + QUICK, feed, both), None, os.environ)
+        return Call(command[0], whole, seconds + QUICK, None, os.environ)
 
     def read(self, name: str) -> str | None:
         """Return the text of a file in the folder there; None when it is not there."""
@@ -161,14 +158,14 @@ class Host(Here):
         return self.run(["sh", "-c", FIND, "sh", *names]).decode().splitlines()
 
 
-def finish(call: Call, folder: Path | None, variables: Mapping[str, str]) -> bytes:
+def finish(call: Call) -> bytes:
     """Carry a call out and return what it wrote; a Failed, or a UserError when ssh or the program is missing."""
     errors = subprocess.STDOUT if call.both else subprocess.PIPE
     try:
         done = subprocess.run(
             call.command,
-            cwd=folder,
-            env=dict(variables),
+            cwd=call.folder,
+            env=dict(call.variables),
             input=call.feed,
             stdout=subprocess.PIPE,
             stderr=errors,

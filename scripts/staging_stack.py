@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cli import UserError
+from containers import health_command
 from staging_host import NOTHING, Failed, Here, say
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
@@ -58,12 +59,11 @@ class Stack:
         found = {}
         for each in json.loads(self.ask("container", "inspect", *ids)) if ids else []:
             labels, config = each["Config"]["Labels"], each["Config"]
-            check = (config.get("Healthcheck") or {}).get("Test") or []
             if labels.get("com.docker.compose.oneoff") != "True":
                 service = labels["com.docker.compose.service"]
                 # podman writes localhost/ before the names of images that are built here.
                 image = config["Image"].removeprefix("localhost/")
-                found[service] = Container(each["Id"], image, check, each.get("RestartCount", 0))
+                found[service] = Container(each["Id"], image, health_command(config), each.get("RestartCount", 0))
         return found
 
     def images(self) -> dict[str, str]:
@@ -146,11 +146,10 @@ class Stack:
         """Return why a container is not healthy, or nothing; podman without systemd runs no checks by itself."""
         if container is None:
             return "it has no container"
-        kind, *command = container.health or ["NONE"]
-        if kind == "NONE":
+        if not container.health:
             return "its image has no health check"
         try:
-            self.ask("exec", container.id, *(["sh", "-c"] if kind == "CMD-SHELL" else []), *command)
+            self.ask("exec", container.id, *container.health)
         except Failed as failure:
             return str(failure)
         return ""

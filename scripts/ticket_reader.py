@@ -6,12 +6,14 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from cli import UserError
 
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JSON_LINES = (".jsonl", ".ndjson")
 FORMATS = ".csv, .tsv, .jsonl, .ndjson or .parquet, each also with .gz"
 
 
@@ -25,13 +27,12 @@ class Ticket(NamedTuple):
 
 def read_tickets(path: Path, text_column: str, label_column: str) -> list[Ticket]:
     """Return every row of the file in order; raise a UserError when it cannot be read without guessing."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    kind = kind_of(path)
     columns = (text_column, label_column)
     content = _read_bytes(path)
-    if kind in (".csv", ".tsv"):
-        rows = _delimited(path, _decode(path, content), columns, "\t" if kind == ".tsv" else ",")
-    elif kind in (".jsonl", ".ndjson"):
+    if kind in DELIMITERS:
+        rows = _delimited(path, _decode(path, content), columns, DELIMITERS[kind])
+    elif kind in JSON_LINES:
         rows = _json_lines(path, _decode(path, content), columns)
     elif kind == ".parquet":
         rows = _parquet(path, content, columns)
@@ -42,6 +43,22 @@ def read_tickets(path: Path, text_column: str, label_column: str) -> list[Ticket
         raise UserError(f"{path} holds no ticket, only a header; check the export that made it")
     _check_characters(path, tickets)
     return tickets
+
+
+def kind_of(path: Path) -> str:
+    """Return the ending that says how a file is written, in lower case and without .gz."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+
+
+def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: str) -> list[int]:
+    """Return where the columns are in a header; a UserError, with advice on naming them, unless each is there once."""
+    for column in columns:
+        if header.count(column) != 1:
+            what = "no column" if column not in header else "more than one column"
+            there = ", ".join(map(repr, header[:50])) or "none"
+            raise UserError(f"{path} has {what} {column!r}; there are {there}: {advice}")
+    return [header.index(column) for column in columns]
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -101,14 +118,8 @@ def _delimited(path: Path, text: str, columns: tuple[str, str], delimiter: str) 
 
 
 def _positions(path: Path, header: list[str], columns: tuple[str, str]) -> list[int]:
-    for column in columns:
-        if header.count(column) != 1:
-            what = "no column" if column not in header else "more than one column"
-            raise UserError(
-                f"{path} has {what} {column!r}; there are {', '.join(map(repr, header[:50])) or 'none'}: "
-                "set prepare.text_column and prepare.label_column in params.yaml"
-            )
-    return [header.index(column) for column in columns]
+    advice = "set prepare.text_column and prepare.label_column in params.yaml"
+    return positions_of(path, header, columns, advice)
 
 
 def _json_lines(path: Path, text: str, columns: tuple[str, str]) -> Iterator[list[str | None]]:

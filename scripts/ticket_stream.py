@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from cli import UserError
+from ticket_reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-JSON_LINES = (".jsonl", ".ndjson")
 KINDS = (*DELIMITERS, *JSON_LINES, ".parquet")
-FORMATS = ".csv, .tsv, .jsonl, .ndjson (each also with .gz) or .parquet"
+ADVICE = "see --text-column and --id-column"
 PARQUET_ROWS = 10_000
 
 
@@ -39,6 +38,11 @@ class Columns(NamedTuple):
     text: str
     id: str | None
 
+    @property
+    def wanted(self) -> list[str]:
+        """The names of those that are read."""
+        return [self.text, *([self.id] if self.id else [])]
+
 
 def files_of(path: Path) -> list[Path]:
     """Return a file, or the files of a folder in the order of their names; a UserError when there is none."""
@@ -49,15 +53,9 @@ def files_of(path: Path) -> list[Path]:
         return found
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    if kind_of(path) not in KINDS or (kind_of(path) == ".parquet" and path.suffix.lower() == ".gz"):
+    if kind_of(path) not in KINDS:
         raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
     return [path]
-
-
-def kind_of(path: Path) -> str:
-    """Return the ending that says how a file is written, without .gz."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
 
 
 class Stream:
@@ -127,7 +125,8 @@ def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator
     except csv.Error as error:
         raise UserError(f"{path}: its header cannot be read ({error})") from None
     header[:1] = [name.removeprefix(codecs.BOM_UTF8.decode()) for name in header[:1]]
-    text_at, id_at = _positions(path, header, columns)
+    text_at, *more = positions_of(path, header, columns.wanted, ADVICE)
+    id_at = more[0] if more else None
     while True:
         try:
             fields = next(reader)
@@ -142,15 +141,6 @@ def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator
             yield None, None, f"{len(fields)} fields where the header has {len(header)}, in line {reader.line_num}"
             continue
         yield None if id_at is None else fields[id_at], fields[text_at], None
-
-
-def _positions(path: Path, header: list[str], columns: Columns) -> tuple[int, int | None]:
-    for name in filter(None, columns):
-        if header.count(name) != 1:
-            what = "no column" if name not in header else "more than one column"
-            there = ", ".join(map(repr, header[:50])) or "none"
-            raise UserError(f"{path} has {what} {name!r}; there are {there}: see --text-column and --id-column")
-    return header.index(columns.text), None if columns.id is None else header.index(columns.id)
 
 
 def _json_lines(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[tuple]:
@@ -176,15 +166,17 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Read]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            _positions(path, file.schema_arrow.names, columns)
+        # Parquet is read from its end, which a gzipped one has to be unpacked for.
+        whole = io.BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
+        with pyarrow.parquet.ParquetFile(whole) as file:
+            positions_of(path, file.schema_arrow.names, columns.wanted, ADVICE)
             size, rows, done = path.stat().st_size, max(1, file.metadata.num_rows), 0
-            for batch in file.iter_batches(PARQUET_ROWS, columns=[name for name in columns if name]):
+            for batch in file.iter_batches(PARQUET_ROWS, columns=columns.wanted):
                 done += len(batch)
                 texts = batch.column(columns.text).to_pylist()
                 ids = batch.column(columns.id).to_pylist() if columns.id else [None] * len(batch)
                 for text, id_ in zip(texts, ids, strict=True):
                     given = None if text is None else str(text)
                     yield size * done // rows, None if id_ is None else str(id_), given, None
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None

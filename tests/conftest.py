@@ -304,6 +304,20 @@ def postgresql() -> Any:
 
 
 @pytest.fixture(scope="session")
+def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of requirements-ci.txt, in an environment of their own."""
+    folder = tmp_path_factory.mktemp("validators") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(programs / "python")]
+    lock = ["--require-hashes", "-r", str(REPOSITORY / "requirements-ci.txt")]
+    done = subprocess.run([*uv, *lock], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"requirements-ci.txt cannot be installed here: {done.stderr[-200:]}")
+    return programs
+
+
+@pytest.fixture(scope="session")
 def builder() -> Path:
     """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
     script = TOOLS / "build_and_run.sh"

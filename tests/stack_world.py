@@ -15,19 +15,19 @@ import pytest
 import yaml
 from conftest import REPOSITORY, free_port, run, unpack, wait_until
 
-# Tools that are run, and by which nothing that ships is touched: they get an environment of their own.
-TOOLS = ("podman-compose==1.6.0", "check-jsonschema==0.39.0")
+# It is run, and nothing that ships is touched by it: it gets an environment of its own.
+PODMAN_COMPOSE = "podman-compose==1.6.0"
 PUBLISHED = ("mlflow", "agent", "web")
 STARTED = (*PUBLISHED, "postgres", "tfidf", "transformer")
 
 
-def install_tools(folder: Path) -> Path:
-    """Return the folder with the tools' programs; skip the test where they cannot be had."""
+def install_podman_compose(folder: Path) -> Path:
+    """Return the folder with the program; skip the test where it cannot be had."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--retries", "1"]
-    done = subprocess.run([*pip, "install", "-q", *TOOLS], capture_output=True, text=True)
+    done = subprocess.run([*pip, "install", "-q", PODMAN_COMPOSE], capture_output=True, text=True)
     if done.returncode:
-        pytest.skip(f"{', '.join(TOOLS)} cannot be installed here: {done.stderr[-200:]}")
+        pytest.skip(f"{PODMAN_COMPOSE} cannot be installed here: {done.stderr[-200:]}")
     return folder / "bin"
 
 

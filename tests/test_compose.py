@@ -14,7 +14,7 @@ import pytest
 import train_tfidf
 import yaml
 from conftest import REPOSITORY, wait_until, write_params
-from stack_world import STARTED, Stack, install_tools
+from stack_world import STARTED, Stack, install_podman_compose
 from transformer_world import SMALL, need_pytorch
 
 COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
@@ -128,23 +128,17 @@ def test_git_does_not_take_the_secrets():
     assert listed.returncode in (0, 128)  # 128: not a repository
 
 
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory) -> Path:
-    """podman-compose and a validator."""
-    return install_tools(tmp_path_factory.mktemp("tools") / "venv")
-
-
 @pytest.mark.slow
-def test_it_follows_the_compose_specification(tools):
-    command = [tools / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", REPOSITORY / "compose.yaml"]
+def test_it_follows_the_compose_specification(validators):
+    command = [validators / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", REPOSITORY / "compose.yaml"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.fixture(scope="module")
-def stack(builder, tools, tmp_path_factory):
+def stack(builder, tmp_path_factory):
     """The stack without monitoring, empty."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), tools)
+    stack = Stack(tmp_path_factory.mktemp("stack"), install_podman_compose(tmp_path_factory.mktemp("tools") / "venv"))
     yield stack
     stack.stop()
 

@@ -1,7 +1,6 @@
 """Every ticket of a file or folder is answered once, as the model answers it, whatever is broken, killed or begun."""
 
 import gzip
-import json
 import os
 import signal
 import shutil
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import predict_batch
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SCRIPTS, environment, free_port, invent, run_killed, wait_until, write_csv
@@ -84,23 +82,19 @@ def only_error(capsys) -> str:
 
 
 def write(folder: Path, kind: str, texts: list[str]) -> Path:
-    path = folder / f"tickets{kind}"
-    if kind.startswith((".csv", ".tsv")):
-        plain = write_csv(folder / "plain.csv", [[number, text] for number, text in enumerate(texts)], ("n", "text"))
-        content = plain.read_bytes()
-        plain.unlink()
-        if kind == ".tsv":
-            content = pd.DataFrame({"n": range(len(texts)), "text": texts}).to_csv(sep="\t", index=False).encode()
-        path.write_bytes(gzip.compress(content) if kind.endswith(".gz") else content)
-    elif kind == ".parquet":
-        pq.write_table(pa.table({"n": list(range(len(texts))), "text": texts}), path)
+    """Write texts, numbered in a column n, to a file of a kind."""
+    path, frame = folder / f"tickets{kind}", pd.DataFrame({"n": range(len(texts)), "text": texts})
+    if kind.startswith(".parquet"):
+        content = frame.to_parquet()
+    elif kind.startswith(".jsonl"):
+        content = frame.to_json(orient="records", lines=True, force_ascii=False).encode()
     else:
-        lines = [json.dumps({"n": number, "text": text}) for number, text in enumerate(texts)]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        content = frame.to_csv(sep="\t" if kind.startswith(".tsv") else ",", index=False).encode()
+    path.write_bytes(gzip.compress(content) if kind.endswith(".gz") else content)
     return path
 
 
-@pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet", ".parquet.gz"])
 def test_every_kind_of_file_is_answered_as_the_model_answers(batch, kind, capsys):
     """Line breaks, quotes and accents included; the id is kept, and rows are numbered."""
     path = write(batch.folder, kind, TEXTS)
@@ -242,7 +236,8 @@ def test_killed_before_any_of_its_writes_it_goes_on(batch):
 class Workers:
     """A real scheduler and real workers, as processes of their own."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, **variables: str) -> None:
+        self.variables = environment() | variables
         self.folder, self.address = folder, f"tcp://127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
         self.processes = [self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
@@ -255,7 +250,7 @@ class Workers:
     def _start(self, *arguments: str) -> subprocess.Popen:
         # Away from the repository: what they run comes from the client.
         command = [sys.executable, "-m", "dask", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:
         for process in self.processes:
@@ -282,3 +277,27 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
         workers.stop()
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
     batch.assert_answers(texts)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_partition_that_ends_workers_is_said_and_the_rest_is_kept(folders, tmp_path, monkeypatch):
+    """With no second try allowed, one killed worker is enough; what was answered stays, and it goes on from there."""
+    batch = Batch(folders["good"], tmp_path)
+    path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
+    workers = Workers(tmp_path, 2, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
+    arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "200"]
+    command = [sys.executable, str(SCRIPTS / "predict_batch.py"), *arguments]
+    try:
+        running = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
+        workers.processes[-1].send_signal(signal.SIGKILL)
+        said = running.communicate(timeout=300)[1]
+        assert running.returncode == 2
+        assert "has ended several workers" in [line for line in said.splitlines() if line.startswith("error: ")][0]
+        assert len(list(batch.output.glob("part-*"))) >= 5
+        assert batch.run(path, "--rows", "200") == 0
+    finally:
+        workers.stop()
+    assert batch.predictions()["row"].tolist() == list(range(1, 20_001))

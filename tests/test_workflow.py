@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from clone_world import Clone
-from conftest import REPOSITORY, environment
+from conftest import REPOSITORY, environment, free_port
 
 GITHUB = REPOSITORY / ".github"
 FILE = GITHUB / "workflows" / "ci-cd.yml"
@@ -199,10 +198,6 @@ ELSEWHERE = {
         "test_a_first_deployment_gets_a_first_model_and_answers",
     ),
     "deploy-staging: Take that stack down": "needs Docker",
-    "deploy-staging: Deploy to the host, and ask it": (
-        "test_deploy_staging.py",
-        "test_a_host_is_deployed_to_over_ssh",
-    ),
 }
 
 
@@ -299,6 +294,42 @@ def test_the_security_scan_passes_on_this_repository(runner):
     assert "::notice title=safety::not run" in done.stderr
     components = json.loads(runner.clone.text("sbom.cdx.json"))["components"]
     assert {"mlflow", "dvc", "scikit-learn"} <= {component["name"] for component in components}
+
+
+@pytest.mark.slow
+def test_a_host_is_reached_with_the_key_of_the_secrets_alone(runner):
+    """The step as it is, to a host that nobody answers for; test_deploy_staging.py deploys to one that does."""
+    address = f"staging@127.0.0.1:{free_port()}"
+    secrets = {"STAGING_HOST": address, "STAGING_SSH_KEY": "the key", "STAGING_KNOWN_HOSTS": "the host's key"}
+    digests = "".join(f"{service.upper()}_IMAGE=x@sha256:{'0' * 64}\n" for service in SERVICES)
+    (runner.clone.folder / "images.env").write_text(digests)
+    done = runner.step("deploy-staging: Deploy to the host, and ask it", **secrets)
+    assert done.returncode == 2 and done.stderr.startswith("error: ")
+    place = runner.summary.parent / "ssh"
+    assert (place / "key").read_text() == "the key\n" and (place / "key").stat().st_mode & 0o077 == 0
+    assert (place / "known_hosts").read_text() == "the host's key\n"
+    config = dict(line.split(maxsplit=1) for line in (place / "config").read_text().splitlines())
+    assert config == {
+        "IdentityFile": str(place / "key"),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(place / "known_hosts"),
+    }
+
+
+@pytest.mark.slow
+def test_pre_commit_runs_the_checks_of_ci(runner):
+    """Each hook by itself passes on what is committed here, and refuses what CI would refuse."""
+    command = ".venv/bin/pre-commit run --all-files"
+    done = runner.bash(f"python setup_mlops.py security --only workflow && {command}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("Passed") == 2
+    try:
+        lint_error(runner)
+        runner.clone.git("add", "-A")
+        refused = runner.bash(command)
+        assert refused.returncode == 1 and "F401" in refused.stdout
+    finally:
+        runner.clone.git("reset", "-q", "--hard")
 
 
 def lint_error(runner: Runner) -> str:
@@ -423,28 +454,15 @@ def test_both_locks_fit_into_one_environment():
     assert "pip-audit" in theirs and all(theirs[name] <= ours[name] for name in set(ours) & set(theirs))
 
 
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory) -> Path:
-    """The programs of requirements-ci.txt, beside those of the tests."""
-    folder = tmp_path_factory.mktemp("tools") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
-    locks = [text for name in ("mlops", "ci") for text in ("-r", str(REPOSITORY / f"requirements-{name}.txt"))]
-    done = subprocess.run([*uv, "--require-hashes", *locks], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"requirements-ci.txt cannot be installed here: {done.stderr[-200:]}")
-    return folder / "bin"
-
-
 @pytest.mark.slow
-def test_validators_are_quiet(tools):
+def test_validators_are_quiet(validators):
     """zizmor at its most pedantic, and the schemas of the workflow and of Dependabot's settings."""
-    schema = [tools / "check-jsonschema", "--builtin-schema"]
+    schema = [validators / "check-jsonschema", "--builtin-schema"]
     for command in (
-        [tools / "zizmor", "--offline", "--persona=pedantic", "--no-progress", GITHUB],
+        [validators / "zizmor", "--offline", "--persona=pedantic", "--no-progress", GITHUB],
         [*schema, "vendor.github-workflows", FILE],
         [*schema, "vendor.dependabot", GITHUB / "dependabot.yml"],
-        [tools / "pre-commit", "validate-config", REPOSITORY / ".pre-commit-config.yaml"],
+        [validators / "pre-commit", "validate-config", REPOSITORY / ".pre-commit-config.yaml"],
     ):
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
