@@ -1,6 +1,7 @@
 """Judge predictions: metrics with intervals, calibration, and the threshold from which no human has to look."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -34,6 +35,17 @@ class Predictions:
     def correct(self) -> np.ndarray:
         """Whether each prediction is right, shape (n,), bool."""
         return self.predicted == self.true
+
+
+def judge(
+    predictions: Predictions, groups: np.ndarray, fitted_on: np.ndarray, threshold: float | None, params: Any
+) -> dict:
+    """Return a part's figures as evaluate does, by the parameters of a training.
+
+    groups and fitted_on are the near-duplicate groups of the part and of what the model was fitted on.
+    """
+    seen = np.isin(groups, fitted_on)
+    return evaluate(predictions, seen, params.target_accuracy, threshold, params.bootstrap_samples, params.random_state)
 
 
 def evaluate(

@@ -9,6 +9,7 @@ from typing import Any
 
 from promotion import Desk
 from registry import ARCHIVED, PRODUCTION, STAGING, State, Version
+from tables import print_table
 
 COLOURS = {PRODUCTION: "green", STAGING: "yellow", ARCHIVED: "dim"}
 
@@ -234,19 +235,3 @@ def print_json(value: Any) -> int:
     """Print value for programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
     return 0
-
-
-def print_table(columns: tuple[str, ...], rows: Any, styles: Any = None) -> None:
-    """Print a table on stdout: in colour on a terminal unless NO_COLOR is set."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for number, row in enumerate(rows):
-        table.add_row(*(Text(cell) for cell in row), style=styles[number] if styles else None)
-    # As wide as it is: a table cut to the terminal's width would hide figures.
-    console = Console(highlight=False, width=10_000)
-    with console.capture() as captured:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))

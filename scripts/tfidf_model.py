@@ -25,6 +25,20 @@ SVM = LinearSVC | SVC
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """The model that was fitted on train alone, as its parts, and what it said of validation.
+
+    held_out is validation as features, shape (n, n_features).
+    """
+
+    features: "Features"
+    svm: SVM
+    held_out: sparse.csr_matrix
+    validation: Predictions
+    converged: bool
+
+
+@dataclass(frozen=True)
 class Trained:
     """The final pipeline, what the model said of validation, whether the solver finished, and its cost."""
 
@@ -40,25 +54,30 @@ def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters)
     The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
     """
     started = time.process_time()
-    texts = np.concatenate([train_part.texts, validation_part.texts])
-    labels = np.concatenate([train_part.labels, validation_part.labels])
-    ours, held_out = np.split(np.arange(len(texts)), [len(train_part)])
-    features = Features(texts, labels, params)
-    matrix = features.fit(ours)
-    svm, converged = fit_svm(matrix[ours], labels[ours], params)
-    margins_of = matrix[held_out]
-    validation = Predictions(
-        list(svm.classes_), labels[held_out], cross_calibrate(svm, margins_of, labels[held_out], params)
-    )
-    calibrated = calibrate(svm, margins_of, labels[held_out], params.calibration)
+    fitted = fit(train_part, validation_part, params)
+    calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
+    converged = fitted.converged
     if params.refit:
-        everything = np.arange(len(texts))
-        svm, refit_converged = fit_svm(features.fit(everything), labels, params)
+        labels = np.concatenate([train_part.labels, validation_part.labels])
+        svm, refit_converged = fit_svm(fitted.features.fit(np.arange(len(labels))), labels, params)
         calibrated.calibrated_classifiers_[0].estimator = svm
         calibrated.estimator = svm
         converged = converged and refit_converged
-    pipeline = Pipeline([("tfidf", features.vectorizer), ("svm", calibrated)])
-    return Trained(pipeline, validation, converged, time.process_time() - started)
+    pipeline = Pipeline([("tfidf", fitted.features.vectorizer), ("svm", calibrated)])
+    return Trained(pipeline, fitted.validation, converged, time.process_time() - started)
+
+
+def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Fitted:
+    """Fit on train alone and judge validation: all that choosing parameters needs."""
+    texts = np.concatenate([train_part.texts, validation_part.texts])
+    labels = np.concatenate([train_part.labels, validation_part.labels])
+    ours, others = np.split(np.arange(len(texts)), [len(train_part)])
+    features = Features(texts, labels, params)
+    matrix = features.fit(ours)
+    svm, converged = fit_svm(matrix[ours], labels[ours], params)
+    held_out = matrix[others]
+    probabilities = cross_calibrate(svm, held_out, labels[others], params)
+    return Fitted(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
 
 
 class Features:

@@ -28,9 +28,13 @@ def tracking_uri() -> str:
 
 def connect(kind: str) -> str:
     """Point MLflow at the tracking store and return the id of the kind's experiment, or raise a UserError."""
+    return open_experiment(experiment_name(kind))
+
+
+def open_experiment(name: str) -> str:
+    """Point MLflow at the tracking store and return the id of an experiment, which is made when it is not there."""
     client = make_client()
     with unreachable_is_said():
-        name = experiment_name(kind)
         experiment = client.get_experiment_by_name(name)
         if experiment:
             return experiment.experiment_id

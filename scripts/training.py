@@ -12,7 +12,7 @@ import numpy as np
 
 import tracking
 from cli import UserError
-from evaluation import Predictions, choose_threshold, evaluate
+from evaluation import Predictions, choose_threshold, judge
 from files import dvc_md5, json_bytes, sha256, write_files
 from model_folder import METADATA_FILE, VALIDATION_FILE, git_state, library_versions, probabilities_bytes
 from model_kinds import KINDS
@@ -81,10 +81,11 @@ def write(
     threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(parts["test"].texts))
-    trained_on = [parts["train"].groups] + [parts["validation"].groups] * trained.refit
+    groups = {name: part.groups for name, part in parts.items()}
+    fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
-        "validation": judge(trained.validation, parts["validation"], [parts["train"].groups], threshold, params),
-        "test": judge(test, parts["test"], trained_on, threshold, params),
+        "validation": judge(trained.validation, groups["validation"], groups["train"], threshold, params),
+        "test": judge(test, groups["test"], fitted_on, threshold, params),
         **trained.metrics,
     }
     metadata = describe(kind, trained, parts, params, started) | {
@@ -99,14 +100,6 @@ def write(
     files[folders["metrics"]] = json_bytes(metrics)
     write_files(files | {folders["model"] / METADATA_FILE: json_bytes(metadata)})
     return metadata, metrics
-
-
-def judge(
-    predictions: Predictions, part: Part, trained_on: list[np.ndarray], threshold: float | None, params: Any
-) -> dict[str, Any]:
-    """Return a part's figures; trained_on holds the near-duplicate groups that the judged model was fitted on."""
-    seen = np.isin(part.groups, np.concatenate(trained_on))
-    return evaluate(predictions, seen, params.target_accuracy, threshold, params.bootstrap_samples, params.random_state)
 
 
 def describe(kind: str, trained: Trained, parts: dict[str, Part], params: Any, started: float) -> dict[str, Any]:

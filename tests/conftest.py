@@ -151,9 +151,10 @@ def environment() -> dict[str, str]:
     return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run Python in a folder and insist on success."""
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True)
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run Python in a folder, with more variables, and insist on success."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
