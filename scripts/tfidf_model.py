@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
 
 from cli import UserError
 from evaluation import Predictions
@@ -153,6 +154,8 @@ def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, param
     )
 
 
+# The many small products are done sooner by one thread than by threads that wait for each other.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: str) -> CalibratedClassifierCV:
     """Turn margins into probabilities, learned from tickets that the SVM was not fitted on.
 
