@@ -8,16 +8,18 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from distributed import WorkerPlugin, get_worker
-from scipy import sparse
 
-from fast_features import FastTransformer
 from model_folder import METADATA_FILE, VALIDATION_FILE, check_files, read_metadata, read_model
-from scorer_file import vectorizers
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# So many texts are scored at once: the arrays of more are so large that malloc gives them back after each use.
+AT_ONCE = 5000
 # What a worker needs of scripts/: this, and what it imports.
 MODULES = (
     *("cli", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
@@ -57,6 +59,10 @@ class Scorer:
 
     def __init__(self, model: ModelFiles) -> None:
         """Load it through the safe path; a UserError when a file is not what its metadata vouches for."""
+        # Here, since scikit-learn takes seconds to import and whoever hands out the work has no need of it.
+        from fast_features import FastTransformer
+        from scorer_file import vectorizers
+
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name, content in model.files:
@@ -69,12 +75,15 @@ class Scorer:
 
     def score(self, texts: Sequence[str]) -> Scored:
         """Return the most probable label of each text and its probability."""
-        if not texts:
-            return Scored(np.empty(0, dtype=np.int16), np.empty(0))
-        probabilities = self._probabilities(texts)
-        return Scored(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1))
+        scored = [Scored(np.empty(0, dtype=np.int16), np.empty(0))]
+        for start in range(0, len(texts), AT_ONCE):
+            probabilities = self._probabilities(texts[start : start + AT_ONCE])
+            scored.append(Scored(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1)))
+        return Scored(*map(np.concatenate, zip(*scored)))
 
     def _probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        from scipy import sparse
+
         if self._svm is None:
             return self._model.predict_proba(texts)
         blocks = [transformer.transform(texts) for transformer in self._transformers]
@@ -106,6 +115,9 @@ class ModelPlugin(WorkerPlugin):
         return self._scorer.score(texts)
 
 
-def score(texts: Sequence[str]) -> Scored:
-    """Answer a partition; this is the task that a worker runs."""
-    return get_worker().plugins[ModelPlugin.name].score(texts)
+def score(texts: "pa.Array") -> Scored:
+    """Answer a partition; this is the task that a worker runs.
+
+    An Arrow array passes through the scheduler as it is, where a list of texts is taken apart and made anew.
+    """
+    return get_worker().plugins[ModelPlugin.name].score(texts.to_pylist())

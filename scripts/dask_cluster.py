@@ -14,6 +14,9 @@ from cli import UserError
 VARIABLE = "DASK_SCHEDULER_ADDRESS"
 SCRIPTS = Path(__file__).resolve().parent
 SECONDS = 30
+# Dask has its workers give memory back as soon as 64 KiB are free, and numpy's arrays come and go: a fifth of the time.
+TRIM = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
+TRIM_BYTES = 2**25
 
 
 @contextmanager
@@ -42,13 +45,15 @@ def threads_of(client: Any) -> int:
 
 @contextmanager
 def _local(workers: int | None) -> Iterator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     count = workers or os.cpu_count() or 1
     # Nothing listens beyond this machine, and no dashboard at all.
     options = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1, "silence_logs": "CRITICAL"}
-    with LocalCluster(n_workers=count, **options) as cluster, Client(cluster) as client:
-        yield client
+    with dask.config.set({TRIM: TRIM_BYTES}), LocalCluster(n_workers=count, **options) as cluster:
+        with Client(cluster) as client:
+            yield client
 
 
 @contextmanager

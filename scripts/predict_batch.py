@@ -67,6 +67,7 @@ def identity(stream: "Stream", args: argparse.Namespace, metadata: dict[str, Any
 
 def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> list[int]:
     """Have every partition classified that is not there yet; return how many rows each partition has."""
+    import pyarrow as pa
     from dask_cluster import threads_of
     from tqdm import tqdm
 
@@ -78,7 +79,7 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
         for number, part in enumerate(partitions(stream, rows)):
             sizes.append(len(part))
             if not output.has(number):
-                texts = [row.text for row in part if row.trouble is None]
+                texts = pa.array([row.text for row in part if row.trouble is None], pa.large_string())
                 # Not by the name of their content: a partition that comes twice is answered twice.
                 waiting[client.submit(score, texts, pure=False)] = number, part
             bar.update(stream.done - bar.n)
