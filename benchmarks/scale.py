@@ -1,25 +1,26 @@
-"""Show what classifying many tickets costs: CPU time, memory, and what a second worker gains.
+"""Show how cost grows with the number of tickets: classifying them and, with --label-column, preparing and training.
 
     python benchmarks/scale.py FILE --text-column C
-    python benchmarks/scale.py tickets.csv.gz --text-column body --tickets 100000 1000000
+    python benchmarks/scale.py tickets.csv.gz --text-column body --tickets 100000 1000000 5000000
+    python benchmarks/scale.py tickets.csv.gz --text-column body --label-column topic --tickets --times 1 10 50
 
-FILE's tickets are drawn again and again, a tenth of the words of each left out, until there are enough. Each run is a
-process of its own, start included: scripts/predict_batch.py with one worker and with two, and, for the smallest size, a
-plain loop of pandas.read_csv and the pipeline's predict_proba. Memory is that of the largest process. Needs Linux or
-macOS, for wait4.
+Each run is a process of its own, start included, and memory is that of the largest. Classifying: FILE's tickets are
+drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker and with two;
+for the smallest number also with all of it on one core, and beside a plain loop of pandas.read_csv and the pipeline's
+predict_proba. Preparing and training: the tickets and copies of them, in which a third of the words are those of
+another ticket of the same category. Needs Linux or macOS.
 """
 
 import argparse
-import csv
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from process_cost import ROOT, Cost, measure
+
 PLAIN = """
 import sys
 import pandas as pd
@@ -34,87 +35,108 @@ for number, part in enumerate(pd.read_csv(sys.argv[1], chunksize=10_000)):
     answers = pd.DataFrame({"category": best, "confidence": probabilities.max(axis=1)})
     answers.to_parquet(Path(sys.argv[3]) / f"{number}.parquet")
 """
-
-
-class Cost(NamedTuple):
-    """Of a process and its children: on the clock and of CPU time, s; the largest one's memory, MB."""
-
-    seconds: float
-    cpu: float
-    memory: float
+COLUMNS = ("run", "tickets", "s", "CPU s", "tickets a CPU second", "MB")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print the table; return the exit code."""
+    """Measure and print the tables; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="tickets as .csv or .csv.gz")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
+    parser.add_argument("--label-column", help="prepare and train too")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
-    parser.add_argument("--tickets", type=int, nargs="+", default=[100_000, 1_000_000], help="default: %(default)s")
+    parser.add_argument("--tickets", type=int, nargs="*", default=[100_000, 1_000_000], help="default: %(default)s")
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 10], help="default: %(default)s")
+    parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        print("\n".join(table(args, Path(folder))))
+    if args.tickets:
+        print(header("times as fast as one worker"), flush=True)
+        classify(args)
+    if args.label_column:
+        print(header("s a ticket, against the first"), flush=True)
+        prepare_and_train(args)
     return 0
 
 
-def table(args: argparse.Namespace, folder: Path) -> list[str]:
-    """Return the lines of the table."""
+def header(last: str) -> str:
+    """Return the first two lines of a table."""
+    names = (*COLUMNS, last)
+    return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
+
+
+def row(name: str, count: int, cost: Cost, ratio: float) -> None:
+    """Print a line of a table, as soon as it is measured."""
+    figures = [f"{count:,}", f"{cost.seconds:.1f}", f"{cost.cpu:.1f}", f"{count / cost.cpu:,.0f}", f"{cost.memory:.0f}"]
+    print(f"| {name} | {' | '.join(figures)} | {ratio:.2f} |", flush=True)
+
+
+def read(args: argparse.Namespace) -> Any:
+    """Return FILE as a data frame of texts."""
     import pandas as pd
 
-    texts = pd.read_csv(args.file, dtype=str, keep_default_na=False)[args.text_column].tolist()
-    lines = ["| run | tickets | s | CPU s | tickets a CPU second | MB | times as fast as one worker |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    return pd.read_csv(args.file, dtype=str, keep_default_na=False)
+
+
+def classify(args: argparse.Namespace) -> None:
+    """Measure classifying, one number of tickets after the other."""
+    from more_tickets import draw
+
+    texts = read(args)[args.text_column].tolist()
     for place, count in enumerate(sorted(args.tickets)):
-        tickets = write_tickets(folder / f"{count}.csv", texts, count)
-        commands = {f"predict_batch.py, {each} at work": ours(tickets, args.model, each) for each in (1, 2)}
-        if not place:
-            (folder / "plain").mkdir()
-            commands["plain loop"] = ["-c", PLAIN, str(tickets), str(args.model), str(folder / "plain")]
-        costs = {name: measure(f"{count:,}: {name}", command) for name, command in commands.items()}
-        base = next(iter(costs.values()))
-        for name, cost in costs.items():
-            figures = [f"{count:,}", f"{cost.seconds:.1f}", f"{cost.cpu:.1f}", f"{count / cost.cpu:,.0f}"]
-            figures += [f"{cost.memory:.0f}", f"{base.seconds / cost.seconds:.2f}"]
-            lines.append(f"| {name} | {' | '.join(figures)} |")
-    return lines
-
-
-def write_tickets(path: Path, texts: list[str], count: int) -> Path:
-    """Write so many tickets, drawn with replacement and perturbed, and return the path."""
-    import numpy as np
-
-    generator = np.random.default_rng(1)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text"])
-        for number in generator.integers(len(texts), size=count):
-            words = texts[number].split()
-            kept = generator.random(len(words)) > 0.1
-            writer.writerow([" ".join(word for word, stays in zip(words, kept, strict=True) if stays) or texts[number]])
-    return path
+        with tempfile.TemporaryDirectory() as folder:
+            tickets = draw(Path(folder) / "tickets.csv", texts, count)
+            runs = {f"predict_batch.py, {each} at work": (ours(tickets, args.model, each), None) for each in (1, 2)}
+            if not place:
+                if hasattr(os, "sched_setaffinity"):
+                    one = {min(os.sched_getaffinity(0))}
+                    runs["predict_batch.py, 1 at work, all on one core"] = ours(tickets, args.model, 1), one
+                runs["plain loop"] = ["-c", PLAIN, str(tickets), str(args.model), folder], None
+            base = None
+            for name, (command, cores) in runs.items():
+                cost = measure(f"{count:,}: {name}", command, cores)
+                base = base or cost
+                row(name, count, cost, base.seconds / cost.seconds)
+                shutil.rmtree(Path(folder) / "predictions", ignore_errors=True)
 
 
 def ours(tickets: Path, model: Path, workers: int) -> list[str]:
-    """Return the arguments of a run of our script."""
-    output = tickets.with_name(f"{tickets.stem}-{workers}")
+    """Return the arguments of a run of predict_batch.py."""
+    output = tickets.with_name("predictions")
     return ["scripts/predict_batch.py", str(tickets), str(output), "--model", str(model), "--workers", str(workers)]
 
 
-def measure(name: str, arguments: list[str]) -> Cost:
-    """Run Python with these arguments and return what it cost."""
-    print(name, file=sys.stderr, flush=True)
-    alone = {name: value for name, value in os.environ.items() if name != "DASK_SCHEDULER_ADDRESS"}
-    started = time.perf_counter()
-    # One thread for each process, ours and the plain one: what is compared is work, not how many cores it finds.
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=alone | {"OPENBLAS_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{name} failed ({status})")
-    # Linux counts in KiB, macOS in bytes.
-    memory = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return Cost(time.perf_counter() - started, used.ru_utime + used.ru_stime, memory)
+def prepare_and_train(args: argparse.Namespace) -> None:
+    """Measure the pipeline's two stages, one multiple of the tickets after the other."""
+    from more_tickets import multiply
+
+    frame = read(args)
+    texts, labels = frame[args.text_column].tolist(), frame[args.label_column].tolist()
+    first: dict[str, float] = {}
+    for times in sorted(args.times):
+        with tempfile.TemporaryDirectory() as folder:
+            multiply(Path(folder) / "tickets.csv", texts, labels, times)
+            count = len(texts) * times
+            for name, command in stages(Path(folder), args.only_prepare).items():
+                uri = f"sqlite:///{Path(folder).as_posix()}/mlflow.db"
+                cost = measure(f"{count:,}: {name}", command, MLFLOW_TRACKING_URI=uri)
+                each = cost.seconds / count
+                row(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
+
+
+def stages(folder: Path, only_prepare: bool) -> dict[str, list[str]]:
+    """Return the arguments of the pipeline's stages, in a folder with tickets.csv."""
+    import yaml
+
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    mine = {"input": str(folder / "tickets.csv"), "text_column": "text", "label_column": "category"}
+    params["prepare"] |= mine | {"test_input": None, "feedback_input": None}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    common = ["--params", str(folder / "params.yaml")]
+    data = str(folder / "data")
+    prepare = ["scripts/prepare_data.py", *common, "--output", data, "--metrics", str(folder / "p.json")]
+    places = ["--model", str(folder / "model"), "--metrics", str(folder / "m.json"), "--plots", str(folder / "plots")]
+    train = ["scripts/train_tfidf.py", *common, "--data", data, *places]
+    return {"prepare_data.py": prepare} if only_prepare else {"prepare_data.py": prepare, "train_tfidf.py": train}
 
 
 if __name__ == "__main__":

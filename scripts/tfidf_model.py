@@ -178,7 +178,10 @@ def cross_calibrate(
     Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability.
     """
     probabilities = np.empty((len(labels), len(svm.classes_)))
-    folds = StratifiedKFold(min(CALIBRATION_FOLDS, len(labels)), shuffle=True, random_state=params.random_state)
+    most = int(np.unique(labels, return_counts=True)[1].max(initial=0))
+    if most < 2:
+        raise UserError("validation has no two tickets of a class, too few to calibrate with: give more tickets")
+    folds = StratifiedKFold(min(CALIBRATION_FOLDS, most), shuffle=True, random_state=params.random_state)
     with warnings.catch_warnings():
         # A class with fewer validation tickets than folds is missing from some of them, which is all right here.
         warnings.filterwarnings("ignore", message="The least populated class")

@@ -392,14 +392,17 @@ def test_the_batching_benchmark_prints_its_table(transformer):
 
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
-    """With few tickets: one worker, two, and the plain loop."""
-    tickets = write_csv(tmp_path / "tickets.csv", invent(50))
-    more = ["--model", str(folders["good"]), "--tickets", "500"]
-    command = [sys.executable, "benchmarks/scale.py", str(tickets), *more]
-    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["predict_batch.py, 1 at work", "predict_batch.py, 2 at work", "plain loop"]
-    assert all(row[1] == "500" and float(row[3]) > 0 and float(row[5]) > 50 for row in rows) and rows[0][6] == "1.00"
+    """With few tickets: one worker, two, one core, and the plain loop; then the pipeline's stages."""
+    tickets = write_csv(tmp_path / "tickets.csv", invent(60))
+    more = ["--model", str(folders["good"]), "--tickets", "500", "--label-column", "category", "--times", "1", "2"]
+    printed = run(REPOSITORY, "benchmarks/scale.py", str(tickets), *more).stdout
+    table = [line.strip("| ").split(" | ") for line in printed.splitlines()]
+    rows = {cells[0]: cells[1:] for cells in table if cells[-1].replace(".", "").isdigit()}
+    one, *others = [name for name in rows if name.startswith("predict_batch.py")]
+    assert len(others) == 2 and rows[one][0] == "500" and rows[one][5] == "1.00"
+    stages = [f"{script}, {times} times" for times in (1, 2) for script in ("prepare_data.py", "train_tfidf.py")]
+    assert list(rows) == [one, *others, "plain loop", *stages] and rows[stages[-1]][0] == "120"
+    assert all(float(cost[2]) > 0 and float(cost[4]) > 50 for cost in rows.values())
 
 
 def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
