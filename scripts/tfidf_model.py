@@ -175,18 +175,21 @@ def cross_calibrate(
 ) -> np.ndarray:
     """Return calibrated probabilities, shape (n, n_classes), each calibrated on the other folds.
 
-    Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability.
+    Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability; but
+    for a ticket that is the only one of its class, without which there is nothing to calibrate the class with.
     """
     probabilities = np.empty((len(labels), len(svm.classes_)))
-    most = int(np.unique(labels, return_counts=True)[1].max(initial=0))
-    if most < 2:
+    _, class_of, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if sizes.max() < 2:
         raise UserError("validation has no two tickets of a class, too few to calibrate with: give more tickets")
-    folds = StratifiedKFold(min(CALIBRATION_FOLDS, most), shuffle=True, random_state=params.random_state)
+    only_one = np.flatnonzero(sizes[class_of] == 1)
+    folds = StratifiedKFold(min(CALIBRATION_FOLDS, sizes.max()), shuffle=True, random_state=params.random_state)
     with warnings.catch_warnings():
         # A class with fewer validation tickets than folds is missing from some of them, which is all right here.
         warnings.filterwarnings("ignore", message="The least populated class")
         splits = list(folds.split(matrix, labels))
     for others, fold in splits:
+        others = np.union1d(others, only_one)
         calibrated = calibrate(svm, matrix[others], labels[others], params.calibration)
         probabilities[fold] = calibrated.predict_proba(matrix[fold])
     return probabilities

@@ -14,7 +14,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from conftest import TrackingServer, environment, free_port, run_killed, shipped_params, wait_until
+from conftest import TrackingServer, environment, free_port, invent, run_killed, shipped_params, wait_until
 
 import log_run
 import prepare_data
@@ -107,6 +107,19 @@ def test_metrics_hold_every_figure_of_both_parts(project):
         assert figures["accuracy_without_near_duplicates"] == figures["accuracy"]
         assert figures["majority_accuracy"] < figures["accuracy"]
         assert list(figures["auto_route"]) == ["target_accuracy", "threshold", "coverage", "accuracy"]
+
+
+@pytest.mark.parametrize("sizes", [(100, 100, 10), (10, 10, 10), (10, 10)])
+def test_classes_as_small_as_prepare_keeps_them_are_trained(project, prepare, sizes):
+    """Also where validation has a single ticket of a class, or no class with as many as there are folds."""
+    rows = [row for number, size in enumerate(sizes) for row in invent(size, number, "ABC"[number])]
+    assert prepare.run(prepare.write(rows)) == 0
+    places = {"--model": "model", "--metrics": "metrics.json", "--plots": "plots"}
+    outputs = [each for name, place in places.items() for each in (name, str(prepare.folder / place))]
+    assert train_tfidf.main(["--params", str(prepare.params), "--data", str(prepare.output), *outputs]) == 0
+    trained = load_model(prepare.folder / "model")
+    assert list(trained.classes_) == list("ABC"[: len(sizes)])
+    assert np.isfinite(trained.predict_proba([rows[0][0]])).all()
 
 
 def test_the_stored_model_takes_raw_text_and_gives_the_reported_accuracy(project):

@@ -1,0 +1,37 @@
+"""What a process costs, for the benchmarks; needs Linux or macOS, for wait4."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Cost(NamedTuple):
+    """Of a process and its children: on the clock and of CPU time, s; the largest one's memory, MB."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def measure(name: str, arguments: list[str], cores: set[int] | None = None, **variables: str) -> Cost:
+    """Run Python with these arguments and variables, on these cores alone if given, and return what it cost."""
+    print(name, file=sys.stderr, flush=True)
+    alone = {name: value for name, value in os.environ.items() if name != "DASK_SCHEDULER_ADDRESS"}
+    # One thread for each process, ours and others': what is compared is work, not how many cores it finds.
+    environment = alone | {"OPENBLAS_NUM_THREADS": "1"} | variables
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, preexec_fn=pin
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{name} failed ({status})")
+    # Linux counts in KiB, macOS in bytes.
+    memory = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return Cost(time.perf_counter() - started, used.ru_utime + used.ru_stime, memory)
