@@ -205,3 +205,13 @@ def test_what_does_not_arrive_is_an_error_that_says_why(clone, s3, monkeypatch, 
         errors = [words for words in told.splitlines() if words.startswith("ERROR: ")]
         assert said in errors[0] and "Traceback" not in told, told
     nothing_is_left_to_do(clone)
+
+
+def test_what_nobody_has_pushed_is_missed_elsewhere(clone, tmp_path):
+    """DVC says so, instead of leaving an old model or none without a word."""
+    clone.command(FOLDER)
+    clone.commit("trained, and not pushed")
+    other = clone.cloned(tmp_path / "elsewhere")
+    other.command(FOLDER)
+    told = other.failed("dvc pull")
+    assert "do not exist neither locally nor on remote" in told and "ERROR: failed to pull data" in told
