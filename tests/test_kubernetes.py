@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, wait_until
+from image_world import build
 from kubernetes_world import (
     DOCUMENTED,
     FOLDER,
@@ -32,6 +33,7 @@ from kubernetes_world import (
     recipe,
     secrets,
 )
+from pod_world import played
 
 # The oldest and the newest Kubernetes that the manifests are held against.
 VERSIONS = ("1.28", "1.37")
@@ -224,7 +226,7 @@ SPOILED = [
         "web: its liveness is asked at a port that it has not",
     ),
     (
-        lambda all: container(of(all, "Deployment")["web"])["ports"][0].update(containerPort=80),
+        lambda these: container(of(these, "Deployment")["web"])["ports"][0].update(containerPort=80),
         "web: its port is not the image's",
     ),
     (without("agent", "lifecycle"), "agent: it ends while requests still come"),
@@ -244,24 +246,24 @@ SPOILED = [
         with_variable("web", name="API_KEYS", valueFrom=from_secret("callcenterai", "KEY")),
         "web: nobody is told where API_KEYS comes from",
     ),
-    (lambda all: container(of(all, "Deployment")["agent"])["env"].pop(0), "agent: no TFIDF_URL"),
+    (lambda these: container(of(these, "Deployment")["agent"])["env"].pop(0), "agent: no TFIDF_URL"),
     (in_spec("Deployment", "web", replicas=2), "web: there may be two of it"),
     (in_spec("Deployment", "web", strategy={"type": "RollingUpdate"}), "web: there may be two of it"),
     (
-        lambda all: of(all, "HorizontalPodAutoscaler")["agent"]["spec"]["scaleTargetRef"].update(name="web"),
+        lambda these: of(these, "HorizontalPodAutoscaler")["agent"]["spec"]["scaleTargetRef"].update(name="web"),
         "web: there may be two of it",
     ),
     (in_spec("Deployment", "agent", replicas=2), "agent: its number is not the autoscaler's"),
     (removed("HorizontalPodAutoscaler", "tfidf"), "tfidf: its number is not the autoscaler's"),
     (
-        lambda all: of(all, "HorizontalPodAutoscaler")["agent"]["spec"]["scaleTargetRef"].update(name="agents"),
+        lambda these: of(these, "HorizontalPodAutoscaler")["agent"]["spec"]["scaleTargetRef"].update(name="agents"),
         "agents: scaled, and not there",
     ),
     (in_spec("Deployment", "agent", strategy={"type": "Recreate"}), "agent: an update takes pods away first"),
     (in_pod("agent", topologySpreadConstraints=[]), "agent: its pods may all be on one node"),
     (in_spec("Deployment", "agent", selector=NOBODY), "agent: it does not know its own pods"),
     (
-        lambda all: of(all, "Deployment")["agent"]["spec"]["template"]["metadata"].update(labels={}),
+        lambda these: of(these, "Deployment")["agent"]["spec"]["template"]["metadata"].update(labels={}),
         "agent: its pods do not say what they are",
     ),
     (removed("PodDisruptionBudget", "web"), "web: no budget"),
@@ -288,9 +290,9 @@ SPOILED = [
     ),
     (in_rule("tfidf", "egress", ports=[{"port": 443}]), "tfidf: reaches anything"),
     (in_spec("Ingress", "web", tls=[]), "web: not over TLS"),
-    (lambda all: of(all, "Service")["web"]["spec"]["ports"][0].update(name="pages"), "web: leads elsewhere"),
+    (lambda these: of(these, "Service")["web"]["spec"]["ports"][0].update(name="pages"), "web: leads elsewhere"),
     (
-        lambda all: of(all, "Namespace")["callcenterai-staging"]["metadata"].update(labels={}),
+        lambda these: of(these, "Namespace")["callcenterai-staging"]["metadata"].update(labels={}),
         "the namespace takes pods that are not restricted",
     ),
 ]
@@ -321,10 +323,38 @@ def test_the_secret_is_documented_in_one_place_and_ships_empty():
     assert ignored.returncode in (0, 128)  # 128: not a repository
 
 
+def created(*command: str) -> Manifest:
+    """Return what `kubectl create` would send."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl here")
+    dry = ["kubectl", "create", *command, "--dry-run=client", "--output=yaml"]
+    return yaml.safe_load(subprocess.run(dry, capture_output=True, text=True, check=True).stdout)
+
+
+def test_what_is_made_by_hand_is_what_the_pods_ask_for(tmp_path):
+    """By the guide's commands: the Secret of the example's file, and the policy where the agent looks for it."""
+    filled_in = DOCUMENTED.read_text(encoding="utf-8").replace("=\n", "=x\n")
+    (tmp_path / ".env").write_text(filled_in, encoding="utf-8")
+    secret = created("secret", "generic", "callcenterai", f"--from-env-file={tmp_path / '.env'}")
+    assert secret["data"].keys() == documented()
+    (tmp_path / "policy.json").write_text("{}", encoding="utf-8")
+    policy = created("configmap", "agent-policy", f"--from-file={tmp_path / 'policy.json'}")
+    agent = of(assembled(), "Deployment")["agent"]
+    (volume,) = [each for each in pod(agent)["volumes"] if each.get("configMap", {}).get("name") == "agent-policy"]
+    (place,) = [each["mountPath"] for each in container(agent)["volumeMounts"] if each["name"] == volume["name"]]
+    assert [f"POLICY_FILE={place}/{name}" in recipe("agent") for name in policy["data"]] == [True]
+
+
 FILLED_IN = {
     "DATABASE_URL": "postgresql://agent:x@postgres.example:5432/agent",
     "MLFLOW_TRACKING_URI": "http://mlflow.example:5000",
 }
+
+
+def filled_in(name: str) -> dict[str, str]:
+    """Return the variables that come from the Secret, when somebody has filled it in."""
+    places = secrets(of(assembled(), "Deployment")[name]).items()
+    return {variable: FILLED_IN.get(place["key"], "x" * 48) for variable, place in places}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -333,11 +363,27 @@ def test_a_service_starts_with_what_it_is_given(name, monkeypatch):
     for variable in SETTINGS[name].model_fields:
         monkeypatch.delenv(variable.upper(), raising=False)
     deployment = of(assembled(), "Deployment")[name]
-    image = dict(re.findall(r"\b([A-Z]+)=(\S+)", re.search(r"^ENV HOST.*|^ +HOST.*", recipe(name), re.MULTILINE)[0]))
-    secret = {variable: FILLED_IN.get(place["key"], "x" * 48) for variable, place in secrets(deployment).items()}
-    for variable, value in (image | literals(deployment) | secret).items():
+    image = dict(re.findall(r"\b(HOST|PORT)=(\S+)", recipe(name)))
+    for variable, value in (image | literals(deployment) | filled_in(name)).items():
         monkeypatch.setenv(variable, value)
     settings = SETTINGS[name]()
     importlib.import_module(f"services.{name}.app").make_app(settings)
     assert not settings.on_loopback and settings.port == container(deployment)["ports"][0]["containerPort"]
     assert settings.web_password if name == "web" else settings.needs_key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_pod_is_alive_as_it_is_written(builder, name, tmp_path):
+    """By podman, in place of a cluster: unprivileged, read-only, and not ready without what it needs."""
+    deployment = of(assembled(), "Deployment")[name]
+    with played(deployment, build(builder, name), filled_in(name), tmp_path) as running:
+        wait_until(lambda: running.statuses()["/health"] == 200, 60)
+        assert running.statuses() == {"/health": 200, "/ready": 503}
+        status = dict(line.split(":\t", 1) for line in running.execute("cat", "/proc/1/status").splitlines())
+        assert set(status["Uid"].split()) == {"10001"} and status["NoNewPrivs"] == "1"
+        assert int(status["CapEff"], 16) == 0 and status["Seccomp"] == "2"
+        options = {
+            line.split()[1]: line.split()[3].split(",") for line in running.execute("cat", "/proc/mounts").splitlines()
+        }
+        assert "ro" in options["/"] and "rw" in options["/tmp"]
