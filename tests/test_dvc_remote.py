@@ -1,12 +1,14 @@
 """Data and models travel through a DVC remote, a folder or a bucket, and no credential travels through git."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+import yaml
 from clone_world import Clone
 from conftest import free_port, run
 from s3_world import BUCKET, S3
@@ -133,6 +135,19 @@ def test_what_one_pushes_another_pulls_and_has_nothing_to_run(clone, remote, tmp
     ours, theirs = (load_model(each.folder / "models" / "tfidf") for each in (clone, other))
     assert (ours.predict_proba(TEXTS) == theirs.predict_proba(TEXTS)).all()
     assert "up to date" in other.command("dvc push")
+
+
+def test_a_sample_that_git_knew_already_is_pushed_too(clone):
+    """As after the README's first command: the file is the pointer's, a script has made it, and the cache has none."""
+    clone.command(FOLDER)
+    shutil.rmtree(clone.folder / ".dvc" / "cache")
+    shutil.rmtree(clone.folder / "data" / "processed")
+    assert "not in cache" in clone.command("dvc status data/raw/tickets.csv.dvc")
+    clone.command("dvc repro prepare")
+    clone.command("dvc push prepare --with-deps")
+    digest = yaml.safe_load(clone.text("data/raw/tickets.csv.dvc"))["outs"][0]["md5"]
+    pushed = clone.folder.parent / "dvc-storage" / "files" / "md5" / digest[:2] / digest[2:]
+    assert pushed.read_bytes() == (clone.folder / "data" / "raw" / "tickets.csv").read_bytes()
 
 
 def test_a_key_that_git_would_take_is_seen(clone, s3):
