@@ -1,12 +1,15 @@
 """A repository of its own, as a user has it after cloning."""
 
+import copy
 import json
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
-from conftest import run, unpack
+from conftest import environment, run, unpack
 
 EXPERIMENT = "callcenterai-tfidf-classification"
 
@@ -22,6 +25,20 @@ class Clone:
         self.commit("as released")
         run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "600", "--force")
 
+    def copied(self, folder: Path) -> "Clone":
+        """Return a copy with all that is not in git."""
+        return self._at(shutil.copytree(self.folder, folder))
+
+    def cloned(self, folder: Path) -> "Clone":
+        """Return what somebody else gets from git."""
+        self.git("clone", "-q", str(self.folder), str(folder))
+        return self._at(folder)
+
+    def _at(self, folder: Path) -> "Clone":
+        other = copy.copy(self)
+        other.folder = folder
+        return other
+
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
         command = ["git", *who, "-c", "commit.gpgsign=false", *arguments]
@@ -33,8 +50,14 @@ class Clone:
 
     def command(self, line: str) -> str:
         """Run a line as the guide has it and return what it prints."""
-        program, *arguments = shlex.split(line)
-        return run(self.folder, *{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments).stdout
+        return run(self.folder, *_arguments(line)).stdout
+
+    def failed(self, line: str) -> str:
+        """Run a line that has to fail, and return what it says about that."""
+        command = [sys.executable, *_arguments(line)]
+        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
+        assert done.returncode != 0, done.stdout + done.stderr
+        return done.stderr
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -52,3 +75,9 @@ class Clone:
     def runs(self) -> list:
         client = mlflow.MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
         return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+
+
+def _arguments(line: str) -> list[str]:
+    """Return a line of the guide as Python's arguments."""
+    program, *arguments = shlex.split(line)
+    return [*{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments]

@@ -124,9 +124,12 @@ def test_quick_tests_come_first_and_only_the_whole_run_has_the_gate():
 
 def test_dvc_sees_the_pointer_to_the_tickets_despite_gitignore(tmp_path):
     """What git ignores DVC ignores too; a pattern that hides the pointer would leave the tickets out of every push."""
-    for name in (".gitignore", ".dvc/config", ".dvc/.gitignore", "data/raw/tickets.csv.dvc"):
+    for name in (".gitignore", ".dvc/config", ".dvc/.gitignore"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    pointer = f"outs:\n- md5: {'a' * 32}\n  size: 1\n  hash: md5\n  path: tickets.csv\n"
+    (tmp_path / "data" / "raw" / "tickets.csv.dvc").write_text(pointer, encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert run(tmp_path, "-m", "dvc", "list", ".", "data/raw", "--dvc-only").stdout.split() == ["tickets.csv"]
 
