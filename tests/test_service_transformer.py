@@ -11,6 +11,8 @@ from conftest import read_csv, write_params
 from model_folder import load_model
 from service_world import TRANSFORMER, Load, Service, assert_fuzzing_finds_nothing
 
+from services.transformer import batching
+
 pytestmark = pytest.mark.slow
 NAME = "callcenterai-transformer-classifier"
 
@@ -116,3 +118,15 @@ def test_it_is_registered_promoted_and_exported_like_the_other_model(transformer
 def test_fuzzing_the_service_by_its_own_description_finds_nothing(service, tmp_path):
     """schemathesis: no server error, no answer that is not described, no bad request accepted, no good one refused."""
     assert_fuzzing_finds_nothing(service, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "limit, cores", [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), (None, None)]
+)
+def test_no_more_threads_than_a_container_may_use(tmp_path, limit, cores):
+    """A limit of half a core is one thread; where there is none, all cores count."""
+    quota = tmp_path / "cpu.max"
+    if limit:
+        quota.write_text(limit + "\n")
+    assert batching.cores(quota) == (cores or batching.cores(tmp_path / "absent"))
+    assert batching.cores(tmp_path / "absent") >= 1

@@ -9,9 +9,11 @@ Each run of the model has one core. For the small encoder that training makes, t
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +24,8 @@ from services.transformer.scorer import Scorer
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 # Texts go together when none is more than so many times as long as the one that has waited longest.
 STRETCH = 1.5
+# Where Linux says how much CPU time a container may use (control groups, version 2).
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class Waiting(NamedTuple):
@@ -96,8 +100,16 @@ class Batcher:
                 each.answer.set_result(probabilities)
 
 
-def cores() -> int:
-    """Return how many cores this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores(quota: Path = QUOTA) -> int:
+    """Return how many cores this process may use, where the system tells: those it runs on, and a container's limit.
+
+    A limit, as of Docker or Kubernetes, stands in the file quota: microseconds of CPU time in each period, and the
+    period. More threads than it allows would stop each other.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        limit, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(allowed, math.ceil(int(limit) / int(period))))
+    except (OSError, ValueError):
+        # No control group, or no limit: "max".
+        return allowed
