@@ -10,6 +10,7 @@ load; ready is the time from the start of the process to its first answer. Needs
 
 import argparse
 import asyncio
+import contextlib
 import csv
 import json
 import os
@@ -148,7 +149,8 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
             peer.found.setdefault(clients, []).append(uvloop.run(load(peer.port, requests, clients, seconds)))
         peer.megabytes.append(resident_megabytes(os.getpgid(process.pid)))
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -194,7 +196,7 @@ class Client(asyncio.Protocol):
         self._latencies.append(now - self._asked)
         self._received = b""
         if not head.startswith(b"HTTP/1.1 200"):
-            self.done.set_exception(RuntimeError(f"an answer begins {head[:40]!r}"))
+            self.done.set_exception(RuntimeError(f"an answer begins {head[:40]!r} {body!r}"))
         elif now < self._end:
             self._ask()
         else:

@@ -478,12 +478,14 @@ def test_an_agent_that_starts_before_its_database_keeps_tickets_once_it_is_there
     postgresql.stop()
     try:
         agent = Service(tmp_path, AGENT, TFIDF_URL=tfidf.url, DATABASE_URL=address)
-        assert agent.ready().post("/predict", {"text": SURE, "store": False}).status == 200
+        agent.until(lambda: agent.post("/predict", {"text": SURE, "store": False}).status == 200)
         assert_problem(agent.post("/predict", {"text": SURE}), 503)
+        assert "the tables of the database are not there yet" in assert_problem(agent.get("/ready"), 503)
     finally:
         postgresql.start()
     with agent:
-        agent.until(lambda: agent.post("/predict", {"text": SURE}).status == 200)
+        # From the moment that it says so.
+        assert agent.ready().post("/predict", {"text": SURE}).status == 200
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "mysql://user:sesame@host/name", "sqlite://"])

@@ -132,6 +132,9 @@ def add_reports(app: FastAPI, router: Router, policy_file: PolicyFile, store: St
         if not any(service.card for service in router.services):
             troubles = "; ".join(f"{service.name}: {service.trouble}" for service in router.services)
             raise Problem(503, f"no model service is ready: {troubles}", {"Retry-After": "2"})
+        # Once there, a database that is down for a while does not count: who does not want to store is answered.
+        if not store.prepared:
+            raise Problem(503, "the tables of the database are not there yet", {"Retry-After": "2"})
         return Alive(status="ready")
 
     @app.get("/status", summary="How are the model services and the policy?", responses=documented(401, 503))

@@ -50,16 +50,16 @@ class Store:
     """The database, as the agent needs it. Each method raises a Problem 503 when it cannot be reached."""
 
     def __init__(self, engine: Engine) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet; prepared says whether the tables are there and up to date."""
         self._engine = engine
-        self._upgraded = False
+        self.prepared = False
 
     def prepare(self) -> None:
         """Bring the schema up to date, once."""
-        if not self._upgraded:
+        if not self.prepared:
             with _reported():
                 upgrade(self._engine)
-            self._upgraded = True
+            self.prepared = True
 
     def find(self, ticket_id: str, digest: str) -> dict[str, Any] | None:
         """Return the answer that this ticket has had, or None; a Problem 409 when that was another text."""
