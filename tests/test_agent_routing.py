@@ -301,12 +301,12 @@ def test_when_no_model_answers_it_says_who_and_why_and_recovers_by_itself(agent,
     transformer.stop()
     refused = agent.post("/predict", {"text": SURE, "ticket_id": "1"})
     assert assert_problem(refused, 503) == (
-        "no model answers: tfidf: it answers 503; transformer: it does not answer (ConnectError)"
+        "no model answers: tfidf: it answers 503; transformer: it does not answer (ClientConnectorError)"
     )
     assert int(refused.headers["retry-after"]) > 0
     tfidf.stop()
     # The first question afterwards may still find the old connection, and fail by reading from it.
-    gone = "tfidf: no usable answer to /model (ConnectError)"
+    gone = "tfidf: no usable answer to /model (ClientConnectorError)"
     agent.until(lambda: gone in agent.get("/ready").body.decode())
     assert gone in assert_problem(agent.get("/ready"), 503)
     assert agent.metric('model_service_ready{service="tfidf"}') == 0 and agent.get("/health").status == 200

@@ -1,11 +1,12 @@
 """A model service as the agent asks it: timeouts, one retry within a budget, and a circuit breaker."""
 
 import asyncio
+import json
 import logging
 import time
 from typing import Any, NamedTuple
 
-import httpx
+import aiohttp
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,8 @@ EVERY_LABEL = 1000
 # Of the answers with which a service refuses a request, those that another attempt may change.
 PASSING = (408, 429)
 PREDICTIONS = TypeAdapter(Predictions)
+# Less than the services keep a connection that nobody uses, so that none is used in the moment in which it is closed.
+KEEP_SECONDS = 4.0
 
 
 class ServiceDown(Exception):
@@ -50,6 +53,13 @@ class ModelAnswer(NamedTuple):
         return self.probabilities[self.category]
 
 
+class Reply(NamedTuple):
+    """What came back over HTTP."""
+
+    status: int
+    content: bytes
+
+
 class Limits(NamedTuple):
     """How long a request may take, in seconds, and after how many failures a service is left in peace for how long."""
 
@@ -65,10 +75,9 @@ class ModelService:
     def __init__(self, name: str, url: str, key: str | None, limits: Limits, metrics: AgentMetrics) -> None:
         """Nothing is asked yet."""
         self.name, self._limits, self._metrics = name, limits, metrics
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # The gate limits how many requests there are; to wait for a connection would look like a slow service.
-        pool = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=limits.attempt, limits=pool)
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._session: aiohttp.ClientSession | None = None
         self._breakers = AsyncCircuitBreakerFactory(limits.failures, limits.rest)
         self.card: dict[str, Any] | None = None
         self.trouble = "not asked yet"
@@ -119,28 +128,45 @@ class ModelService:
         try:
             async with breaker:
                 answer = await self._post(texts, query)
-                answers = _answers(answer, len(texts)) if answer.status_code == 200 else []
+                answers = _answers(answer, len(texts)) if answer.status == 200 else []
         except OpenedState:
             raise ServiceDown("it failed again and again, and is left in peace for some seconds") from None
         finally:
             self._note(breaker.context.state)
         if not answers:
             # It is well, but will not have this request: no reason to spare it all others.
-            raise ServiceDown(f"it answers {answer.status_code}")
+            raise ServiceDown(f"it answers {answer.status}")
         return answers
 
-    async def _post(self, texts: list[str], query: dict[str, Any]) -> httpx.Response:
-        headers = {"X-Request-ID": request_id_now.get()}
+    async def _post(self, texts: list[str], query: dict[str, Any]) -> Reply:
+        headers = {"X-Request-ID": request_id_now.get(), "Content-Type": "application/json"}
         try:
-            # httpx limits each wait; an answer that comes in drops would never end.
-            async with asyncio.timeout(self._limits.attempt):
-                answer = await self._client.post("/predict/batch", json={"texts": texts}, params=query, headers=headers)
-        except (httpx.HTTPError, TimeoutError) as error:
+            reply = await self._request("POST", "/predict/batch", json.dumps({"texts": texts}), query, headers)
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise Failed(f"it does not answer ({type(error).__name__})") from None
-        status = answer.status_code
-        if status != 200 and (not 400 <= status < 500 or status in PASSING):
-            raise Failed(f"it answers {status}")
-        return answer
+        if reply.status != 200 and (not 400 <= reply.status < 500 or reply.status in PASSING):
+            raise Failed(f"it answers {reply.status}")
+        return reply
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        # Only now, since a session belongs to the loop that runs. The gate limits how many requests there are; to wait
+        # for a connection would look like a slow service.
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS)
+            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
+        options: dict[str, Any] = {"data": body, "params": query, "headers": headers, "allow_redirects": False}
+        async with (
+            asyncio.timeout(self._limits.attempt),
+            self._session.request(method, self._url + path, **options) as answer,
+        ):
+            return Reply(answer.status, await answer.read())
 
     def _note(self, state: str) -> None:
         if state != self._noted:
@@ -151,13 +177,12 @@ class ModelService:
         """Ask which model it has."""
         card, trouble = None, ""
         try:
-            async with asyncio.timeout(self._limits.attempt):
-                answer = await self._client.get("/model")
-            answer.raise_for_status()
-            card = ModelCard.model_validate_json(answer.content).model_dump()
-        except httpx.HTTPStatusError as error:
-            trouble = f"/model answers {error.response.status_code}"
-        except (httpx.HTTPError, TimeoutError, ValidationError) as error:
+            answer = await self._request("GET", "/model")
+            if answer.status == 200:
+                card = ModelCard.model_validate_json(answer.content).model_dump()
+            else:
+                trouble = f"/model answers {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
             trouble = f"no usable answer to /model ({type(error).__name__})"
         if trouble != self.trouble:
             logger.info("model service", extra={"service": self.name, "ready": card is not None, "trouble": trouble})
@@ -166,10 +191,11 @@ class ModelService:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._session:
+            await self._session.close()
 
 
-def _answers(answer: httpx.Response, count: int) -> list[ModelAnswer]:
+def _answers(answer: Reply, count: int) -> list[ModelAnswer]:
     """Return what was predicted; a Failed when that is not what a model service promises."""
     try:
         found = PREDICTIONS.validate_json(answer.content)["predictions"]
