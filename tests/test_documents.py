@@ -97,6 +97,7 @@ ELSEWHERE = {
         "test_it_is_registered_promoted_and_exported_like_the_other_model",
     ),
     "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
+    "python benchmarks/agent.py": ("test_documents.py", "test_the_agent_benchmark_prints_its_table"),
     "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
     "python benchmarks/training.py FILE --text-column C --label-column C": (
         "test_documents.py",
@@ -389,6 +390,13 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{trained.database.as_posix()}")
     rows = serving_table("serving.py", trained.folder / "model", trained.data)
     assert rows[0].startswith("| ours | ") and len(rows) == 5
+
+
+@linux
+@pytest.mark.slow
+def test_the_agent_benchmark_prints_its_table(trained):
+    rows = serving_table("agent.py", trained.folder / "model", trained.data)
+    assert rows[0].startswith("| the tfidf service | ") and rows[1].startswith("| the agent | ") and len(rows) == 3
 
 
 @linux
