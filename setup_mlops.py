@@ -358,7 +358,7 @@ def pytest_commands(arguments: list[str]) -> list[list[str]]:
         return [["pytest", *arguments]]
     gate = ["--cov-report=term-missing:skip-covered", f"--cov-fail-under={MINIMUM_COVERAGE}"]
     # Two processes, each of which takes whole files: their tests share what is slow to make.
-    both = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "--cov"]
+    both = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "--durations", "25", "--cov"]
     return [[*both, "-m", "not slow", "--cov-report="], [*both, "-m", "slow", "--cov-append", *gate]]
 
 
