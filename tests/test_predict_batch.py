@@ -14,6 +14,7 @@ import predict_batch
 import pyarrow.parquet as pq
 import pytest
 from conftest import SCRIPTS, environment, free_port, invent, run_killed, wait_until, write_csv
+from dask_world import Workers
 
 from batch_scoring import MODULES
 from model_folder import load_model, read_metadata
@@ -231,31 +232,6 @@ def test_killed_before_any_of_its_writes_it_goes_on(batch):
     assert batch.predictions()["row"].tolist() == list(range(1, 41)) and batch.rejected()["row"].tolist() == [41]
     assert not list(batch.output.rglob("*.tmp"))
     batch.assert_answers(texts[:-1])
-
-
-class Workers:
-    """A real scheduler and real workers, as processes of their own."""
-
-    def __init__(self, folder: Path, count: int, **variables: str) -> None:
-        self.variables = environment() | variables
-        self.folder, self.address = folder, f"tcp://127.0.0.1:{free_port()}"
-        port = self.address.rpartition(":")[2]
-        self.processes = [self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
-        self.processes += [self.worker() for _ in range(count)]
-
-    def worker(self) -> subprocess.Popen:
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
-        return self._start("worker", self.address, *options)
-
-    def _start(self, *arguments: str) -> subprocess.Popen:
-        # Away from the repository: what they run comes from the client.
-        command = [sys.executable, "-m", "dask", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.slow
