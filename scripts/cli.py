@@ -34,6 +34,14 @@ def run(command: Callable[[], int | None]) -> int:
         return 130
 
 
+def positive(text: str) -> int:
+    """Return a whole number above zero; argparse makes an error of the ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def describe_os_error(error: OSError) -> str:
     """Say which file the operating system refused and why; `No space left on device` stays recognisable."""
     reason = error.strerror or str(error) or type(error).__name__

@@ -4,7 +4,8 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,34 @@ def connected(workers: int | None, modules: Iterable[str]) -> Iterator[Any]:
 def threads_of(client: Any) -> int:
     """Return how many tasks can run at once now, at least one."""
     return max(1, sum(client.nthreads().values()))
+
+
+def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
+    """Give function(item) of each item, in their order, as the workers do them; the work of a dead one is done again.
+
+    Two items for each thread are under way, so that items need not fit in memory. Raises a UserError when an item has
+    ended several workers.
+    """
+    waiting: deque = deque()
+    for item in items:
+        # Not by the name of their content: an item that comes twice is done twice.
+        waiting.append(client.submit(function, item, pure=False))
+        while len(waiting) >= 2 * threads_of(client):
+            yield _result(waiting.popleft())
+    while waiting:
+        yield _result(waiting.popleft())
+
+
+def _result(future: Any) -> Any:
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker:
+        raise UserError(
+            "one part of the tickets has ended several workers, which may be short of memory: see what they say of it, "
+            "and give them more"
+        ) from None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import UserError, run
+from cli import UserError, positive, run
 
 if TYPE_CHECKING:
     from batch_output import Output
@@ -37,14 +37,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, help="processes on this machine; default: one for each core")
     args = parser.parse_args(argv)
     return run(lambda: predict(args))
-
-
-def positive(text: str) -> int:
-    """Return a whole number above zero; argparse makes an error of the ValueError."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def predict(args: argparse.Namespace) -> None:
