@@ -149,14 +149,18 @@ def _worth_checking(
 def _candidates(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pair each text with its bucket's first text, then with each of the NEIGHBOURS before it in the bucket."""
     order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    position = np.arange(len(keys))
-    first = np.maximum.accumulate(np.where(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)], position, 0))
-    later = np.flatnonzero(first < position)
+    first = _starts(keys[order])
+    later = np.flatnonzero(first < np.arange(len(keys)))
     yield order[first[later]], order[later]
     for step in range(1, NEIGHBOURS + 1):
-        later = np.flatnonzero(position - step > first)
+        later = np.flatnonzero(np.arange(len(keys)) - step > first)
         yield order[later - step], order[later]
+
+
+def _starts(ordered: np.ndarray) -> np.ndarray:
+    """Return for each place in ordered keys where the same key is first."""
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
+    return np.maximum.accumulate(np.where(new, np.arange(len(ordered)), 0))
 
 
 def _jaccard(signed: Signed, left: np.ndarray, right: np.ndarray) -> np.ndarray:

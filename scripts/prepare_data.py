@@ -9,7 +9,7 @@ two parts (only an official test split is taken as it is: the column `group` sho
 appending tickets leaves the old ones where they were, so that metrics of two data versions compare. For the same reason
 what people have answered is trained on: it is a choice of the hardest tickets, of which test must not fill up.
 
-A set may be larger than memory: texts wait in a file in the output folder, and some 200 bytes a ticket decide. With
+A set may be larger than memory: texts wait in a file in the output folder, and some 250 bytes a ticket decide. With
 --workers, or a scheduler in DASK_SCHEDULER_ADDRESS, other processes or machines examine the texts; the same files come
 out, byte for byte.
 """

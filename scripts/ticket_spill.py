@@ -120,11 +120,11 @@ class SpilledSignatures:
     def band(self, number: int) -> np.ndarray:
         """Return one band's keys."""
         width = np.dtype(np.uint64).itemsize
-        found = [
-            self._keys.read((BANDS * first + number * count) * width, count * width)
-            for first, count, _, _ in self._partitions
-        ]
-        return np.frombuffer(b"".join(found), dtype=np.uint64)[self._rows]
+        keys = np.empty(sum(count for _, count, _, _ in self._partitions), dtype=np.uint64)
+        for first, count, _, _ in self._partitions:
+            content = self._keys.read((BANDS * first + number * count) * width, count * width)
+            keys[first : first + count] = np.frombuffer(content, dtype=np.uint64)
+        return keys[self._rows]
 
     def words_of(self, texts: np.ndarray) -> np.ndarray:
         """Return the word sets of the texts with these numbers, one after the other, each text read once."""
