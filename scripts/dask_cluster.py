@@ -1,7 +1,9 @@
 """The workers that a script's heavy part runs on: those of DASK_SCHEDULER_ADDRESS, or processes of this machine."""
 
+import hashlib
 import io
 import os
+import sys
 import tempfile
 import zipfile
 from collections import deque
@@ -90,11 +92,32 @@ def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{VARIABLE}: no Dask scheduler answers at {address} ({told})") from None
     with client, tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "callcenterai_scripts.zip"
-        archive.write_bytes(_zipped(modules))
+        content = _zipped(modules)
+        # By its content: Python remembers what an archive of a name held, another script's modules or last week's.
+        archive = Path(folder) / f"callcenterai_scripts_{hashlib.sha256(content).hexdigest()[:16]}.zip"
+        archive.write_bytes(content)
+        forget = _forgetting(list(modules), archive.name)
+        client.run(forget)
+        client.run_on_scheduler(forget)
         # The scheduler needs them too, and workers that come later get them as well.
         client.upload_file(str(archive))
         yield client
+
+
+def _forgetting(modules: list[str], archive: str) -> Callable[[], None]:
+    """Return a function that has modules loaded anew, from the archive that is uploaded next.
+
+    A module that stayed would go on with the others as they were, and an archive that is there already would not come
+    before a later one.
+    """
+
+    # Inside, so that it travels as it is, not by the name of a module that workers have not got yet.
+    def forget() -> None:
+        for name in modules:
+            sys.modules.pop(name, None)
+        sys.path[:] = [place for place in sys.path if not place.endswith(archive)]
+
+    return forget
 
 
 def _zipped(modules: Iterable[str]) -> bytes:

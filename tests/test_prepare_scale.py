@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from conftest import PARTS, REPOSITORY, SCRIPTS, Prepare, environment, invent, run_killed, wait_until, write_csv
@@ -14,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import near_duplicates
+import predict_batch
 import ticket_spill
 import ticket_table
-from examining import MODULES
+from dask_cluster import connected, in_order
+from examining import MODULES, examine
+from splitting import draw
 from test_basic import imported_siblings
 
 UNIX = pytest.mark.skipif(os.name == "nt", reason="signals and memory as Unix has them")
@@ -140,6 +144,43 @@ def test_a_number_of_workers_that_is_none_is_refused(prepare, number, capsys):
 
         prepare_data.main([*prepare.arguments(), "--workers", number])
     assert f"invalid positive value: '{number}'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A scheduler with one worker, which every script here finds."""
+    workers = Workers(tmp_path, 1)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
+    yield workers
+    workers.stop()
+
+
+@pytest.mark.slow
+def test_the_same_workers_classify_and_prepare(prepare, expected, cluster, folders):
+    """Each script brings its own modules, and finds those of the others there."""
+    for number in range(2):
+        tickets, answers = str(prepare.folder / "tickets.csv"), str(prepare.folder / f"answers{number}")
+        assert predict_batch.main([tickets, answers, "--model", str(folders["good"])]) == 0
+        assert prepare.run_as_is() == 0
+        assert expected == prepare.files()
+
+
+@pytest.mark.slow
+def test_workers_run_the_code_of_who_asks(cluster, tmp_path, monkeypatch):
+    """Also when they have run an earlier state of it."""
+    changed = tmp_path / "scripts"
+    changed.mkdir()
+    for name in MODULES:
+        text = (SCRIPTS / f"{name}.py").read_text(encoding="utf-8")
+        text = text.replace('"big") / 2**64', '"big") / 2**64 - 2')
+        (changed / f"{name}.py").write_text(text, encoding="utf-8")
+    draws = []
+    for folder in (SCRIPTS, changed, SCRIPTS):
+        monkeypatch.setattr("dask_cluster.SCRIPTS", folder)
+        with connected(None, MODULES) as client:
+            (found,) = in_order(client, partial(examine, seed=1), [["my laptop"]])
+        draws.append(found.draws[0])
+    assert draws == pytest.approx([draw("my laptop", 1), draw("my laptop", 1) - 2, draw("my laptop", 1)])
 
 
 def examined(client: Client) -> int:
