@@ -1,55 +1,22 @@
 """Which rows of raw tickets can be used, which cannot and why, and what people's answers change about them."""
 
 import re
-from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from near_duplicates import fold
+import numpy as np
 
 if TYPE_CHECKING:
-    from parameters import PrepareParameters
     from ticket_reader import Ticket
+    from ticket_table import Table
 
-
-class Row(NamedTuple):
-    """A usable ticket: its source ("input", "test_input" or "feedback"), its number there, its label and text."""
-
-    source: str
-    row: int
-    label: str
-    text: str
-
-
-class Rejected(NamedTuple):
-    """A row set aside and why."""
-
-    source: str
-    row: int
-    reason: str
-    label: str | None
-    text: str | None
-
-
-def clean(
-    tickets: "dict[str, list[Ticket]]", params: "PrepareParameters"
-) -> tuple[list[Row], list[Rejected], dict[Row, str]]:
-    """Separate usable rows from unusable ones; return with them the labels that people have given to usable rows.
-
-    An official test split is only checked for text and a known label.
-    """
-    rejected: list[Rejected] = []
-    usable: list[Row] = []
-    for source, items in tickets.items():
-        minimum = 1 if source == "test_input" else params.min_text_length
-        for ticket in items:
-            reason = unusable(ticket, minimum)
-            if reason:
-                rejected.append(Rejected(source, ticket.row, reason, ticket.label, ticket.text))
-            else:
-                usable.append(Row(source, ticket.row, ticket.label.strip(), cut(ticket.text, params.max_text_length)))
-    repeated, corrections = repetitions(usable)
-    rejected += [Rejected(row.source, row.row, repeated[row], row.label, row.text) for row in usable if row in repeated]
-    return [row for row in usable if row not in repeated], rejected, corrections
+# In the order in which their tickets are numbered.
+SOURCES = ("input", "test_input", "feedback")
+INPUT, TEST_INPUT, FEEDBACK = range(len(SOURCES))
+USABLE = 0
+REASONS = (
+    *("usable", "no_text", "no_label", "too_short", "in_official_test", "answered", "conflicting_labels"),
+    *("duplicate", "rare_class", "unknown_label"),
+)
 
 
 def unusable(ticket: "Ticket", minimum: int) -> str | None:
@@ -73,38 +40,65 @@ def cut(text: str, limit: int) -> str:
     return whole_words[0] if whole_words and len(head) > limit else head[:limit]
 
 
-def repetitions(rows: list[Row]) -> tuple[dict[Row, str], dict[Row, str]]:
-    """Return the reason for each row that is set aside since its text stands elsewhere, and the labels put right.
+def clean(table: "Table") -> tuple[np.ndarray, np.ndarray]:
+    """Return why each ticket is set aside, or that it is usable; and the label that people have given it, or -1.
 
     Texts that differ only in case, accents or white space are the same here: the model cannot tell them apart. Of
     equal tickets the first stays; where their labels differ none does, since nobody can say which is right, unless
     people were asked: their last answer counts. A text of the official test split is not trained on; the test split
     itself stays whole.
     """
-    same_text: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        same_text[" ".join(fold(row.text).split())].append(row)
-    reasons: dict[Row, str] = {}
-    corrections: dict[Row, str] = {}
-    for same in same_text.values():
-        ours = [row for row in same if row.source != "test_input"]
-        people = [row for row in ours if row.source == "feedback"]
-        if len(ours) < len(same):
-            reasons |= dict.fromkeys(ours, "in_official_test")
-        elif people:
-            asked = [row for row in ours if row.source == "input"]
-            stays = asked[0] if len({row.label for row in asked}) == 1 else people[-1]
-            corrections[stays] = people[-1].label
-            reasons |= dict.fromkeys((row for row in ours if row is not stays), "answered")
-        elif len({row.label for row in ours}) > 1:
-            reasons |= dict.fromkeys(ours, "conflicting_labels")
-        else:
-            reasons |= dict.fromkeys(ours[1:], "duplicate")
+    reasons, corrections = table.reasons.copy(), np.full(len(table.reasons), -1, dtype=np.int32)
+    rows, starts = same_texts(table)
+    if len(starts):
+        sizes = np.diff(np.append(starts, len(rows)))
+        decided, stays, given = _decide(table.sources[rows], table.labels[rows], starts)
+        reason = np.repeat(decided, sizes)
+        reason[table.sources[rows] == TEST_INPUT] = USABLE
+        reason[stays[stays >= 0]] = USABLE
+        reasons[rows] = reason
+        corrected = given >= 0
+        corrections[rows[stays[corrected]]] = given[corrected]
     return reasons, corrections
 
 
-def correct(rows: list[Row], corrections: dict[Row, str]) -> tuple[list[Row], int]:
-    """Return the rows with the labels that people have given, where they are of a class that is kept, and how many."""
-    labels = {row.label for row in rows}
-    right = [row._replace(label=corrections[row]) if corrections.get(row) in labels else row for row in rows]
-    return right, sum(old != new for old, new in zip(rows, right))
+def same_texts(table: "Table") -> tuple[np.ndarray, np.ndarray]:
+    """Return the usable tickets whose text others have too, one text after the other, and where each text starts.
+
+    The tickets of one text are in their own order.
+    """
+    usable = np.flatnonzero(table.reasons == USABLE)
+    high, low = table.hashes[usable].T
+    order = np.lexsort((low, high))
+    new = np.ones(len(order) + 1, dtype=bool)
+    new[1:-1] = (high[order[1:]] != high[order[:-1]]) | (low[order[1:]] != low[order[:-1]])
+    # Alone is who begins a text and is followed by the next.
+    several = ~(new[:-1] & new[1:])
+    return usable[order[several]], np.flatnonzero(new[:-1][several])
+
+
+def _decide(sources: np.ndarray, labels: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each text why its tickets are set aside, which one stays nevertheless, and that one's right label.
+
+    A text's tickets begin at starts; -1 is where none stays, or where nobody was asked for the label.
+    """
+    last = np.append(starts[1:], len(sources)) - 1
+    # Sources ascend within a text: ours first, then the official test split's, then people's.
+    in_test = np.logical_or.reduceat(sources == TEST_INPUT, starts)
+    answered = (sources[last] == FEEDBACK) & ~in_test
+    ours = sources == INPUT
+    lowest = np.minimum.reduceat(np.where(ours, labels, np.iinfo(np.int32).max), starts)
+    highest = np.maximum.reduceat(np.where(ours, labels, -1), starts)
+    conflict = (lowest != highest) & ~in_test & ~answered
+    codes = [REASONS.index(each) for each in ("in_official_test", "answered", "conflicting_labels", "duplicate")]
+    reasons = np.select([in_test, answered, conflict], codes[:3], codes[3]).astype(np.uint8)
+    stays = np.where(lowest == highest, starts, np.where(answered, last, -1))
+    stays[in_test] = -1
+    return reasons, stays, np.where(answered, labels[last], -1)
+
+
+def correct(labels: np.ndarray, corrections: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the labels as people have put them right, where theirs is of a class that is kept, and how many."""
+    known = (corrections >= 0) & np.isin(corrections, labels)
+    right = np.where(known, corrections, labels)
+    return right, int((right != labels).sum())

@@ -1,10 +1,13 @@
 """The workers that a script's heavy part runs on: those of DASK_SCHEDULER_ADDRESS, or processes of this machine."""
 
+import hashlib
 import io
 import os
+import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,34 @@ def threads_of(client: Any) -> int:
     return max(1, sum(client.nthreads().values()))
 
 
+def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
+    """Give function(item) of each item, in their order, as the workers do them; the work of a dead one is done again.
+
+    Two items for each thread are under way, so that items need not fit in memory. Raises a UserError when an item has
+    ended several workers.
+    """
+    waiting: deque = deque()
+    for item in items:
+        # Not by the name of their content: an item that comes twice is done twice.
+        waiting.append(client.submit(function, item, pure=False))
+        while len(waiting) >= 2 * threads_of(client):
+            yield _result(waiting.popleft())
+    while waiting:
+        yield _result(waiting.popleft())
+
+
+def _result(future: Any) -> Any:
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker:
+        raise UserError(
+            "one part of the tickets has ended several workers, which may be short of memory: see what they say of it, "
+            "and give them more"
+        ) from None
+
+
 @contextmanager
 def _local(workers: int | None) -> Iterator[Any]:
     import dask
@@ -66,11 +97,32 @@ def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{VARIABLE}: no Dask scheduler answers at {address} ({told})") from None
     with client, tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "callcenterai_scripts.zip"
-        archive.write_bytes(_zipped(modules))
+        content = _zipped(modules)
+        # By its content: Python remembers what an archive of a name held, another script's modules or last week's.
+        archive = Path(folder) / f"callcenterai_scripts_{hashlib.sha256(content).hexdigest()[:16]}.zip"
+        archive.write_bytes(content)
+        forget = _forgetting(list(modules), archive.name)
+        client.run(forget)
+        client.run_on_scheduler(forget)
         # The scheduler needs them too, and workers that come later get them as well.
         client.upload_file(str(archive))
         yield client
+
+
+def _forgetting(modules: list[str], archive: str) -> Callable[[], None]:
+    """Return a function that has modules loaded anew, from the archive that is uploaded next.
+
+    A module that stayed would go on with the others as they were, and an archive that is there already would not come
+    before a later one.
+    """
+
+    # Inside, so that it travels as it is, not by the name of a module that workers have not got yet.
+    def forget() -> None:
+        for name in modules:
+            sys.modules.pop(name, None)
+        sys.path[:] = [place for place in sys.path if not place.endswith(archive)]
+
+    return forget
 
 
 def _zipped(modules: Iterable[str]) -> bytes:

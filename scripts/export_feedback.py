@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 def export(database: str, output: Path) -> None:
     """Read the standing answers and write them; the file is replaced whole or not at all."""
     from files import write_bytes
-    from prepare_data import csv_bytes
+    from csv_files import csv_bytes
 
     found = standing_answers(database)
     last = last_of_each_text(found)

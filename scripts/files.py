@@ -5,18 +5,19 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 
-def write_files(contents: dict[Path, bytes]) -> None:
+def write_files(contents: dict[Path, bytes | Iterable[bytes]]) -> None:
     """Write several files so that each appears whole, and none unless all could be written.
 
-    Every content goes to a temporary file in its target's folder and is flushed to the disk first; only then do the
-    temporary files take the targets' places, one atomic rename each. When anything fails before the renames (a full
-    disk, a missing permission, a folder in a target's place) the temporary files are removed and what was there before
-    is still there.
+    A content too big for memory is given piece by piece. Every content goes to a temporary file in its target's folder
+    and is flushed to the disk first; only then do the temporary files take the targets' places, one atomic rename each.
+    When anything fails before the renames (a full disk, a missing permission, a folder in a target's place) the
+    temporary files are removed and what was there before is still there.
     """
     with ExitStack() as cleanup:
         pending = []
@@ -53,7 +54,7 @@ def dvc_md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _write_temporary(target: Path, content: bytes, cleanup: ExitStack) -> Path:
+def _write_temporary(target: Path, content: bytes | Iterable[bytes], cleanup: ExitStack) -> Path:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.parent.is_file():
@@ -63,7 +64,8 @@ def _write_temporary(target: Path, content: bytes, cleanup: ExitStack) -> Path:
     temporary = Path(name)
     cleanup.callback(temporary.unlink, missing_ok=True)
     with os.fdopen(handle, "wb") as file:
-        file.write(content)
+        for piece in [content] if isinstance(content, bytes) else content:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     # mkstemp makes files that only their owner can read; these are ordinary files.

@@ -1,14 +1,19 @@
-"""Group near-duplicate texts in time that grows linearly with their number.
+"""Group near-duplicate texts in time that grows linearly with their number, without the texts.
 
 Two texts are near-duplicates when the Jaccard similarity of their word sets (shared words / all words) reaches a
 threshold. Candidates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman, Ullman, Mining of Massive
-Datasets, chapter 3) and every candidate pair is then checked exactly, so nothing is grouped by the accident of a hash.
-Groups are the connected components of those pairs.
+Datasets, chapter 3) and every candidate pair is then checked on its word sets. Groups are the connected components of
+those pairs.
+
+What is needed of a text is computed from it alone, so that partitions of a large set can be read one after the other,
+anywhere. Words are known by 63 bits of their hash: among ten million different words, the chance that any two are
+taken for one is 5 in a million.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,6 +26,39 @@ BANDS, ROWS = 24, 6
 # Within a bucket a text is compared to the bucket's first text and to this many before it, never to all of them:
 # that keeps the work linear, and a pair missed in one band has 23 more to be found in.
 NEIGHBOURS = 3
+# Pairs are checked so many words at a time, which bounds the memory; or so many a text, if that is more: each time
+# costs a walk through all words, so that a fixed number would be more walks the more texts there are.
+WORDS_AT_ONCE, WORDS_OF_A_TEXT = 1_000_000, 2
+
+
+class Signed(Protocol):
+    """What grouping asks of texts, wherever it is kept."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many different words each text has, of shape (n_texts,)."""
+
+    def band(self, number: int) -> np.ndarray:
+        """Return one band's keys, uint64 of shape (n_texts,)."""
+
+    def words_of(self, texts: np.ndarray) -> np.ndarray:
+        """Return the word sets of the texts with these numbers, one after the other; each ascends."""
+
+
+class Signatures(NamedTuple):
+    """Of some texts: sizes, int32 of shape (n,), all words one after the other, int64, and keys, uint64 (BANDS, n)."""
+
+    sizes: np.ndarray
+    words: np.ndarray
+    keys: np.ndarray
+
+    def band(self, number: int) -> np.ndarray:
+        """Return one band's keys."""
+        return self.keys[number]
+
+    def words_of(self, texts: np.ndarray) -> np.ndarray:
+        """Return the word sets of the texts with these numbers, one after the other."""
+        return self.words[ranges((np.cumsum(self.sizes, dtype=np.int64) - self.sizes)[texts], self.sizes[texts])]
 
 
 def fold(text: str) -> str:
@@ -31,43 +69,32 @@ def fold(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
 
 
-def word_sets(texts: Iterable[str]) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Return which words each text holds, as a binary (n_texts, n_words) matrix, and a 64-bit hash of each word."""
+def sign(folded: Sequence[str]) -> Signatures:
+    """Return the signatures of texts that fold has folded."""
+    codes, ends, hashes = _words(folded)
+    sizes = np.diff(ends)
+    filled = sizes > 0
+    keys = np.zeros((BANDS, len(sizes)), dtype=np.uint64)
+    if len(codes):
+        for band in range(BANDS):
+            keys[band, filled] = _band_keys(hashes, codes, ends[:-1][filled], band)
+    # Columns ascend with the hash, so that each row's words do once scipy has sorted them; the same hash is one word.
+    distinct, column = np.unique((hashes >> np.uint64(1)).astype(np.int64), return_inverse=True)
+    ones = np.ones(len(codes), dtype=np.int8)
+    matrix = sparse.csr_matrix((ones, column[codes], ends), shape=(len(sizes), max(1, len(distinct))))
+    matrix.sum_duplicates()
+    return Signatures(np.diff(matrix.indptr).astype(np.int32), distinct[matrix.indices], keys)
+
+
+def _words(folded: Iterable[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the different words of each text, one text after the other, as codes; where each ends; a code's hash."""
     words: list[str] = []
     ends = [0]
-    for text in texts:
-        words.extend(set(WORD.findall(fold(text))))
+    for text in folded:
+        words.extend(set(WORD.findall(text)))
         ends.append(len(words))
     codes, vocabulary = pd.factorize(np.array(words, dtype=object))
-    matrix = sparse.csr_matrix(
-        (np.ones(len(codes), dtype=np.int32), codes.astype(np.int32), np.array(ends)),
-        shape=(len(ends) - 1, max(1, len(vocabulary))),
-    )
-    return matrix, pd.util.hash_array(np.asarray(vocabulary, dtype=object), categorize=False)
-
-
-def near_duplicate_groups(
-    texts: Sequence[str], similarity: float, progress: Callable[[Iterable[int]], Iterable[int]] = iter
-) -> np.ndarray:
-    """Return, for each text, the index of the first text of its group: an int array of shape (n_texts,).
-
-    similarity is the Jaccard threshold in (0, 1]. A text without any word is a group of its own. `progress` wraps the
-    iteration over bands, for a progress bar. Appending texts can join old groups but never splits one.
-    """
-    matrix, hashes = word_sets(texts)
-    sizes = np.diff(matrix.indptr)
-    filled = np.flatnonzero(sizes)
-    edges = []
-    for band in progress(range(BANDS)):
-        left, right = _candidates(_band_keys(hashes, matrix.indices, matrix.indptr[filled], band))
-        left, right = filled[left], filled[right]
-        close = _jaccard(matrix, sizes, left, right) >= similarity - 1e-9
-        edges.append(np.stack([left[close], right[close]]))
-    joined = np.concatenate(edges, axis=1)
-    graph = sparse.coo_matrix((np.ones(joined.shape[1], dtype=bool), joined), shape=(len(sizes), len(sizes)))
-    _, component = sparse.csgraph.connected_components(graph, directed=False)
-    _, first = np.unique(component, return_index=True)
-    return first[component]
+    return codes, np.array(ends), pd.util.hash_array(np.asarray(vocabulary, dtype=object), categorize=False)
 
 
 def _band_keys(hashes: np.ndarray, words: np.ndarray, starts: np.ndarray, band: int) -> np.ndarray:
@@ -89,23 +116,89 @@ def _mix(value: np.ndarray) -> np.ndarray:
     return value ^ (value >> np.uint64(31))
 
 
-def _candidates(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pair each text with its bucket's first text and with the NEIGHBOURS before it in the bucket."""
+def near_duplicate_groups(
+    signed: Signed, similarity: float, progress: Callable[[Iterable[int]], Iterable[int]] = iter
+) -> np.ndarray:
+    """Return, for each text, the number of the first text of its group: an int array of shape (n_texts,).
+
+    similarity is the Jaccard threshold in (0, 1]. A text without any word is a group of its own. `progress` wraps the
+    iteration over bands, for a progress bar. Appending texts can join old groups but never splits one.
+    """
+    filled = np.flatnonzero(signed.sizes)
+    group = np.arange(len(signed.sizes))
+    for band in progress(range(BANDS)):
+        for left, right in _candidates(signed.band(band)[filled]):
+            left, right = _worth_checking(signed.sizes, group, filled[left], filled[right], similarity)
+            if len(left):
+                close = _jaccard(signed, left, right) >= similarity - 1e-9
+                group = _join(group, left[close], right[close])
+    return group
+
+
+def _worth_checking(
+    sizes: np.ndarray, group: np.ndarray, left: np.ndarray, right: np.ndarray, similarity: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the pairs of one group, which join nothing, and sets whose sizes differ too much to be similar."""
+    apart = group[left] != group[right]
+    left, right = left[apart], right[apart]
+    smaller, larger = np.minimum(sizes[left], sizes[right]), np.maximum(sizes[left], sizes[right])
+    possible = smaller / larger >= similarity - 1e-9
+    return left[possible], right[possible]
+
+
+def _candidates(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pair each text with its bucket's first text, then with each of the NEIGHBOURS before it in the bucket."""
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    new_bucket = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    first = np.maximum.accumulate(np.where(new_bucket, np.arange(len(keys)), 0))
-    position = np.arange(len(keys))
-    pairs = {0: first} | {step: position - step for step in range(1, NEIGHBOURS + 1)}
-    left, right = [], []
-    for step, other in pairs.items():
-        valid = (other >= first) & (other < position) & ((step == 0) | (other > first))
-        left.append(order[other[valid]])
-        right.append(order[position[valid]])
-    return np.concatenate(left), np.concatenate(right)
+    first = _starts(keys[order])
+    later = np.flatnonzero(first < np.arange(len(keys)))
+    yield order[first[later]], order[later]
+    for step in range(1, NEIGHBOURS + 1):
+        later = np.flatnonzero(np.arange(len(keys)) - step > first)
+        yield order[later - step], order[later]
 
 
-def _jaccard(matrix: sparse.csr_matrix, sizes: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the Jaccard similarity of each pair (left[i], right[i]) of rows."""
-    shared = np.asarray(matrix[left].multiply(matrix[right]).sum(axis=1)).ravel()
-    return shared / (sizes[left] + sizes[right] - shared)
+def _starts(ordered: np.ndarray) -> np.ndarray:
+    """Return for each place in ordered keys where the same key is first."""
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
+    return np.maximum.accumulate(np.where(new, np.arange(len(ordered)), 0))
+
+
+def _jaccard(signed: Signed, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the Jaccard similarity of each pair (left[i], right[i]) of texts."""
+    a, b = signed.sizes[left].astype(np.int64), signed.sizes[right].astype(np.int64)
+    block = np.cumsum(a + b) // max(WORDS_AT_ONCE, WORDS_OF_A_TEXT * len(signed.sizes))
+    shared = np.zeros(len(left), dtype=np.int64)
+    for pairs in np.split(np.arange(len(left)), np.flatnonzero(np.diff(block)) + 1):
+        words = signed.words_of(np.concatenate([left[pairs], right[pairs]]))
+        ends = np.cumsum(np.concatenate([[0], a[pairs], b[pairs]]))
+        shared[pairs] = _common(words, ends[: len(pairs) + 1], ends[len(pairs) :])
+    return shared / (a + b - shared)
+
+
+def _common(words: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return how many words each two ascending sets share: left[i] to left[i + 1], right[i] to right[i + 1]."""
+    shape = (len(left) - 1, np.iinfo(np.int64).max)
+    one, other = (
+        sparse.csr_matrix((np.ones(ends[-1] - ends[0], np.int8), words[ends[0] : ends[-1]], ends - ends[0]), shape)
+        for ends in (left, right)
+    )
+    return np.diff(one.multiply(other).indptr)
+
+
+def _join(group: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the groups after those of left[i] and right[i] have become one, named by the first text of all."""
+    if not len(left):
+        return group
+    groups, place = np.unique(np.concatenate([group[left], group[right]]), return_inverse=True)
+    edges = np.ones(len(left), dtype=bool), (place[: len(left)], place[len(left) :])
+    _, joined = sparse.csgraph.connected_components(sparse.coo_matrix(edges, (len(groups),) * 2), directed=False)
+    _, first = np.unique(joined, return_index=True)
+    name = np.arange(len(group))
+    name[groups] = groups[first[joined]]
+    return name[group]
+
+
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return starts[0], starts[0] + 1, ... of sizes[0] numbers, then those of starts[1], and so on."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)

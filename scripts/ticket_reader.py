@@ -1,19 +1,22 @@
 """Read tickets from CSV, TSV, JSON Lines or Parquet, plain or gzipped, and say exactly where a file is broken."""
 
-import codecs
 import csv
-import gzip
 import io
 import json
-import zlib
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from cli import UserError
+from raw_files import check_content, open_bytes
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
+TEXT = (*DELIMITERS, *JSON_LINES)
+PARQUET_ROWS = 1_000
 FORMATS = ".csv, .tsv, .jsonl, .ndjson or .parquet, each also with .gz"
 
 
@@ -27,22 +30,27 @@ class Ticket(NamedTuple):
 
 def read_tickets(path: Path, text_column: str, label_column: str) -> list[Ticket]:
     """Return every row of the file in order; raise a UserError when it cannot be read without guessing."""
+    return list(stream_tickets(path, text_column, label_column))
+
+
+def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[Ticket]:
+    """Read the rows of a file one after the other, in memory that does not grow with it.
+
+    Raises a UserError when the file cannot be read without guessing: before the first row when the file as a whole is
+    at fault, otherwise where the fault is, so that only who has seen the last row knows that all are good.
+    """
     kind = kind_of(path)
-    columns = (text_column, label_column)
-    content = _read_bytes(path)
-    if kind in DELIMITERS:
-        rows = _delimited(path, _decode(path, content), columns, DELIMITERS[kind])
-    elif kind in JSON_LINES:
-        rows = _json_lines(path, _decode(path, content), columns)
-    elif kind == ".parquet":
-        rows = _parquet(path, content, columns)
-    else:
+    check_content(path, kind in TEXT)
+    if kind not in READERS:
         raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
-    tickets = [Ticket(number, *values) for number, values in enumerate(rows, start=1)]
-    if not tickets:
+    number = 0
+    with open_bytes(path) as file:
+        for number, values in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
+            ticket = Ticket(number, *values)
+            _check_characters(path, ticket)
+            yield ticket
+    if not number:
         raise UserError(f"{path} holds no ticket, only a header; check the export that made it")
-    _check_characters(path, tickets)
-    return tickets
 
 
 def kind_of(path: Path) -> str:
@@ -61,44 +69,11 @@ def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: 
     return [header.index(column) for column in columns]
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
-            "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
-        ) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
-    if not content.removeprefix(codecs.BOM_UTF8).strip():
-        raise UserError(f"{path} is empty; check the export that made it")
-    return content
-
-
-def _decode(path: Path, content: bytes) -> str:
-    try:
-        # Not "utf-8-sig": its errors count offsets from behind the byte order mark.
-        text = content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        likely = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "WINDOWS-1252"
-        raise UserError(
-            f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start} (line {line}); "
-            f"save it as UTF-8, for example with `iconv -f {likely} -t UTF-8`"
-        ) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(f"{path} holds a NUL character in line {line}; remove it, or save the file as UTF-8 text")
-    return text
-
-
-def _delimited(path: Path, text: str, columns: tuple[str, str], delimiter: str) -> Iterator[list[str]]:
+def _delimited(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str]]:
     # The default limit of 128 KiB a field would refuse a long ticket that prepare can cut.
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, delimiter=DELIMITERS[kind_of(path)], strict=True)
     try:
         records = filter(None, reader)  # without blank lines
         header = next(records)
@@ -122,37 +97,50 @@ def _positions(path: Path, header: list[str], columns: tuple[str, str]) -> list[
     return positions_of(path, header, columns, advice)
 
 
-def _json_lines(path: Path, text: str, columns: tuple[str, str]) -> Iterator[list[str | None]]:
+def _json_lines(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str | None]]:
     seen: dict[str, None] = {}
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            # Its line end would count as a second line in what is said of the first.
+            record = json.loads(line.removesuffix("\n"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is not JSON ({error}); each line must be one object") from None
         if not isinstance(record, dict):
             raise UserError(f"{path}: line {number} is not a JSON object")
         seen.update(dict.fromkeys(record))
-        rows.append([_as_text(f"{path}: line {number}", record.get(column)) for column in columns])
+        yield [_as_text(f"{path}: line {number}", record.get(column)) for column in columns]
     _positions(path, list(seen), columns)
-    yield from rows
 
 
-def _parquet(path: Path, content: bytes, columns: tuple[str, str]) -> Iterator[list[str | None]]:
+def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str | None]]:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
-        _positions(path, file.schema_arrow.names, columns)
-        table = file.read(columns=list(columns))
-        texts, labels = (table.column(column).to_pylist() for column in columns)
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
-    for number, values in enumerate(zip(texts, labels, strict=True), start=1):
-        yield [_as_text(f"{path}: row {number}", value) for value in values]
+    number = 0
+    with _seekable(path, file) as content:
+        try:
+            # Otherwise a whole row group, which is often the whole file, would be fetched at once.
+            table = pyarrow.parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**20)
+            _positions(path, table.schema_arrow.names, columns)
+            for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
+                texts, labels = (batch.column(column).to_pylist() for column in columns)
+                for number, values in enumerate(zip(texts, labels, strict=True), start=number + 1):
+                    yield [_as_text(f"{path}: row {number}", value) for value in values]
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
+
+
+@contextmanager
+def _seekable(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Give the file itself, or, when it is gzipped, an unpacked copy: Parquet is read from its end."""
+    if path.suffix.lower() != ".gz":
+        yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy)
+        yield copy
 
 
 def _as_text(place: str, value: object) -> str | None:
@@ -165,14 +153,20 @@ def _as_text(place: str, value: object) -> str | None:
     raise UserError(f"{place} holds a {type(value).__name__} where a text or a label is expected")
 
 
-def _check_characters(path: Path, tickets: list[Ticket]) -> None:
+def _check_characters(path: Path, ticket: Ticket) -> None:
     """Refuse what JSON and Parquet can carry but no UTF-8 text file can: NUL and half a surrogate pair."""
-    for row, text, label in tickets:
-        for value in (text, label):
-            if value and not value.isascii():
-                try:
-                    value.encode()
-                except UnicodeEncodeError:
-                    raise UserError(f"{path}: row {row} holds half a surrogate pair; export it again") from None
-            if value and "\0" in value:
-                raise UserError(f"{path}: row {row} holds a NUL character; remove it")
+    for value in (ticket.text, ticket.label):
+        if value and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UserError(f"{path}: row {ticket.row} holds half a surrogate pair; export it again") from None
+        if value and "\0" in value:
+            raise UserError(f"{path}: row {ticket.row} holds a NUL character; remove it")
+
+
+READERS = {
+    **dict.fromkeys(DELIMITERS, _delimited),
+    **dict.fromkeys(JSON_LINES, _json_lines),
+    ".parquet": _parquet,
+}

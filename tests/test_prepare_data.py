@@ -266,7 +266,7 @@ def test_a_bug_of_ours_keeps_its_traceback(prepare, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cleaning.clean", broken)
+    monkeypatch.setattr("deciding.clean", broken)
     with pytest.raises(ZeroDivisionError):
         prepare.run(prepare.write(invent(60)))
 
@@ -278,7 +278,7 @@ def test_an_interruption_is_one_word_and_leaves_the_outputs(prepare, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("prepare_data.assign", interrupted)
+    monkeypatch.setattr("deciding.assign", interrupted)
     assert prepare.run(prepare.write(invent(90))) == 130
     assert "interrupted\n" == capsys.readouterr().err
     assert before == prepare.files()

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from conftest import PARTS, invent
@@ -16,8 +17,12 @@ TICKETS = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 40)), max_si
 
 def divide(tickets: list[tuple[str, int]], seed: int = 42, shares: dict[str, float] = SHARES) -> list[str]:
     """Split tickets, (label, group), whose texts are numbers."""
-    texts = [f"ticket {number}" for number in range(len(tickets))]
-    return split(texts, [label for label, _ in tickets], [group for _, group in tickets], shares, seed)
+    draws = [draw(f"ticket {number}", seed) for number in range(len(tickets))]
+    return place(draws, [label for label, _ in tickets], [group for _, group in tickets], shares)
+
+
+def place(draws: list[float], labels: list[str], groups: Sequence[int], shares: dict[str, float]) -> list[str]:
+    return [PARTS[part] for part in split(draws, labels, groups, shares)]
 
 
 def alone(labels: str) -> list[tuple[str, int]]:
@@ -118,11 +123,11 @@ def test_real_tickets_stay_where_they_were(prepare, shared_data, share):
 
 def test_taking_a_ticket_out_moves_few_others():
     rows = invent(1200)
-    texts, labels = [text for text, _ in rows], [label for _, label in rows]
-    before = dict(zip(texts, split(texts, labels, range(1200), SHARES, 42)))
+    draws, labels = [draw(text, 42) for text, _ in rows], [label for _, label in rows]
+    before = dict(zip(draws, place(draws, labels, range(1200), SHARES)))
     moved = []
     for gone in range(0, 1200, 60):
-        rest, rest_labels = texts[:gone] + texts[gone + 1 :], labels[:gone] + labels[gone + 1 :]
-        after = split(rest, rest_labels, range(1199), SHARES, 42)
-        moved.append(sum(before[text] != part for text, part in zip(rest, after)))
+        rest, rest_labels = draws[:gone] + draws[gone + 1 :], labels[:gone] + labels[gone + 1 :]
+        after = place(rest, rest_labels, range(1199), SHARES)
+        moved.append(sum(before[each] != part for each, part in zip(rest, after)))
     assert 0 < sum(moved) / len(moved) < 0.03 * 1200

@@ -4,7 +4,10 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
+from pathlib import Path
 
+import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cli import UserError
-from ticket_reader import Ticket, read_tickets
+from ticket_reader import Ticket, read_tickets, stream_tickets
 
 TWO = [Ticket(1, "hello there", "A"), Ticket(2, "good bye", "B")]
 HEADER = b"text,category\n"
@@ -221,3 +224,36 @@ def test_any_json_lines_that_python_wrote_read_back_the_same(read, table, ascii_
     records = [json.dumps({"text": text, "category": label}, ensure_ascii=ascii_only) for text, label in table]
     expected = [Ticket(number, *row) for number, row in enumerate(table, start=1)]
     assert expected == read("\n".join(records).encode(), "t.jsonl")
+
+
+LONG = [{"text": f"{number} " + "word " * 200, "category": "A"} for number in range(20_000)]
+
+
+def as_file(path: Path) -> Path:
+    """Write 20,000 tickets of 1,000 characters."""
+    frame = pd.DataFrame(LONG)
+    if ".parquet" in path.name:
+        # Packed, the same words over and over would be a small file.
+        content = frame.to_parquet(compression=None, use_dictionary=False)
+    elif ".jsonl" in path.name:
+        content = frame.to_json(orient="records", lines=True).encode()
+    else:
+        content = frame.to_csv(index=False, sep="\t" if ".tsv" in path.name else ",").encode()
+    assert len(content) > 20e6
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz", "t.jsonl", "t.jsonl.gz", "t.parquet", "t.parquet.gz"])
+def test_a_file_is_read_in_a_fraction_of_the_memory_that_it_has(tmp_path, name):
+    path = as_file(tmp_path / name)
+    arrow = before = pyarrow.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        for number, ticket in enumerate(stream_tickets(path, "text", "category")):
+            assert ticket == (number + 1, *LONG[number].values())
+            arrow = max(arrow, pyarrow.total_allocated_bytes())
+        assert number == 19_999
+        assert arrow - before + tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
