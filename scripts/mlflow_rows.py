@@ -35,7 +35,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise UserError("the target's address is not understood: postgresql+pg8000://user:password@host/name") from None
+        raise UserError("the target's address is not understood: postgresql+pg8000://user@host/name") from None
     except SQLAlchemyError as error:
         raise UserError(f"the database refuses: {reason_of(error)}; nothing was written") from error
     except MlflowException as error:
@@ -88,9 +88,7 @@ def open_target(url: str) -> Any:
 
     engine = create_engine(url)
     if engine.dialect.name != "postgresql":
-        raise UserError(
-            f"the target is {engine.dialect.name}: it has to be postgresql+pg8000://user:password@host/name"
-        )
+        raise UserError(f"the target is {engine.dialect.name}: it has to be postgresql+pg8000://user@host/name")
     # MLflow would try again and again.
     with engine.connect():
         pass

@@ -35,9 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("list", help="who is there, and what they may do")
-    helps = {"add": "a new user", "password": "a new password for a user", "remove": "a user who works here no more"}
-    for name, told in helps.items():
-        commands.add_parser(name, help=told).add_argument("name")
+    commands.add_parser("add", help="a new user").add_argument("name")
+    commands.add_parser("password", help="a new one for a user").add_argument("name")
+    commands.add_parser("remove", help="a user who works here no more").add_argument("name")
     commands.choices["add"].add_argument("--admin", action="store_true", help="may do everything")
     args = parser.parse_args(argv)
     return run(lambda: carry_out(args))
@@ -140,6 +140,8 @@ def ask(method: str, path: str, version: int = 2, **fields: Any) -> dict[str, An
     endpoint = f"/api/{version}.0/mlflow/{path}"
     given = {"params" if method == "GET" else "json": fields}
     answer = http_request(get_default_host_creds(tracking_uri()), endpoint, method, **given)
+    if answer.status_code == 404 and path == "users/list":
+        raise UserError("this server asks nobody for a login: `mlflow server --app-name basic-auth` is one that does")
     return verify_rest_response(answer, endpoint).json()
 
 

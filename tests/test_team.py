@@ -1,6 +1,7 @@
 """MLflow for a team: behind a login on PostgreSQL, moved there from an embedded database without losing anything."""
 
 import hashlib
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -47,28 +48,28 @@ def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, mo
         ("sqlite:///other.db", "the target is sqlite: it has to be postgresql+pg8000://"),
         ("postgresql+nothing://x@127.0.0.1/x", "the target's address is not understood"),
         ("here", "the target's address is not understood"),
-        ("postgresql+pg8000://x:secret@127.0.0.1:PORT/x", "Can't create a connection to host 127.0.0.1"),
+        ("postgresql+pg8000://x:{word}@127.0.0.1:{port}/x", "Can't create a connection to host 127.0.0.1"),
     ],
 )
 def test_a_target_that_cannot_be_one_is_told(target, said, trained, tmp_path, error_line, capsys):
     """And a password that is in its address is not shown."""
     capsys.readouterr()
-    target = target.replace("PORT", str(free_port()))
+    target = target.format(port=free_port(), word="sesame")
     arguments = [f"sqlite:///{trained.database.as_posix()}", target, "--artifacts", str(tmp_path)]
     assert migrate_mlflow.main(arguments) == 2
     line = error_line()
-    assert said in line and "secret" not in line
+    assert said in line and "sesame" not in line
 
 
 def test_a_database_of_another_mlflow_is_not_moved(trained, tmp_path, error_line, capsys):
     shutil.copy(trained.database, tmp_path / "mlflow.db")
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '0a1b2c3d4e5f'")
+        database.execute("UPDATE alembic_version SET version_num = 'another'")
     capsys.readouterr()
     arguments = [f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}", "postgresql+pg8000://x@127.0.0.1/x"]
     assert migrate_mlflow.main([*arguments, "--artifacts", str(tmp_path)]) == 2
     line = error_line()
-    assert "is of another MLflow (its schema is 0a1b2c3d4e5f" in line and "`mlflow db upgrade sqlite:///" in line
+    assert "is of another MLflow (its schema is another" in line and "`mlflow db upgrade sqlite:///" in line
 
 
 def test_there_are_no_users_without_a_server(monkeypatch, error_line):
@@ -232,14 +233,17 @@ def check_refusals(server: TeamServer, desk: Desk, monkeypatch, capsys, error_li
     log = [text for option, name in places.items() for text in (option, str(desk.trained.folder / name))]
     judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
     commands = [(mlflow_registry, ["staging", "--version", "2", *judging]), (log_run, log)]
-    guest = {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": "guest's own password"}
+    guest = {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": secrets.token_hex()}
     server.log_in("admin", monkeypatch)
     with tracking.unreachable_is_said():
         mlflow_users.ask("POST", "users/create", username="guest", password=guest["MLFLOW_TRACKING_PASSWORD"])
     nobody = {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
     for changes, said in (
         (nobody, "asks for a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        ({"MLFLOW_TRACKING_PASSWORD": "wrong"}, "does not let admin in with this password: set MLFLOW_TRACKING"),
+        (
+            {"MLFLOW_TRACKING_PASSWORD": server.passwords["services"]},
+            "does not let admin in with this password: set MLFLOW_TRACKING",
+        ),
         (guest, "does not let guest do this: an administrator gives the right to train and promote with"),
         ({"MLFLOW_TRACKING_URI": f"http://localhost:{server.port}"}, "is not among the names to which this server"),
         ({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}, "start the server, or unset MLFLOW_TRACKING_URI"),
