@@ -8,12 +8,14 @@ experiment's number who may read them.
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cli import UserError
 from files import sha256
+from tracking_errors import short
 
 SERVED = "mlflow-artifacts:/"
 TRACE_TAG = "mlflow.artifactLocation"
@@ -147,12 +149,25 @@ def copy(places: list[Place], destination: str) -> tuple[int, int]:
     files = size = 0
     for place in places:
         if place.is_there():
-            store.log_artifacts(str(place.folder), place.path)
+            with transfer_errors(destination):
+                store.log_artifacts(str(place.folder), place.path)
             for path in sorted(path for path in place.folder.rglob("*") if path.is_file()):
-                if not same(path, store, f"{place.path}/{path.relative_to(place.folder).as_posix()}"):
+                with transfer_errors(destination):
+                    arrived = same(path, store, f"{place.path}/{path.relative_to(place.folder).as_posix()}")
+                if not arrived:
                     raise UserError(f"{path} arrived in {destination} as another file; try again")
                 files, size = files + 1, size + path.stat().st_size
     return files, size
+
+
+@contextmanager
+def transfer_errors(destination: str) -> Iterator[None]:
+    """Turn what a place for files refuses into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        # Each kind of place has a library of its own, with errors of its own.
+        raise UserError(f"files cannot be kept in {destination}: {short(error)}") from error
 
 
 def same(path: Path, store: Any, name: str) -> bool:

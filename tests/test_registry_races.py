@@ -21,7 +21,7 @@ from registry_worker import run_killed
 WORKER = str(Path(__file__).with_name("registry_worker.py"))
 WORKERS, ROUNDS, VERSIONS = 8, 25, 3
 # What a login adds shows in fewer.
-ROUNDS_OF_PEOPLE = 8
+ROUNDS_OF_PEOPLE = 3
 # More than any command makes: a promotion makes 9.
 MOST_WRITES = 11
 # What a command imports: seconds in a new process, and once for all that are forked from a server which has it.

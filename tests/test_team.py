@@ -16,7 +16,7 @@ import mlflow_registry
 import mlflow_users
 import pytest
 import train_tfidf
-from conftest import REPOSITORY, free_port, write_params
+from conftest import REPOSITORY, environment, free_port, write_params
 from registry_world import EXPERIMENT, NAME, Desk
 from service_world import Service
 from team_world import TeamServer
@@ -81,7 +81,7 @@ def test_there_are_no_users_without_a_server(monkeypatch, error_line):
 def test_the_server_does_not_start_without_its_secrets():
     """And says how they are made."""
     command = [sys.executable, str(REPOSITORY / "deploy" / "mlflow" / "team_server.py")]
-    done = subprocess.run(command, env={"MLFLOW_READER_PASSWORD": ""}, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert "MLFLOW_READER_PASSWORD" in done.stderr and "`python scripts/make_secrets.py .env`" in done.stderr
 
@@ -264,6 +264,10 @@ def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
     """Here PostgreSQL refuses a name that is too long for it, which sqlite has let pass."""
     database, artifacts = postgresql.new_database("failing"), tmp_path / "artifacts"
     run_id = embedded.desk.trained.runs["good"]
+    (tmp_path / "file").touch()
+    capsys.readouterr()
+    assert migrate_mlflow.main(embedded.arguments(database, tmp_path / "file" / "artifacts")) == 2
+    assert "error: files cannot be kept in " in capsys.readouterr().err.splitlines()[-1]
     with sqlite3.connect(embedded.file) as source:
         source.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", ("n" * 300, run_id))
     assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 2
