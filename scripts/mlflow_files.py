@@ -145,7 +145,8 @@ def copy(places: list[Place], destination: str) -> tuple[int, int]:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     address = destination if "://" in destination else Path(destination).resolve().as_uri()
-    store = get_artifact_repository(address)
+    with transfer_errors(destination):
+        store = get_artifact_repository(address)
     files = size = 0
     for place in places:
         if place.is_there():

@@ -30,14 +30,12 @@ Rewrite = Callable[[str, dict[str, Any]], dict[str, Any]]
 def database_errors() -> Iterator[None]:
     """Turn what a database or MLflow refuses into a UserError, which never holds an address with a password."""
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise UserError("the target's address is not understood: postgresql+pg8000://user@host/name") from None
     except SQLAlchemyError as error:
-        raise UserError(f"the database refuses: {reason_of(error)}; nothing was written") from error
+        raise UserError(f"the database refuses: {reason_of(error)}; no row was written") from error
     except MlflowException as error:
         raise UserError(f"MLflow refuses: {error.message}") from error
 
@@ -85,8 +83,12 @@ def open_target(url: str) -> Any:
     """Return an engine of the target, with MLflow's tables in it; a UserError when it cannot be one."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise UserError("the target's address is not understood: postgresql+pg8000://user@host/name") from None
     if engine.dialect.name != "postgresql":
         raise UserError(f"the target is {engine.dialect.name}: it has to be postgresql+pg8000://user@host/name")
     # MLflow would try again and again.

@@ -110,10 +110,9 @@ class Embedded:
         place = folder / "mlartifacts" / "7" / self.served / "artifacts"
         place.mkdir(parents=True)
         (place / "note.txt").write_bytes(b"kept by a server")
-        mlflow.set_tracking_uri(desk.uri)
-        mlflow.set_experiment(EXPERIMENT)
-        with mlflow.start_span("asked") as span:
-            span.set_inputs({"text": "my laptop"})
+        # By the client: `set_experiment` would have an effect on every test after this one.
+        trace = client.start_trace("asked", inputs={"text": "my laptop"}, experiment_id=experiment)
+        client.end_trace(trace.trace_id)
         mlflow.flush_trace_async_logging()
 
     def arguments(self, target: str, artifacts: Path) -> list[str]:
