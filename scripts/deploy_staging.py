@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9._/-]+@sha256:[0-9a-f]{64}")
+# deploy/mlflow/team_server.py makes this user.
+ADMIN = "admin"
 PORTS = {"agent": 8002, "web": 8080, "mlflow": 5000}
 
 
@@ -111,7 +113,10 @@ def read_secrets(place: "Here") -> dict[str, str]:
     secrets = parse_env(text) | place.variables()
     missing = [name for name in SECRETS if not secrets.get(name)]
     if missing:
-        raise UserError(f".env on {place.name} has no {', '.join(missing)}; `python scripts/make_secrets.py` shows how")
+        raise UserError(
+            f".env on {place.name} has no {', '.join(missing)}; `python scripts/make_secrets.py` adds to such a file "
+            "what is missing and leaves the rest as it is"
+        )
     return secrets
 
 
@@ -192,16 +197,27 @@ def try_out(job: Deployment, models: list[FirstModel]) -> None:
     import smoke_test
 
     secrets = job.secrets
-    bound = secrets.get("BIND_ADDRESS") or "127.0.0.1"
-    hosts = dict.fromkeys(PORTS, "127.0.0.1" if ipaddress.ip_address(bound).is_unspecified else bound)
-    hosts["mlflow"] = "127.0.0.1"
-    ports = {name: (hosts[name], int(secrets.get(f"{name.upper()}_PORT") or port)) for name, port in PORTS.items()}
+    ports = {
+        name: (host_of(name, secrets), int(secrets.get(f"{name.upper()}_PORT") or port)) for name, port in PORTS.items()
+    }
     with job.stack.place.reach(ports) as addresses:
         for model in models:
-            promote_first(model, job.judging, addresses["mlflow"], Path(__file__).name)
+            promote_first(model, job.judging, registry_of(addresses["mlflow"], secrets), Path(__file__).name)
         target = smoke_test.target_of(addresses["agent"], addresses["web"], secrets, ".env")
         smoke_test.wait_until_ready(target, job.seconds)
         smoke_test.check_all(target, say)
+
+
+def host_of(service: str, secrets: dict[str, str]) -> str:
+    """Return the address at which a service is published; MLflow has one of its own."""
+    bound = secrets.get("MLFLOW_BIND_ADDRESS" if service == "mlflow" else "BIND_ADDRESS") or "127.0.0.1"
+    return "127.0.0.1" if ipaddress.ip_address(bound).is_unspecified else bound
+
+
+def registry_of(address: str, secrets: dict[str, str]) -> dict[str, str]:
+    """Return the variables with which a script of ours asks the stack's MLflow, as its administrator."""
+    login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": secrets["MLFLOW_ADMIN_PASSWORD"]}
+    return {"MLFLOW_TRACKING_URI": address} | login
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +37,11 @@ def first_model(folder: Path) -> FirstModel:
     return found
 
 
-def promote_first(model: FirstModel, judging: list[str], registry: str, by: str) -> None:
-    """Put a model into Production when the registry has none of its kind; a Failed when a gate refuses it."""
+def promote_first(model: FirstModel, judging: list[str], registry: Mapping[str, str], by: str) -> None:
+    """Put a model into Production when the registry has none of its kind; a Failed when a gate refuses it.
+
+    registry: the variables that say where it is and who asks it.
+    """
     kind = ["--model", model.kind]
     versions = json.loads(script(registry, "mlflow_registry.py", "list", *kind, "--json"))
     if any(version["stage"] == "Production" for version in versions):
@@ -51,12 +55,11 @@ def promote_first(model: FirstModel, judging: list[str], registry: str, by: str)
         say(script(registry, "mlflow_registry.py", command, *kind, *more, *judging, *why).strip())
 
 
-def script(registry: str, name: str, *arguments: str) -> str:
+def script(registry: Mapping[str, str], name: str, *arguments: str) -> str:
     """Run a script of ours with a registry and return what it printed; a Failed with its last line otherwise."""
-    variables = os.environ | {"MLFLOW_TRACKING_URI": registry}
     command = [sys.executable, str(SCRIPTS / name), *arguments]
     try:
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=LONG)
+        done = subprocess.run(command, env=os.environ | dict(registry), capture_output=True, text=True, timeout=LONG)
     except subprocess.TimeoutExpired:
         raise Failed(f"{name} {arguments[0]} was not done within {LONG} s") from None
     if done.returncode:

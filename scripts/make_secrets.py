@@ -2,17 +2,20 @@
 
 Write a file of random secrets for compose.yaml, which `docker compose` reads when it is called .env.
 
-A file that is there is left as it is: PostgreSQL and Grafana keep the passwords with which they were first started, so
-new ones would lock the services out. The file is for its owner alone, as far as the operating system knows owners.
+A file that is there keeps what it has, and gets the secrets that it lacks, such as those of a newer version: PostgreSQL
+and Grafana keep the passwords with which they were first started, so new ones would lock the services out. The file is
+for its owner alone, as far as the operating system knows owners.
 """
 
 import argparse
 import os
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 
-from cli import UserError, run
+from cli import run
+from env_file import parse_env
 
 # What compose.yaml refuses to start without, and whose it is. All are letters and digits: some stand in an address.
 # Pairs, since bandit takes a text beside such a name for the password itself.
@@ -20,6 +23,9 @@ SECRETS = dict(
     (
         ("POSTGRES_PASSWORD", "PostgreSQL's administrator"),
         ("MLFLOW_DB_PASSWORD", "the database of MLflow"),
+        ("MLFLOW_ADMIN_PASSWORD", "with which admin logs in to MLflow"),
+        ("MLFLOW_READER_PASSWORD", "with which the services read MLflow's registry"),
+        ("MLFLOW_SECRET_KEY", "signs the forms of MLflow's pages"),
         ("AGENT_DB_PASSWORD", "the database of the agent"),
         ("TFIDF_API_KEY", "with which the agent asks the TF-IDF service"),
         ("TRANSFORMER_API_KEY", "with which it asks the transformer"),
@@ -30,6 +36,7 @@ SECRETS = dict(
     )
 )
 BYTES = 24
+HEAD = "# Made by scripts/make_secrets.py for compose.yaml. Whoever can read it can use the stack.\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,26 +48,42 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def write_secrets(path: Path) -> None:
-    """Write the file; a UserError when there is one."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UserError(f"{path} is there already and stays as it is; name another file to have new secrets") from None
+    """Write the file, or add to it what it lacks."""
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    there = parse_env(before or "")
+    missing = [name for name in SECRETS if not there.get(name)]
+    if not missing:
+        print(f"{path} has its {len(SECRETS)} secrets already and stays as it is", file=sys.stderr)
+        return
+    write_for_owner(path, (HEAD if before is None else with_line_end(before)) + lines_of(missing))
+    told = "people log in to the pages with WEB_PASSWORD" if before is None else f"added {', '.join(missing)}"
+    print(f"{path}: {len(SECRETS)} secrets; {told}", file=sys.stderr)
+
+
+def lines_of(names: list[str]) -> str:
+    """Return a line with a new secret for each name, below one that says whose it is."""
+    return "".join(f"# {SECRETS[name]}\n{name}={secrets.token_hex(BYTES)}\n" for name in names)
+
+
+def with_line_end(text: str) -> str:
+    """Return the text so that another line can follow."""
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def write_for_owner(path: Path, text: str) -> None:
+    """Write a file that nobody else may ever read, whole or not at all."""
+    target = path.resolve()  # into the file itself where .env is a link to it
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content())
-    except OSError:
-        path.unlink()
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
         raise
-    print(f"{path}: {len(SECRETS)} secrets; people log in to the pages with WEB_PASSWORD", file=sys.stderr)
-
-
-def content() -> str:
-    """Return the file's text, with other secrets each time."""
-    lines = ["# Made by scripts/make_secrets.py for compose.yaml. Whoever can read it can use the stack."]
-    for name, whose in SECRETS.items():
-        lines += [f"# {whose}", f"{name}={secrets.token_hex(BYTES)}"]
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

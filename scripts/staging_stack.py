@@ -83,7 +83,7 @@ class Stack:
 
     def mlflow_image(self) -> str:
         """Return a name for MLflow's image that says what it is built from, so that a former one can be told apart."""
-        files = ("Dockerfile.mlflow", "deploy/mlflow/requirements.txt")
+        files = ("Dockerfile.mlflow", "deploy/mlflow/requirements.txt", "deploy/mlflow/team_server.py")
         content = b"".join((self.place.source / name).read_bytes() for name in files)
         return f"{self.project}-mlflow:{hashlib.sha256(content).hexdigest()[:12]}"
 

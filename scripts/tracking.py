@@ -15,6 +15,7 @@ from cli import UserError
 from files import dvc_md5, sha256
 from model_folder import METADATA_FILE, ONNX_FILE
 from model_kinds import KINDS, kind_named
+from tracking_errors import short, what_to_do
 
 ROOT = Path(__file__).resolve().parents[1]
 # What MLflow accepts in one request.
@@ -87,10 +88,7 @@ def unreachable_is_said() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of our own output has left
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        raise UserError(
-            f"cannot use the MLflow tracking store {_without_password(tracking_uri())} ({_short(error)}): start the "
-            "server, or unset MLFLOW_TRACKING_URI to use mlflow.db"
-        ) from error
+        raise UserError(what_to_do(error, tracking_uri())) from error
 
 
 def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, error: BaseException) -> None:
@@ -99,7 +97,7 @@ def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, 
 
     client = mlflow.MlflowClient()
     with unreachable_is_said():
-        run = client.create_run(experiment_id, start_time=int(started * 1000), tags={"error": _short(error)})
+        run = client.create_run(experiment_id, start_time=int(started * 1000), tags={"error": short(error)})
         for name, value in parameters.items():
             client.log_param(run.info.run_id, name, value)
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
@@ -234,13 +232,3 @@ def _log_onnx(model: Any, texts: list[str], metadata: dict[str, Any], folder: Pa
 def _requirements(metadata: dict[str, Any]) -> list[str]:
     # A local build, such as torch's 2.13.0+cpu, is nowhere to be had by that name.
     return [f"{name}=={version.partition('+')[0]}" for name, version in metadata["libraries"].items()]
-
-
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:300] + "..."
-
-
-def _without_password(uri: str) -> str:
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if "@" in rest else uri

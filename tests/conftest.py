@@ -179,16 +179,18 @@ def unpack(folder: Path) -> None:
 class TrackingServer:
     """A real `mlflow server` on a free port, which answers once this is made."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    program = ("-m", "mlflow", "server")
+
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         # One worker and no job runners: eleven processes take twice as long to start.
-        small = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        small = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_PORT": str(self.port)}
         with (folder / "server.txt").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", *arguments, "--port", str(self.port)],
+                [sys.executable, *self.program, *arguments],
                 cwd=folder,
-                env=environment() | small,
+                env=environment() | small | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

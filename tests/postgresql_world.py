@@ -4,7 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import free_port
@@ -29,6 +32,22 @@ class Postgresql:
     def _run(self, program: str, *arguments: str) -> None:
         command = [self._programs / program, "-D", self.folder / "data", *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self._user)
+
+    def new_database(self, name: str) -> str:
+        """Make an empty database and return its address."""
+        with self.ask("postgres") as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return self.address.removesuffix("postgres") + name
+
+    @contextmanager
+    def ask(self, name: str) -> Iterator[Any]:
+        """Give a connection to one of its databases, which keeps each statement at once."""
+        from sqlalchemy import create_engine
+
+        engine = create_engine(self.address.removesuffix("postgres") + name, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
 
     def start(self) -> None:
         options = f"-p {self._port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"

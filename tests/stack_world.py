@@ -91,6 +91,12 @@ class Stack:
         lines = (self.folder / ".env").read_text(encoding="utf-8").splitlines()
         return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
 
+    def login(self) -> dict[str, str]:
+        """Return the variables with which MLflow's administrator works."""
+        address = f"http://127.0.0.1:{self.ports['mlflow']}"
+        login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.secret("MLFLOW_ADMIN_PASSWORD")}
+        return {"MLFLOW_TRACKING_URI": address} | login
+
     def agent(self, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
         """Return the agent's status and JSON."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key or self.secret('AGENT_API_KEY')}"}

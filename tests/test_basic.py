@@ -19,6 +19,8 @@ SCRIPTS = (
     "log_run",
     "make_sample_tickets",
     "mlflow_registry",
+    "mlflow_users",
+    "migrate_mlflow",
     "predict_batch",
     "make_secrets",
     "security_scan",

@@ -14,6 +14,7 @@ import pytest
 import train_tfidf
 import yaml
 from conftest import REPOSITORY, wait_until, write_params
+from env_file import parse_env
 from stack_world import STARTED, Stack, install_podman_compose
 from transformer_world import SMALL, need_pytorch
 
@@ -35,9 +36,29 @@ def test_nothing_listens_beyond_loopback_by_default():
 
 
 def test_what_knows_no_password_never_listens_beyond_loopback():
-    """BIND_ADDRESS is not for MLflow and Prometheus."""
-    for name in ("mlflow", "prometheus"):
-        assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"]), name
+    """BIND_ADDRESS is not for Prometheus; MLflow, which gets a password with every request, has one of its own."""
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["prometheus"]["ports"])
+    assert [port.split(":")[0] for port in SERVICES["mlflow"]["ports"]] == ["${MLFLOW_BIND_ADDRESS"]
+
+
+def test_the_services_ask_the_registry_as_somebody_who_may_only_read():
+    """The administrator's password is in MLflow's own container alone."""
+    for name in ("tfidf", "transformer", "web"):
+        environment = SERVICES[name]["environment"]
+        assert environment["MLFLOW_TRACKING_USERNAME"] == "services"
+        assert "MLFLOW_READER_PASSWORD" in environment["MLFLOW_TRACKING_PASSWORD"]
+    told = [name for name, service in SERVICES.items() if "MLFLOW_ADMIN_PASSWORD" in str(service)]
+    assert told == ["mlflow"]
+
+
+def test_mlflow_answers_to_named_hosts_and_pages_alone():
+    """Both lists are explicit, and what .env adds does not take the place of what the stack needs."""
+    environment = SERVICES["mlflow"]["environment"]
+    hosts = environment["MLFLOW_SERVER_ALLOWED_HOSTS"]
+    assert by_default(hosts).split(",")[:3] == ["mlflow:5000", "127.0.0.1:*", "localhost:*"] and "*" not in hosts.split(
+        ","
+    )
+    assert "${MLFLOW_ALLOWED_HOSTS:-" in hosts and by_default(environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]) == ""
 
 
 def test_no_secret_has_a_value_that_ships():
@@ -49,7 +70,7 @@ def test_no_secret_has_a_value_that_ships():
                 secret[name] = value
             elif "@" in value and "://" in value:
                 secret[name] = re.search(r"//\w+:([^@]*)@", value)[1]
-    assert len(secret) == 12
+    assert len(secret) == 16
     assert [name for name, value in secret.items() if not VARIABLE.fullmatch(value) or ":-" in value] == []
 
 
@@ -119,8 +140,27 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_lin
         assert first.stat().st_mode & 0o777 == 0o600
     before = first.read_bytes()
     capsys.readouterr()
-    assert make_secrets.main([str(first)]) == 2
-    assert "is there already" in error_line() and first.read_bytes() == before
+    assert make_secrets.main([str(first)]) == 0
+    assert "stays as it is" in capsys.readouterr().err and first.read_bytes() == before
+
+
+def test_a_file_of_before_gets_the_secrets_that_it_lacks(tmp_path, capsys):
+    """And keeps the others, and all else that somebody has written there."""
+    path = tmp_path / ".env"
+    assert make_secrets.main([str(path)]) == 0
+    whole = path.read_text()
+    kept = [line for line in whole.splitlines() if not re.match(r"MLFLOW_(ADMIN|READER)", line)]
+    path.write_text("\n".join([*kept, "WEB_PORT=8443", "MLFLOW_ADMIN_PASSWORD="]))
+    capsys.readouterr()
+    assert make_secrets.main([str(path)]) == 0
+    assert "added MLFLOW_ADMIN_PASSWORD, MLFLOW_READER_PASSWORD" in capsys.readouterr().err
+    assert path.read_text().startswith("\n".join(kept))
+    before, after = parse_env(whole), parse_env(path.read_text())
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"MLFLOW_ADMIN_PASSWORD", "MLFLOW_READER_PASSWORD"} and after["WEB_PORT"] == "8443"
+    assert all(re.fullmatch(r"[0-9a-f]{48}", after[name]) for name in changed)
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_git_does_not_take_the_secrets():
@@ -154,16 +194,26 @@ class Models:
         sections = {"train_tfidf": quick, "train_transformer": SMALL, "fit_routing": quick, "registry": low}
         self.params = write_params(folder / "params.yaml", **sections)
 
-    def put_into_production(self, train: Any, name: str) -> None:
+    def put_into_production(self, train: Any, name: str, registry: dict[str, str] | None = None) -> None:
         """Train, register and promote a model; its folder is then there under its name."""
         common = ["--params", str(self.params), "--data", str(self.data)]
         places = {"model": name, "metrics": f"{name}.json", "plots": f"{name}-plots"}
         outputs = [text for option, place in places.items() for text in (f"--{option}", str(self.folder / place))]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{self.stack.ports['mlflow']}")
+            for variable, value in (registry or self.stack.login()).items():
+                patch.setenv(variable, value)
             assert train.main([*common, *outputs]) == 0
             for command in ("register", "staging", "production"):
                 assert mlflow_registry.main([command, "--model", name, *common]) == 0
+
+    def move_into_the_stack(self, train: Any, name: str) -> None:
+        """Put a model into Production in an embedded database beside compose.yaml, and move that as the guide says."""
+        folder = self.stack.folder
+        self.put_into_production(train, name, {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').as_posix()}"})
+        mounted = ["--volume", f"{folder}:{folder}:ro", "--workdir", str(folder)]
+        command = ["python", "scripts/migrate_mlflow.py", "sqlite:///mlflow.db"]
+        said = self.stack.compose("run", "--rm", "--no-deps", *mounted, "mlflow", *command).stdout
+        assert re.search(r"^model_versions +1$", said, re.MULTILINE), said
 
     def make_policy(self) -> None:
         """Have both models asked for every ticket."""
@@ -175,12 +225,16 @@ class Models:
 
 
 @pytest.mark.slow
-def test_it_refuses_to_start_without_secrets(stack):
-    """And says what to do."""
+def test_it_refuses_to_start_without_secrets(stack, tmp_path):
+    """And with those of a version before MLflow had a login; it says what to do."""
+    before = tmp_path / "before.env"
+    lines = (stack.folder / ".env").read_text(encoding="utf-8").splitlines()
+    before.write_text("\n".join(line for line in lines if not re.match(r"MLFLOW_(ADMIN|READER|SECRET)", line)))
     bare = {"PATH": os.environ["PATH"], "HOME": str(stack.folder)}
-    command = [str(stack.tools / "podman-compose"), "--env-file", os.devnull, "config"]
-    done = subprocess.run(command, cwd=stack.folder, env=bare, capture_output=True, text=True)
-    assert done.returncode != 0 and "run python scripts/make_secrets.py .env first" in done.stderr
+    for file in (os.devnull, str(before)):
+        command = [str(stack.tools / "podman-compose"), "--env-file", file, "config"]
+        done = subprocess.run(command, cwd=stack.folder, env=bare, capture_output=True, text=True)
+        assert done.returncode != 0 and "run python scripts/make_secrets.py .env first" in done.stderr, file
 
 
 @pytest.mark.slow
@@ -195,15 +249,15 @@ def test_without_a_model_it_is_alive_and_says_what_is_missing(stack):
 
 @pytest.fixture(scope="module")
 def models(stack, trained, tmp_path_factory) -> Models:
-    """A first model in Production."""
+    """A first model in Production, from an embedded database."""
     models = Models(stack, trained.data, tmp_path_factory.mktemp("models"))
-    models.put_into_production(train_tfidf, "tfidf")
+    models.move_into_the_stack(train_tfidf, "tfidf")
     return models
 
 
 @pytest.mark.slow
 def test_it_answers_with_the_model_that_was_promoted_in_its_registry(stack, models):
-    """And keeps the answer in PostgreSQL, under a key."""
+    """Here by the migration of an embedded one; and keeps the answer in PostgreSQL, under a key."""
     wait_until(lambda: stack.agent("/predict", TICKET)[0] == 200, 30)
     answer = stack.agent("/predict", TICKET)[1]
     assert (answer["category"], answer["model"], answer["versions"]) == ("Hardware", "tfidf", {"tfidf": "1"})

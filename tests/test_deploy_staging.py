@@ -229,7 +229,8 @@ def test_a_first_deployment_gets_a_first_model_and_answers(staging, model, capsy
     assert rows.items() >= staging.first.items() and rows.keys() == {*SERVICES, "mlflow"}
     assert staging.running() == staging.first and staging.answers()
     assert "pages: a ticket gets the agent's category" in said.err
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{staging.stack.ports['mlflow']}")
+    for variable, value in staging.stack.login().items():
+        monkeypatch.setenv(variable, value)
     assert mlflow_registry.main(["history", "--json"]) == 0
     history = json.loads(capsys.readouterr().out)
     assert [change["by"] for change in history] == ["deploy_staging.py"] * 3

@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import mlflow
 import pytest
 from conftest import TrackingServer
 from registry_world import NAME, Desk, assert_agreement
+from team_world import TeamServer
 
 from registry_worker import run_killed
 
 WORKER = str(Path(__file__).with_name("registry_worker.py"))
 WORKERS, ROUNDS, VERSIONS = 8, 25, 3
+# What a login adds shows in fewer.
+ROUNDS_OF_PEOPLE = 3
 # More than any command makes: a promotion makes 9.
 MOST_WRITES = 11
 # What a command imports: seconds in a new process, and once for all that are forked from a server which has it.
@@ -115,19 +119,41 @@ def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monke
         check_races(desk, server.address, tmp_path)
 
 
-def check_races(desk: Desk, uri: str, folder: Path) -> None:
-    """Let the workers make their changes, round by round, and check the promises after each."""
+def test_two_people_on_a_server_with_a_login(trained, tmp_path, monkeypatch, capsys, postgresql):
+    """The same when neither is an administrator: whoever has made a version or holds the lock, the other may go on."""
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    with TeamServer(tmp_path, postgresql.new_database("races"), tmp_path / "artifacts") as server:
+        for name in ("amina", "ben"):
+            server.add(name, monkeypatch, capsys)
+        server.log_in("amina", monkeypatch)
+        for _ in range(VERSIONS):
+            desk.register_in(server.address)
+        desk.run("production", "--version", "1", "--force", "--reason", "the first")
+        people = [server.login(name) for name in ("amina", "ben")]
+        check_races(desk, server.address, tmp_path, ROUNDS_OF_PEOPLE, people)
+
+
+def check_races(
+    desk: Desk, uri: str, folder: Path, rounds: int = ROUNDS, people: Sequence[dict[str, str]] = ({},)
+) -> None:
+    """Let the workers make their changes, round by round, and check the promises after each.
+
+    people: the variables with which each works; the workers are these in turn.
+    """
     client = mlflow.MlflowClient(uri, uri)
     before = len(desk.read("history"))
     options = ["--params", str(desk.params), "--data", str(desk.trained.data)]
     command = [sys.executable, WORKER, "race", str(folder)]
     workers = [
         subprocess.Popen(
-            [*command, *map(str, (worker, ROUNDS, VERSIONS)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, *map(str, (worker, rounds, VERSIONS)), *options],
+            env=os.environ | people[worker % len(people)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         for worker in range(WORKERS)
     ]
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.poll() is None for w in workers):
             # Raises when there is a moment without a Production.
             client.get_model_version_by_alias(NAME, "production")
@@ -135,10 +161,10 @@ def check_races(desk: Desk, uri: str, folder: Path) -> None:
         stages = {row["version"]: row["stage"] for row in desk.read("list")}
         assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
         assert_agreement(uri, stages)
-        if number < ROUNDS:
+        if number < rounds:
             (folder / f"go-{number}").touch()
     said = [worker.communicate() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * WORKERS, said
     history = desk.read("history")
-    assert len(history) - before == sum(int(out) for out, _ in said) > ROUNDS
+    assert len(history) - before == sum(int(out) for out, _ in said) > rounds
     check_chain(history)
