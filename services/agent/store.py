@@ -1,7 +1,9 @@
 """Tickets and people's answers, kept and found again. Its methods block: the application calls them on a thread."""
 
 import hashlib
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -53,6 +55,8 @@ class Store:
         """Nothing is asked yet; prepared says whether the tables are there and up to date."""
         self._engine = engine
         self.prepared = False
+        # SQLite has one writer, and lets the others look again after ever longer pauses; a lock hands over at once.
+        self._writing = Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     def prepare(self) -> None:
         """Bring the schema up to date, once."""
@@ -73,8 +77,9 @@ class Store:
 
     def add(self, new: list[Ticket]) -> None:
         """Keep tickets; all or none."""
-        with _reported(), self._engine.begin() as connection:
-            connection.execute(insert(tickets), [ticket.row for ticket in new])
+        rows = [ticket.row for ticket in new]
+        with _reported(), self._writing, self._engine.begin() as connection:
+            connection.execute(insert(tickets), rows)
 
     def add_once(self, ticket: Ticket) -> dict[str, Any]:
         """Keep a ticket and return its answer; when the same one came in meanwhile, return the answer that one got."""
