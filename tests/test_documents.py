@@ -41,6 +41,10 @@ ELSEWHERE = {
     "python scripts/mlflow_users.py list": ("test_team.py", "test_people_are_added_listed_and_removed"),
     "python scripts/mlflow_users.py password amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
     "python scripts/mlflow_users.py remove amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv": (
+        "test_team.py",
+        "test_a_team_goes_on_where_the_embedded_database_ended",
+    ),
     "dvc remote add --local -d storage s3://bucket/callcenterai": (
         "test_dvc_remote.py",
         "test_what_one_pushes_another_pulls_and_has_nothing_to_run",
