@@ -239,7 +239,7 @@ class TrackingServer:
         """End the server and its workers, without asking them."""
         if os.name == "nt":
             subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], capture_output=True)
-        else:
+        elif self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
