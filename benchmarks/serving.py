@@ -252,7 +252,7 @@ def table(peers: list[Peer]) -> str:
     for peer in peers[1:]:
         rates = [f"{median(ours, clients, 0) / median(peer, clients, 0):.1f} x" for clients in CLIENTS]
         latency = f"p99 1/{median(peer, 8, 2) / median(ours, 8, 2):.1f}"
-        rows.append([f"ours against {peer.name}", *rates, latency, "", ""])
+        rows.append([f"{ours.name} against {peer.name}", *rates, latency, "", ""])
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
