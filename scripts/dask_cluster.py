@@ -53,25 +53,25 @@ def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
     ended several workers.
     """
     waiting: deque = deque()
-    for item in items:
-        # Not by the name of their content: an item that comes twice is done twice.
-        waiting.append(client.submit(function, item, pure=False))
-        while len(waiting) >= 2 * threads_of(client):
-            yield _result(waiting.popleft())
-    while waiting:
-        yield _result(waiting.popleft())
+    with killing_is_said("one part of the tickets", "see what they say of it, and give them more"):
+        for item in items:
+            # Not by the name of their content: an item that comes twice is done twice.
+            waiting.append(client.submit(function, item, pure=False))
+            while len(waiting) >= 2 * threads_of(client):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _result(future: Any) -> Any:
+@contextmanager
+def killing_is_said(what: str, advice: str) -> Iterator[None]:
+    """Turn it into a UserError when Dask gives up a task since several workers have died of it."""
     from distributed import KilledWorker
 
     try:
-        return future.result()
+        yield
     except KilledWorker:
-        raise UserError(
-            "one part of the tickets has ended several workers, which may be short of memory: see what they say of it, "
-            "and give them more"
-        ) from None
+        raise UserError(f"{what} has ended several workers, which may be short of memory: {advice}") from None
 
 
 @contextmanager

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 
-def write_files(contents: dict[Path, bytes | Iterable[bytes]]) -> None:
+def write_files(contents: dict[Path, bytes | Iterable[bytes]], private: bool = False) -> None:
     """Write several files so that each appears whole, and none unless all could be written.
 
-    A content too big for memory is given piece by piece. Every content goes to a temporary file in its target's folder
-    and is flushed to the disk first; only then do the temporary files take the targets' places, one atomic rename each.
-    When anything fails before the renames (a full disk, a missing permission, a folder in a target's place) the
-    temporary files are removed and what was there before is still there.
+    A content too big for memory is given piece by piece; private files are for their owner alone. Every content goes to
+    a temporary file in its target's folder and is flushed to the disk first; only then do the temporary files take the
+    targets' places, one atomic rename each. When anything fails before the renames (a full disk, a missing permission,
+    a folder in a target's place) the temporary files are removed and what was there before is still there.
     """
     with ExitStack() as cleanup:
         pending = []
         for target, content in contents.items():
             try:
-                pending.append((_write_temporary(target, content, cleanup), target))
+                pending.append((_write_temporary(target, content, private, cleanup), target))
             except OSError as error:
                 # Users know the file they asked for, not its temporary name, and a full disk gives no name at all.
                 error.filename = str(target)
@@ -32,9 +32,9 @@ def write_files(contents: dict[Path, bytes | Iterable[bytes]]) -> None:
             os.replace(temporary, target)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write one file atomically."""
-    write_files({path: content})
+def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
+    """Write one file atomically; a private one is for its owner alone."""
+    write_files({path: content}, private)
 
 
 def json_bytes(value: Any) -> bytes:
@@ -54,7 +54,7 @@ def dvc_md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _write_temporary(target: Path, content: bytes | Iterable[bytes], cleanup: ExitStack) -> Path:
+def _write_temporary(target: Path, content: bytes | Iterable[bytes], private: bool, cleanup: ExitStack) -> Path:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.parent.is_file():
@@ -68,8 +68,9 @@ def _write_temporary(target: Path, content: bytes | Iterable[bytes], cleanup: Ex
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-    # mkstemp makes files that only their owner can read; these are ordinary files.
-    temporary.chmod(0o666 & ~_umask())
+    # mkstemp makes files that only their owner can read.
+    if not private:
+        temporary.chmod(0o666 & ~_umask())
     return temporary
 
 

@@ -8,14 +8,13 @@ for its owner alone, as far as the operating system knows owners.
 """
 
 import argparse
-import os
 import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 from cli import run
 from env_file import parse_env
+from files import write_bytes
 
 # What compose.yaml refuses to start without, and whose it is. All are letters and digits: some stand in an address.
 # Pairs, since bandit takes a text beside such a name for the password itself.
@@ -55,7 +54,9 @@ def write_secrets(path: Path) -> None:
     if not missing:
         print(f"{path} has its {len(SECRETS)} secrets already and stays as it is", file=sys.stderr)
         return
-    write_for_owner(path, (HEAD if before is None else with_line_end(before)) + lines_of(missing))
+    text = (HEAD if before is None else with_line_end(before)) + lines_of(missing)
+    # Into the file itself where .env is a link to it.
+    write_bytes(path.resolve(), text.encode(), private=True)
     told = "people log in to the pages with WEB_PASSWORD" if before is None else f"added {', '.join(missing)}"
     print(f"{path}: {len(SECRETS)} secrets; {told}", file=sys.stderr)
 
@@ -68,22 +69,6 @@ def lines_of(names: list[str]) -> str:
 def with_line_end(text: str) -> str:
     """Return the text so that another line can follow."""
     return text if not text or text.endswith("\n") else text + "\n"
-
-
-def write_for_owner(path: Path, text: str) -> None:
-    """Write a file that nobody else may ever read, whole or not at all."""
-    target = path.resolve()  # into the file itself where .env is a link to it
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def _recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
     from sqlalchemy import text
 
     for table, (column, row_id) in COLUMNS.items():
+        # Names from COLUMNS above alone, which no parameter could stand for; nothing that a user gives.
         query = f"SELECT {row_id}, experiment_id, {column} FROM {table} WHERE {column} IS NOT NULL"  # nosec B608
         for row in old.execute(text(query)):
             yield (table, *row)

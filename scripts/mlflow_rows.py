@@ -125,6 +125,7 @@ def copy(old: Any, new: Any, rewrite: Rewrite) -> dict[str, int]:
     new.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
     check_empty(new)
     for name in MADE_AT_START:
+        # A name from the table above, which no parameter could stand for; nothing that a user gives.
         new.execute(text(f"DELETE FROM {name}"))  # nosec B608
     counts = {}
     for table in tables():

@@ -109,7 +109,7 @@ def role_id() -> int:
 
 def print_people(people: list[dict[str, Any]]) -> None:
     """Print every user and what they may do."""
-    from registry_reports import print_table
+    from tables import print_table
 
     rows = [(user["username"], rights(user["is_admin"], roles_of(user))) for user in people]
     print_table(("user", "may"), sorted(rows))

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import UserError, positive, run
+from cli import positive, run
 
 if TYPE_CHECKING:
     from batch_output import Output
@@ -100,18 +100,15 @@ def partitions(stream: "Stream", rows: int) -> Iterator[list["Row"]]:
 
 def write_finished(waiting: dict[Any, tuple[int, list["Row"]]], output: "Output") -> None:
     """Wait until a partition is classified, and write what is."""
-    from distributed import KilledWorker, wait
+    from distributed import wait
+
+    from dask_cluster import killing_is_said
 
     done, _ = wait(list(waiting), return_when="FIRST_COMPLETED")
     for future in done:
         number, part = waiting.pop(future)
-        try:
+        with killing_is_said(f"partition {number}", "fewer --rows, then start this again, and it goes on"):
             output.write(number, part, future.result())
-        except KilledWorker:
-            raise UserError(
-                f"partition {number} has ended several workers, which may be short of memory: fewer --rows, then "
-                "start this again, and it goes on"
-            ) from None
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from cli import UserError
 from parameters import TrainTfidfParameters
 from search_space import SearchTfidfParameters, differences
 from search_trial import Trial
+from set_parameters import as_yaml
 from tables import print_table
 
 COLUMNS = ("trial", "accuracy", "gain (95% interval)", "macro F1", "log loss", "s", "parameters")
@@ -40,7 +40,7 @@ def print_report(ranked: Sequence[Trial], done: Sequence[Trial], base: TrainTfid
     if not changed:
         print(f"best: trial 0, {path} as it is")
         return
-    assigned = " ".join(shlex.quote(f"train_tfidf.{name}={_yaml(value)}") for name, value in changed.items())
+    assigned = " ".join(shlex.quote(f"train_tfidf.{name}={as_yaml(value)}") for name, value in changed.items())
     print(
         f"best: trial {ranked[0].number}; python scripts/set_parameters.py --params {shlex.quote(str(path))} {assigned}"
     )
@@ -66,8 +66,4 @@ def _row(trial: Trial, first: Trial | None, base: TrainTfidfParameters) -> tuple
 
 def _shown(trial: Trial, base: TrainTfidfParameters) -> str:
     changed = differences(trial.parameters, base)
-    return ", ".join(f"{name}={_yaml(value)}" for name, value in changed.items()) or "as they are"
-
-
-def _yaml(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return ", ".join(f"{name}={as_yaml(value)}" for name, value in changed.items()) or "as they are"

@@ -13,6 +13,7 @@ from model_folder import git_state
 from prepared_data import Part
 from search_space import SearchTfidfParameters
 from search_trial import Trial
+from tracking_errors import short
 
 # Not among the trainings: a trial has no model, and the registry looks for the best run there.
 SUFFIX = "-search"
@@ -57,7 +58,7 @@ class SearchRuns:
     def _log(self, trial: Trial) -> None:
         client, nested = self._client(), {"mlflow.parentRunId": self.id}
         if trial.trouble:
-            nested["error"] = trial.trouble[:300]
+            nested["error"] = short(trial.trouble)
         run = self._create(f"trial-{trial.number}", trial.started, nested)
         for name, value in trial.parameters.model_dump().items():
             client.log_param(run, name, value)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import UserError, positive, run
+from cli import positive, run
 
 if TYPE_CHECKING:
     from parameters import TrainTfidfParameters
@@ -63,10 +63,10 @@ def search(params_path: Path, data: Path, workers: int | None) -> None:
 
 def carried_out(planned: "list[TrainTfidfParameters]", parts: "dict[str, Part]") -> "Iterator[Trial]":
     """Yield the trials as they end, in whichever order; a Dask client must be there."""
-    from distributed import KilledWorker
     from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
 
+    from dask_cluster import killing_is_said
     from search_trial import carry_out
 
     train, validation = parts["train"], parts["validation"]
@@ -74,10 +74,8 @@ def carried_out(planned: "list[TrainTfidfParameters]", parts: "dict[str, Part]")
         # One task for each trial: they take seconds, and joblib's batches would leave workers idle at the end.
         parallel = Parallel(return_as="generator_unordered", batch_size=1)
         tasks = (delayed(carry_out)(number, train, validation, params) for number, params in enumerate(planned))
-        try:
+        with killing_is_said("a trial", "give them more"):
             yield from tqdm(parallel(tasks), desc="trials", total=len(planned), file=sys.stderr)
-        except KilledWorker:
-            raise UserError("a trial has ended several workers, which may be short of memory: give them more") from None
 
 
 if __name__ == "__main__":

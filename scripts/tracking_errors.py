@@ -27,8 +27,8 @@ def what_to_do(error: BaseException, uri: str) -> str:
     )
 
 
-def short(error: BaseException) -> str:
-    """Return the error's text on one line that is not too long."""
+def short(error: BaseException | str) -> str:
+    """Return an error's text on one line that is not too long."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + "..."
 

@@ -307,6 +307,16 @@ def postgresql() -> Any:
 
 
 @pytest.fixture(scope="session")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The address of a Dask scheduler with two workers, so that not every test has to start some."""
+    from dask_world import Workers
+
+    workers = Workers(tmp_path_factory.mktemp("workers"), 2)
+    yield workers.address
+    workers.stop()
+
+
+@pytest.fixture(scope="session")
 def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of requirements-ci.txt, in an environment of their own."""
     folder = tmp_path_factory.mktemp("validators") / "venv"

@@ -29,14 +29,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a scheduler with two workers, so that not every test has to start some."""
-    workers = Workers(tmp_path_factory.mktemp("workers"), 2)
-    yield workers.address
-    workers.stop()
-
-
 @pytest.fixture
 def batch(scheduler, folders, tmp_path, monkeypatch):
     """Classifies with the good model, and gives back what it wrote."""

@@ -35,14 +35,6 @@ def project(tmp_path_factory):
     return project
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a scheduler with two workers."""
-    workers = Workers(tmp_path_factory.mktemp("workers"), 2)
-    yield workers.address
-    workers.stop()
-
-
 @pytest.fixture
 def search(project, scheduler, tmp_path, monkeypatch):
     """Searches with changes of section search_tfidf, in a tracking database of its own, and returns the exit code."""
