@@ -14,7 +14,7 @@ from files import json_bytes, write_files
 
 if TYPE_CHECKING:
     from batch_scoring import Scored
-    from ticket_stream import Row
+    from ticket_stream import Partition, Rows
 
 JOB = "job.json"
 SCHEMA = pa.schema(
@@ -58,17 +58,14 @@ class Output:
         """Whether a partition is written; its rejected rows are written with it."""
         return self._part(number).is_file()
 
-    def write(self, number: int, rows: list["Row"], scored: "Scored") -> None:
-        """Write a partition; a RuntimeError when there is not one answer for each row without trouble."""
-        good = [row for row in rows if row.trouble is None]
-        bad = [row for row in rows if row.trouble is not None]
+    def write(self, number: int, part: "Partition", scored: "Scored") -> None:
+        """Write a partition; a RuntimeError when there is not one answer for each ticket."""
+        good, bad = part.tickets, part.rejected
         if len(scored.labels) != len(good):
             raise RuntimeError(f"partition {number}: {len(scored.labels)} answers to {len(good)} tickets")
         review = scored.confidences < (np.inf if self._threshold is None else self._threshold)
         answers = [self._labels[scored.labels], scored.confidences, review]
-        files = (
-            {self._rejected(number): _parquet([*_places(bad), [row.trouble for row in bad]], REJECTED)} if bad else {}
-        )
+        files = {self._rejected(number): _parquet([*_places(bad), bad.values], REJECTED)} if len(bad) else {}
         # The partition last: where it is, all of it is.
         write_files(files | {self._part(number): _parquet([*_places(good), *answers], SCHEMA)})
 
@@ -94,8 +91,8 @@ def _left_behind(path: Path) -> bool:
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
-def _places(rows: list["Row"]) -> list[list]:
-    return [[row.file for row in rows], [row.row for row in rows], [row.id for row in rows]]
+def _places(rows: "Rows") -> list[list]:
+    return [rows.files, rows.numbers, rows.ids]
 
 
 def _parquet(columns: list[Any], schema: pa.Schema) -> bytes:

@@ -13,8 +13,6 @@ can run code on its workers: keep it in a network that you trust.
 
 import argparse
 import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from cli import positive, run
 
 if TYPE_CHECKING:
     from batch_output import Output
-    from ticket_stream import Row, Stream
+    from ticket_stream import Partition, Stream
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,12 +72,12 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
     from batch_scoring import score
 
     sizes: list[int] = []
-    waiting: dict[Any, tuple[int, list[Row]]] = {}
+    waiting: dict[Any, tuple[int, Partition]] = {}
     with tqdm(total=stream.total, unit="B", unit_scale=True, desc="read", file=sys.stderr) as bar:
-        for number, part in enumerate(partitions(stream, rows)):
+        for number, part in enumerate(stream.partitions(rows)):
             sizes.append(len(part))
             if not output.has(number):
-                texts = pa.array([row.text for row in part if row.trouble is None], pa.large_string())
+                texts = pa.array(part.tickets.values, pa.large_string())
                 # Not by the name of their content: a partition that comes twice is answered twice.
                 waiting[client.submit(score, texts, pure=False)] = number, part
             bar.update(stream.done - bar.n)
@@ -91,14 +89,7 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
     return sizes
 
 
-def partitions(stream: "Stream", rows: int) -> Iterator[list["Row"]]:
-    """Cut a stream into lists of so many rows; the last may be shorter."""
-    every = iter(stream)
-    while part := list(islice(every, rows)):
-        yield part
-
-
-def write_finished(waiting: dict[Any, tuple[int, list["Row"]]], output: "Output") -> None:
+def write_finished(waiting: dict[Any, tuple[int, "Partition"]], output: "Output") -> None:
     """Wait until a partition is classified, and write what is."""
     from distributed import wait
 

@@ -22,14 +22,41 @@ ADVICE = "see --text-column and --id-column"
 PARQUET_ROWS = 10_000
 
 
-class Row(NamedTuple):
-    """One row: its number in its file (1 is the first after a header), its id and text; or why it has no text."""
+class Rows:
+    """Rows as columns: their files, numbers there (1 is the first after a header), ids, and one value more of each."""
 
-    file: str
-    row: int
-    id: str | None
-    text: str | None
-    trouble: str | None
+    def __init__(self) -> None:
+        """Without a row."""
+        self.files: list[str] = []
+        self.numbers: list[int] = []
+        self.ids: list[str | None] = []
+        self.values: list[str] = []
+
+    def __len__(self) -> int:
+        """Return how many."""
+        return len(self.values)
+
+
+class Partition:
+    """Rows in the order of the input: tickets, whose value is the text, and rejected ones, with the reason."""
+
+    def __init__(self) -> None:
+        """Without a row."""
+        self.tickets, self.rejected = Rows(), Rows()
+
+    def __len__(self) -> int:
+        """Return how many rows of both kinds."""
+        return len(self.tickets.values) + len(self.rejected.values)
+
+    def add(self, file: str, number: int, id_: str | None, text: str | None, trouble: str | None) -> None:
+        """Add a row; what it is rejected for is the trouble that its reader had, or what is wrong with its text."""
+        trouble = trouble or trouble_of(text)
+        rows = self.rejected if trouble else self.tickets
+        rows.files.append(file)
+        rows.numbers.append(number)
+        # An id is shown, and must be a text that can be.
+        rows.ids.append(id_ if id_ is None or id_.isascii() else id_.encode("utf-8", "replace").decode())
+        rows.values.append(trouble or text or "")
 
 
 class Columns(NamedTuple):
@@ -59,29 +86,69 @@ def files_of(path: Path) -> list[Path]:
 
 
 class Stream:
-    """The rows of one file after the other; `done` is how many bytes of the files have been read."""
+    """The rows of one file after the other, a partition at a time, in memory that does not grow with the files."""
 
     def __init__(self, root: Path, columns: Columns) -> None:
         """Rows name their file as it is called from root, or by its name when root is the file."""
         self.files, self.columns = files_of(root), columns
         self._root = root if root.is_dir() else root.parent
         self.total = sum(path.stat().st_size for path in self.files)
-        self.done = 0
+        self._before, self._place = 0, _beginning
 
-    def __iter__(self) -> Iterator[Row]:
-        """Read; a UserError when a file as a whole cannot be read."""
-        before = 0
+    @property
+    def done(self) -> int:
+        """How many bytes of the files have been read."""
+        return self._before + self._place()
+
+    def partitions(self, size: int) -> Iterator[Partition]:
+        """Read so many rows at a time, and at last what is left; a UserError when a file as a whole cannot be read."""
+        part = Partition()
         for path in self.files:
             name = path.relative_to(self._root).as_posix()
-            read = _parquet if kind_of(path) == ".parquet" else _lines
-            for number, (place, id_, text, trouble) in enumerate(read(path, self.columns), start=1):
-                self.done = before + place
-                trouble = trouble or trouble_of(text)
-                # An id is shown, and must be a text that can be.
-                shown = id_ if id_ is None or id_.isascii() else id_.encode("utf-8", "replace").decode()
-                yield Row(name, number, shown, None if trouble else text, trouble)
-            before += path.stat().st_size
-            self.done = before
+            read = self._parquet if kind_of(path) == ".parquet" else self._lines
+            for number, row in enumerate(read(path), start=1):
+                part.add(name, number, *row)
+                if len(part) == size:
+                    yield part
+                    part = Partition()
+            self._before, self._place = self._before + path.stat().st_size, _beginning
+        if len(part):
+            yield part
+
+    def _lines(self, path: Path) -> Iterator["Read"]:
+        read = _json_lines if kind_of(path) in JSON_LINES else _delimited
+        with _text_of(path) as (raw, text):
+            self._place = raw.tell
+            try:
+                yield from read(path, text, self.columns)
+            except (gzip.BadGzipFile, EOFError) as error:
+                raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
+
+    def _parquet(self, path: Path) -> Iterator["Read"]:
+        import pyarrow
+        import pyarrow.parquet
+
+        columns = self.columns
+        try:
+            # Parquet is read from its end, which a gzipped one has to be unpacked for.
+            whole = io.BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
+            with pyarrow.parquet.ParquetFile(whole) as file:
+                positions_of(path, file.schema_arrow.names, columns.wanted, ADVICE)
+                size, rows, done = path.stat().st_size, max(1, file.metadata.num_rows), 0
+                self._place = lambda: size * done // rows
+                for batch in file.iter_batches(PARQUET_ROWS, columns=columns.wanted):
+                    done += len(batch)
+                    texts = batch.column(columns.text).to_pylist()
+                    ids = batch.column(columns.id).to_pylist() if columns.id else [None] * len(batch)
+                    for id_, text in zip(ids, texts, strict=True):
+                        yield None if id_ is None else str(id_), None if text is None else str(text), None
+        except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
+
+
+def _beginning() -> int:
+    """Return where a file is before it is read."""
+    return 0
 
 
 def trouble_of(text: str | None) -> str | None:
@@ -93,18 +160,8 @@ def trouble_of(text: str | None) -> str | None:
     return None
 
 
-Read = tuple[int, str | None, str | None, str | None]
-
-
-def _lines(path: Path, columns: Columns) -> Iterator[Read]:
-    kind = kind_of(path)
-    with _text_of(path) as (raw, text):
-        read = _json_lines(path, text, columns) if kind in JSON_LINES else _delimited(path, text, columns)
-        try:
-            for row in read:
-                yield raw.tell(), *row
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
+# An id, a text, and the trouble that there was with reading them.
+Read = tuple[str | None, str | None, str | None]
 
 
 @contextmanager
@@ -117,7 +174,7 @@ def _text_of(path: Path) -> Iterator[tuple[BinaryIO, io.TextIOWrapper]]:
             yield raw, text
 
 
-def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[tuple]:
+def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[Read]:
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(text, delimiter=DELIMITERS[kind_of(path)], strict=True)
     try:
@@ -143,7 +200,7 @@ def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator
         yield None if id_at is None else fields[id_at], fields[text_at], None
 
 
-def _json_lines(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[tuple]:
+def _json_lines(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[Read]:
     for number, line in enumerate(text, start=1):
         if not line.strip(" \t\r\n\ufeff"):
             continue
@@ -159,24 +216,3 @@ def _json_lines(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterato
         id_ = None if columns.id is None else record.get(columns.id)
         trouble = None if given is None or isinstance(given, str | int | float) else f"line {number}: no text"
         yield None if id_ is None else str(id_), None if given is None or trouble else str(given), trouble
-
-
-def _parquet(path: Path, columns: Columns) -> Iterator[Read]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        # Parquet is read from its end, which a gzipped one has to be unpacked for.
-        whole = io.BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
-        with pyarrow.parquet.ParquetFile(whole) as file:
-            positions_of(path, file.schema_arrow.names, columns.wanted, ADVICE)
-            size, rows, done = path.stat().st_size, max(1, file.metadata.num_rows), 0
-            for batch in file.iter_batches(PARQUET_ROWS, columns=columns.wanted):
-                done += len(batch)
-                texts = batch.column(columns.text).to_pylist()
-                ids = batch.column(columns.id).to_pylist() if columns.id else [None] * len(batch)
-                for text, id_ in zip(texts, ids, strict=True):
-                    given = None if text is None else str(text)
-                    yield size * done // rows, None if id_ is None else str(id_), given, None
-    except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
