@@ -1,11 +1,14 @@
 """The agent's database: its tables, its address, and how its schema comes up to date."""
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -26,6 +29,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError
+
+logger = logging.getLogger("services.agent")
 
 # Any number that nobody else uses: the lock under which one process at a time changes the schema.
 SCHEMA_LOCK = 7_202_611
@@ -106,14 +111,23 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema up to date, or to an earlier revision; several processes may do so at once."""
+    """Bring the schema up to date, or to an earlier revision; several processes may do so at once.
+
+    A schema that a later agent has made stays as it is, so that who goes back to this one has a service: a migration
+    leaves what the release before it reads and writes.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": SCHEMA_LOCK})
         else:
             # SQLite's write lock, before alembic reads which version there is.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        there = MigrationContext.configure(connection).get_current_heads()
+        if not known.issuperset(there):
+            logger.warning("the database has the schema of a later agent", extra={"schema": ", ".join(there)})
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
