@@ -392,6 +392,55 @@ def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_h
         assert review(agent, "ada") == "old" and review(agent, "bob") is None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_agent_works_with_the_schema_of_a_later_one(kind, new_database, tfidf, tmp_path):
+    """Who goes back to the release before has a service, and the schema stays for when they go on."""
+    address = new_database(kind)
+    engine = database.connect(address)
+    database.upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE tickets ADD COLUMN later VARCHAR(10)")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
+    engine.dispose()
+    with start_agent(tmp_path, tfidf.url, DATABASE_URL=address) as agent:
+        assert predicted(agent, UNSURE)["ticket_id"] in reviewed(agent)
+        assert [line["schema"] for line in agent.lines() if "schema" in line] == ["later"]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("later",)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tickets_whose_time_is_up_are_deleted_unless_they_wait(kind, new_database, tfidf, tmp_path):
+    """With people's answers; by two agents at once, more of them than one transaction takes."""
+    address = new_database(kind)
+    places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": address}
+    with start_agent(tmp_path, tfidf.url, DATABASE_URL=address) as agent:
+        waits, answered, recent = (predicted(agent, UNSURE)["ticket_id"] for _ in range(3))
+        for ticket_id in (answered, recent):
+            assert agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage"}).status == 201
+        assert agent.post("/predict/batch", {"texts": [SURE] * 100}).status == 200
+        grow(address, recent, days=8, copies=24)
+    with Service(tmp_path, AGENT, **places, KEEP_DAYS=7) as one, Service(tmp_path, AGENT, **places, KEEP_DAYS=7) as two:
+        for agent in (one.ready(), two.ready()):
+            agent.until(lambda: rows(address, "SELECT COUNT(*) FROM tickets") == [(2,)])
+        assert sum(each.metric("tickets_deleted_total") for each in (one, two)) == 100 * 25 + 1
+        assert one.get(f"/tickets/{answered}").status == 404 and reviewed(one) == [waits]
+        assert [each["category"] for each in one.get(f"/tickets/{recent}").json["answers"]] == ["Storage"]
+        for agent in (one, two):
+            assert not [line for line in agent.lines() if line["level"] in ("error", "critical")]
+
+
+def grow(address: str, recent: str, days: int, copies: int) -> None:
+    """Make all tickets but one so many days older, and add so many copies of those decided without a person."""
+    engine, tickets = database.connect(address), database.tickets
+    old = datetime.now(UTC) - timedelta(days=days)
+    with engine.begin() as connection:
+        connection.execute(sa.update(tickets).where(tickets.c.id != recent).values(received_at=old))
+        auto = connection.execute(sa.select(tickets).where(tickets.c.decision == "auto")).mappings().all()
+        again = [dict(row) | {"id": f"{row['id']}-{number}"} for row in auto for number in range(copies)]
+        connection.execute(sa.insert(tickets), again)
+    engine.dispose()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_migrations_make_what_the_code_expects_also_when_two_agents_start_at_once(

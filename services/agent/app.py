@@ -71,6 +71,8 @@ def make_app(settings: AgentSettings) -> Gate:
         try:
             await asyncio.to_thread(store.prepare)
             metrics.waiting.set((await asyncio.to_thread(store.waiting, 0))[0])
+            if settings.keep_days:
+                metrics.deleted.inc(await asyncio.to_thread(store.forget, settings.keep_days))
         except Problem as problem:
             logger.error("database", extra={"trouble": problem.detail})
 

@@ -25,6 +25,7 @@ class AgentMetrics(Metrics):
             "answers", "People's answers, and whether the model had said so", ["agrees"], registry=own
         )
         self.waiting = Gauge("reviews_waiting", "Tickets that wait for a person", registry=own)
+        self.deleted = Counter("tickets_deleted", "Tickets that were deleted when their time was up", registry=own)
         self.policy_in_force = Gauge("policy_in_force", "1 when the policy is of the models that serve", registry=own)
         self.service_ready = Gauge(
             "model_service_ready", "1 when a model service has a model", ["service"], registry=own

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
 from services.common.settings import Settings
 
@@ -21,4 +21,11 @@ class AgentSettings(Settings):
     breaker_failures: int = Field(5, ge=1, description="so many failures in a row, and a service is left in peace")
     breaker_seconds: float = Field(10.0, gt=0, description="for so long; then one request tries again")
     hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is one reviewer's alone")
+    keep_days: int | None = Field(None, ge=1, description="when a ticket that no longer waits is deleted; else never")
     poll_seconds: float = Field(2.0, gt=0, description="how often services and policy are looked at")
+
+    @field_validator("keep_days", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        # As compose.yaml passes on what nobody has set.
+        return None if value == "" else value

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError as NoConnect
 
 from services.agent.database import answers, tickets, upgrade
 from services.agent.holds import FREE, Wish, take
+from services.agent.retention import forget
 from services.common.problems import Problem
 
 RETRY_SECONDS = "5"
@@ -156,6 +157,11 @@ class Store:
         counted = select(*by, func.count().label("tickets")).where(tickets.c.day >= since).group_by(*by).order_by(*by)
         with _reported(), self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(counted)]
+
+    def forget(self, days: int) -> int:
+        """Delete some of the tickets whose time is up; return how many."""
+        with _reported(), self._writing:
+            return forget(self._engine, days)
 
     def close(self) -> None:
         """Close the connections."""
