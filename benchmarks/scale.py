@@ -5,8 +5,8 @@
     python benchmarks/scale.py tickets.csv.gz --text-column body --label-column topic --tickets --times 1 10 50
 
 Each run is a process of its own, start included, and memory is that of the largest. Classifying: FILE's tickets are
-drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker and with two;
-for the smallest number also with all of it on one core, and beside a plain loop of pandas.read_csv and the pipeline's
+drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker, with two, and
+with all of it on one core; for the smallest number also beside a plain loop of pandas.read_csv and the pipeline's
 predict_proba. Preparing and training: the tickets and copies of them, in which a third of the words are those of
 another ticket of the same category. Needs Linux or macOS.
 """
@@ -86,10 +86,10 @@ def classify(args: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             tickets = draw(Path(folder) / "tickets.csv", texts, count)
             runs = {f"predict_batch.py, {each} at work": (ours(tickets, args.model, each), None) for each in (1, 2)}
+            if hasattr(os, "sched_setaffinity"):
+                one = {min(os.sched_getaffinity(0))}
+                runs["predict_batch.py, 1 at work, all on one core"] = ours(tickets, args.model, 1), one
             if not place:
-                if hasattr(os, "sched_setaffinity"):
-                    one = {min(os.sched_getaffinity(0))}
-                    runs["predict_batch.py, 1 at work, all on one core"] = ours(tickets, args.model, 1), one
                 runs["plain loop"] = ["-c", PLAIN, str(tickets), str(args.model), folder], None
             base = None
             for name, (command, cores) in runs.items():
