@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings as of_hypothesis
 from hypothesis import strategies as st
 from sklearn.base import clone
 
 from fast_features import FastTransformer
+from scorer_file import settings_of
 from test_features import TEXTS, vectorizers
 
 ODD = ["", " ", "laptop", "unknown words alone", "laptop\x00broken", "İ ﬁ ß É", "mot de passe mot de passe", "é" * 50]
 
 
 def assert_same(vectorizer, texts):
-    fast, expected = FastTransformer(vectorizer).transform(texts), vectorizer.transform(texts)
+    settings, terms = settings_of(vectorizer), vectorizer.get_feature_names_out().tolist()
+    fast, expected = FastTransformer(settings, terms, vectorizer.idf_).transform(texts), vectorizer.transform(texts)
     assert fast.shape == expected.shape
     np.testing.assert_array_equal(fast.toarray(), expected.toarray())
 
@@ -29,7 +31,7 @@ def test_equals_scikit_learn(changes):
         assert_same(vectorizer.fit(TEXTS), TEXTS + ODD)
 
 
-@settings(max_examples=60, deadline=None)
+@of_hypothesis(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8), st.lists(st.text(max_size=40), max_size=8))
 def test_equals_scikit_learn_on_any_text(known, others):
     vectorizer = clone(vectorizers(ngram_range=(1, 3))["words"])

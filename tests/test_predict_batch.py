@@ -231,7 +231,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
     command = [sys.executable, str(SCRIPTS / "predict_batch.py"), str(path), str(batch.output)]
     try:
-        running = subprocess.Popen([*command, "--model", str(batch.model), "--rows", "200"], env=environment())
+        running = subprocess.Popen([*command, "--model", str(batch.model), "--rows", "50"], env=environment())
         wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
         workers.processes[-1].send_signal(signal.SIGKILL)
         assert running.wait(300) == 0
@@ -249,7 +249,7 @@ def test_a_partition_that_ends_workers_is_said_and_the_rest_is_kept(folders, tmp
     path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
     workers = Workers(tmp_path, 2, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
-    arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "200"]
+    arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "50"]
     command = [sys.executable, str(SCRIPTS / "predict_batch.py"), *arguments]
     try:
         running = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
@@ -259,7 +259,7 @@ def test_a_partition_that_ends_workers_is_said_and_the_rest_is_kept(folders, tmp
         assert running.returncode == 2
         assert "has ended several workers" in [line for line in said.splitlines() if line.startswith("error: ")][0]
         assert len(list(batch.output.glob("part-*"))) >= 5
-        assert batch.run(path, "--rows", "200") == 0
+        assert batch.run(path, "--rows", "50") == 0
     finally:
         workers.stop()
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))

@@ -1,4 +1,4 @@
-"""The service's scorer gives what the trained scikit-learn pipeline gives, for any text and any parameters."""
+"""Both readers of the arrays give what the trained scikit-learn pipeline gives, for any text and any parameters."""
 
 import random
 from pathlib import Path
@@ -11,10 +11,11 @@ from conftest import NOUNS, invent, shipped_params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from array_model import ArrayModel
 from model_folder import model_bytes
 from parameters import TrainTfidfParameters
 from prepared_data import Part
-from scorer_file import scorer_bytes
+from scorer_file import read_arrays, scorer_bytes
 from services.tfidf.scorer import Scorer
 from tfidf_model import train
 
@@ -39,18 +40,25 @@ def part_of(rows: list[list[str]]) -> Part:
 
 @pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS.keys())
 def models(request):
-    """The pipeline of one variant, and the scorer made of it."""
+    """The pipeline of one variant, the service's scorer of one text, and the model of many at once."""
     changes = dict(request.param)
     labels = changes.pop("labels", "ABC")
     # The labels have to do with the words, so that probabilities are not all alike.
     rows = [[text + f" mot{label} prêt{label}" * (len(text) % 3), label] for text, label in invent(240, labels=labels)]
     pipeline = train(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
-    return pipeline, Scorer(scorer_bytes(pipeline))
+    return with_readers(pipeline)
+
+
+def with_readers(pipeline) -> tuple:
+    archive = scorer_bytes(pipeline)
+    return pipeline, Scorer(archive), ArrayModel(read_arrays(archive))
 
 
 def assert_same(models, texts: list[str]) -> None:
-    pipeline, scorer = models
+    pipeline, scorer, arrays = models
     expected = pipeline.predict_proba(texts)
+    # The same sums in the same order: to the last bit.
+    np.testing.assert_array_equal(arrays.predict_proba(texts), expected)
     actual = np.array([scorer.probabilities(text) for text in texts])
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
     assert [scorer.labels[place] for place in actual.argmax(axis=1)] == pipeline.predict(texts).tolist()
@@ -69,7 +77,7 @@ def test_any_text(models, texts):
 
 
 def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
-    pipeline, scorer = models
+    pipeline, scorer, _ = models
     text = f"{NOUNS[0]} {NOUNS[1]} motA prêtB motC motB"
     svm = pipeline.named_steps["svm"].estimator
     margins = svm.decision_function(pipeline.named_steps["tfidf"].transform([text]))[0]
@@ -91,7 +99,7 @@ def test_real_tickets(shared_data):
     table = pd.read_csv(shared_data("it_tickets.csv.gz"), nrows=8000)
     rows = table[["Document", "Topic_group"]].values.tolist()
     pipeline = train(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
-    assert_same((pipeline, Scorer(scorer_bytes(pipeline))), [text for text, _ in rows[5000:]])
+    assert_same(with_readers(pipeline), [text for text, _ in rows[5000:]])
 
 
 def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
