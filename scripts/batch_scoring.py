@@ -5,7 +5,6 @@ A model comes as the files of its folder, with the hashes that its metadata vouc
 
 import json
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +17,7 @@ from model_folder import METADATA_FILE, SCORER_FILE, VALIDATION_FILE, check_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PLUGIN = "callcenterai-model"
 # So many texts are scored at once: the arrays of more are so large that malloc gives them back after each use.
 AT_ONCE = 5000
 # What a worker needs of scripts/: this, and what it imports.
@@ -85,29 +85,28 @@ def _as_arrays(folder: Path) -> Any:
     return arrays and ArrayModel(arrays)
 
 
-class ModelPlugin(WorkerPlugin):
-    """Gives every worker the model, also one that starts later; it is loaded when it is first needed."""
+def model_plugin(model: ModelFiles) -> WorkerPlugin:
+    """Return what gives every worker the model, also one that starts later; it is loaded when it is first needed.
 
-    name = "callcenterai-model"
+    The class is made here, and imports inside, so that it travels as it is: a worker that starts later loads what it is
+    given all at once, and has not got these modules yet.
+    """
 
-    def __init__(self, model: ModelFiles) -> None:
-        """Hold the files, which travel with this."""
-        self._files, self._lock = model, None
-        self._scorer: Scorer | None = None
+    class ModelPlugin(WorkerPlugin):
+        name = PLUGIN
 
-    def setup(self, worker: Any) -> None:
-        """Make what does not travel."""
-        self._lock = threading.Lock()
+        def __init__(self, files: tuple[tuple[str, bytes], ...]) -> None:
+            self.files, self.scorer = files, None
 
-    def teardown(self, worker: Any) -> None:
-        """Let the model go."""
-        self._scorer = None
+        def setup(self, worker: Any) -> None:
+            import threading
 
-    def score(self, texts: Sequence[str]) -> Scored:
-        """Return the model's answers."""
-        with self._lock:
-            self._scorer = self._scorer or Scorer(self._files)
-        return self._scorer.score(texts)
+            self.lock = threading.Lock()
+
+        def teardown(self, worker: Any) -> None:
+            self.scorer = None
+
+    return ModelPlugin(model.files)
 
 
 def score(texts: "pa.Array") -> Scored:
@@ -115,4 +114,7 @@ def score(texts: "pa.Array") -> Scored:
 
     An Arrow array passes through the scheduler as it is, where a list of texts is taken apart and made anew.
     """
-    return get_worker().plugins[ModelPlugin.name].score(texts.to_pylist())
+    plugin = get_worker().plugins[PLUGIN]
+    with plugin.lock:
+        plugin.scorer = plugin.scorer or Scorer(ModelFiles(plugin.files))
+    return plugin.scorer.score(texts.to_pylist())

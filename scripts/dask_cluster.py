@@ -58,9 +58,28 @@ def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
             # Not by the name of their content: an item that comes twice is done twice.
             waiting.append(client.submit(function, item, pure=False))
             while len(waiting) >= 2 * threads_of(client):
-                yield waiting.popleft().result()
+                yield _result(client, waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(client, waiting.popleft())
+
+
+def _result(client: Any, future: Any) -> Any:
+    wait_for_one(client, [future])
+    return future.result()
+
+
+def wait_for_one(client: Any, futures: list) -> set:
+    """Return those that are done, as soon as one is; a UserError when nobody works any more, nor comes back."""
+    from distributed import wait
+
+    while True:
+        try:
+            return wait(futures, timeout=SECONDS, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            try:
+                client.wait_for_workers(1, timeout=SECONDS)
+            except TimeoutError:
+                raise UserError("no worker is left: start one with `dask worker`, then this again") from None
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 def predict(args: argparse.Namespace) -> None:
     """Classify everything that is not classified yet, check that nothing is lost or doubled, and say how many."""
     from batch_output import Output
-    from batch_scoring import MODULES, ModelPlugin, read_files
+    from batch_scoring import MODULES, model_plugin, read_files
     from dask_cluster import connected
     from ticket_stream import Columns, Stream
 
@@ -50,7 +50,7 @@ def predict(args: argparse.Namespace) -> None:
     output = Output(args.output, metadata["labels"], metadata["threshold"])
     output.begin(identity(stream, args, metadata))
     with connected(args.workers, MODULES) as client:
-        client.register_plugin(ModelPlugin(model))
+        client.register_plugin(model_plugin(model))
         sizes = carry_out(client, stream, output, args.rows)
     scored, rejected = output.check(sizes)
     print(f"{scored:,} tickets classified, {rejected:,} rejected: {output.folder}")
@@ -83,20 +83,17 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
             bar.update(stream.done - bar.n)
             # Two for each thread: the next is there when one is done, and no more is held in memory.
             while len(waiting) >= 2 * threads_of(client):
-                write_finished(waiting, output)
+                write_finished(client, waiting, output)
         while waiting:
-            write_finished(waiting, output)
+            write_finished(client, waiting, output)
     return sizes
 
 
-def write_finished(waiting: dict[Any, tuple[int, "Partition"]], output: "Output") -> None:
+def write_finished(client: Any, waiting: dict[Any, tuple[int, "Partition"]], output: "Output") -> None:
     """Wait until a partition is classified, and write what is."""
-    from distributed import wait
+    from dask_cluster import killing_is_said, wait_for_one
 
-    from dask_cluster import killing_is_said
-
-    done, _ = wait(list(waiting), return_when="FIRST_COMPLETED")
-    for future in done:
+    for future in wait_for_one(client, list(waiting)):
         number, part = waiting.pop(future)
         with killing_is_said(f"partition {number}", "fewer --rows, then start this again, and it goes on"):
             output.write(number, part, future.result())

@@ -1,10 +1,13 @@
 """A Dask cluster of real processes, for tests."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from conftest import environment, free_port
+from distributed import Client
 
 
 class Workers:
@@ -25,6 +28,19 @@ class Workers:
         # Away from the repository: what they run comes from the client.
         command = [sys.executable, "-m", "dask", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
+
+    def come(self, count: int) -> None:
+        """Wait until so many workers are there."""
+        with Client(self.address, timeout=120) as client:
+            client.wait_for_workers(count, timeout=120)
+
+    def stun_first(self) -> None:
+        """Stop a worker, and leave time to give it work, which it keeps and does not do: to be killed at work."""
+        self.processes[1].send_signal(signal.SIGSTOP)
+        time.sleep(1)
+
+    def kill_first(self) -> None:
+        self.processes[1].kill()
 
     def stop(self) -> None:
         for process in self.processes:

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import signal
 import shutil
 import subprocess
 import sys
@@ -221,19 +220,20 @@ def test_killed_before_any_of_its_writes_it_goes_on(batch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
 def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders, tmp_path, monkeypatch):
-    """20,000 tickets on two workers, one of which dies; the other does what it had."""
+    """20,000 tickets on a worker, to which another one comes before the first dies; that one does what it had."""
     batch = Batch(folders["good"], tmp_path)
     texts = [text for text, _ in invent(20_000)]
     path = write(tmp_path, ".csv", texts)
-    workers = Workers(tmp_path, 2)
+    workers = Workers(tmp_path, 1)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
-    command = [sys.executable, str(SCRIPTS / "predict_batch.py"), str(path), str(batch.output)]
     try:
-        running = subprocess.Popen([*command, "--model", str(batch.model), "--rows", "50"], env=environment())
-        wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
-        workers.processes[-1].send_signal(signal.SIGKILL)
+        running = begin(batch, path)
+        workers.stun_first()
+        workers.processes.append(workers.worker())
+        workers.come(2)
+        workers.kill_first()
         assert running.wait(300) == 0
     finally:
         workers.stop()
@@ -242,24 +242,39 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_partition_that_ends_workers_is_said_and_the_rest_is_kept(folders, tmp_path, monkeypatch):
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(2, "has ended several workers"), (1, "no worker is left: start one")],
+    ids=["two", "the only one"],
+)
+def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, monkeypatch, count, said):
     """With no second try allowed, one killed worker is enough; what was answered stays, and it goes on from there."""
     batch = Batch(folders["good"], tmp_path)
     path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
-    workers = Workers(tmp_path, 2, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0" if count == 2 else "3"}
+    workers = Workers(tmp_path, count, **allowed)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
-    arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "50"]
-    command = [sys.executable, str(SCRIPTS / "predict_batch.py"), *arguments]
     try:
-        running = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
-        workers.processes[-1].send_signal(signal.SIGKILL)
-        said = running.communicate(timeout=300)[1]
-        assert running.returncode == 2
-        assert "has ended several workers" in [line for line in said.splitlines() if line.startswith("error: ")][0]
+        workers.come(count)
+        running = begin(batch, path)
+        workers.stun_first()
+        workers.kill_first()
+        errors = [line for line in running.communicate(timeout=300)[1].splitlines() if line.startswith("error: ")]
+        assert running.returncode == 2 and said in errors[0]
         assert len(list(batch.output.glob("part-*"))) >= 5
+        workers.processes.append(workers.worker())
         assert batch.run(path, "--rows", "50") == 0
     finally:
         workers.stop()
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
+
+
+def begin(batch: Batch, path: Path) -> subprocess.Popen:
+    """Classify in partitions of 50, with little patience for workers, and return when the first are written."""
+    code = "import dask_cluster, predict_batch; dask_cluster.SECONDS = 5; sys.exit(predict_batch.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); {code}", str(path)]
+    command += [str(batch.output), "--model", str(batch.model), "--rows", "50"]
+    running = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(list(batch.output.glob("part-*"))) >= 5, 120)
+    return running
