@@ -9,15 +9,16 @@ import numpy as np
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from cli import UserError
 from evaluation import Predictions
-from features import NgramCounts, join, make_vectorizers, weight_by_class_spread
+from features import NgramCounts, class_spread, join, make_vectorizers
 from parameters import TrainTfidfParameters
 from prepared_data import Part
 
@@ -57,15 +58,16 @@ def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters)
     started = time.process_time()
     fitted = fit(train_part, validation_part, params)
     calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
-    converged = fitted.converged
+    features, validation, converged = fitted.features, fitted.validation, fitted.converged
+    del fitted  # with it goes validation's share of the matrix
     if params.refit:
         labels = np.concatenate([train_part.labels, validation_part.labels])
-        svm, refit_converged = fit_svm(fitted.features.fit(np.arange(len(labels))), labels, params)
+        svm, refit_converged = fit_svm(features.fit(np.arange(len(labels))), labels, params)
         calibrated.calibrated_classifiers_[0].estimator = svm
         calibrated.estimator = svm
         converged = converged and refit_converged
-    pipeline = Pipeline([("tfidf", fitted.features.vectorizer), ("svm", calibrated)])
-    return Trained(pipeline, fitted.validation, converged, time.process_time() - started)
+    pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
+    return Trained(pipeline, validation, converged, time.process_time() - started)
 
 
 def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Fitted:
@@ -75,8 +77,9 @@ def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -
     ours, others = np.split(np.arange(len(texts)), [len(train_part)])
     features = Features(texts, labels, params)
     matrix = features.fit(ours)
-    svm, converged = fit_svm(matrix[ours], labels[ours], params)
-    held_out = matrix[others]
+    matrix, held_out = matrix[ours], matrix[others]
+    svm, converged = fit_svm(matrix, labels[ours], params)
+    del matrix
     probabilities = cross_calibrate(svm, held_out, labels[others], params)
     return Fitted(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
 
@@ -85,28 +88,31 @@ class Features:
     """The texts' n-grams, counted once, from which the vectorizer can be fitted on any of the rows."""
 
     def __init__(self, texts: np.ndarray, labels: np.ndarray, params: TrainTfidfParameters) -> None:
-        """Count; the vectorizer is unfitted until fit."""
+        """Count; nothing is fitted until fit."""
         low, high = params.ngram_range
         vectorizers = make_vectorizers(
             (low, high), params.min_df, params.max_features, params.sublinear_tf, params.subwords
         )
-        self._counts = [NgramCounts(vectorizer, texts) for vectorizer in vectorizers.values()]
+        self._counts = {name: NgramCounts(vectorizer, texts) for name, vectorizer in vectorizers.items()}
         self._labels = labels
         self._power = params.class_spread
-        self.vectorizer = join(vectorizers)
 
     def fit(self, rows: np.ndarray) -> sparse.csr_matrix:
-        """Fit the vectorizer on the given rows; return the features of all rows, shape (n_texts, n_features)."""
+        """Fit on the given rows; return the features of all rows, shape (n_texts, n_features)."""
         blocks = []
-        for counts in self._counts:
+        for counts in self._counts.values():
             try:
                 matrix = counts.fit(rows)
             except ValueError as error:
                 raise UserError(f"{error}: lower train_tfidf.min_df, or give longer or more tickets") from None
             if self._power:
-                matrix = weight_by_class_spread(counts.vectorizer, matrix, rows, self._labels[rows], self._power)
+                matrix = counts.weight(matrix, class_spread(matrix, rows, self._labels[rows], self._power))
             blocks.append(matrix)
         return blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr")
+
+    def fitted_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
+        """Return what turns raw texts into the features of the last fit."""
+        return join({name: counts.fitted_vectorizer() for name, counts in self._counts.items()})
 
 
 def fit_svm(matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> tuple[SVM, bool]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from features import NgramCounts, join, make_vectorizers, weight_by_class_spread
+from features import NgramCounts, class_spread, join, make_vectorizers
 
 TEXTS = [
     "My laptop doesn't start: laptop BROKEN!",
@@ -25,15 +25,18 @@ def vectorizers(**changes):
     return make_vectorizers(**(settings_ | changes))
 
 
-def assert_same_fit(vectorizer, texts):
-    reference = clone(vectorizer)
-    expected = reference.fit_transform(texts)
+def assert_same_fit(vectorizer, texts, rows=None):
+    """Fitted on the texts numbered `rows`, by default all, and asked for the matrix of all texts."""
+    rows = np.arange(len(texts)) if rows is None else rows
+    reference = clone(vectorizer).fit([texts[row] for row in rows])
+    expected = reference.transform(texts)
     counts = NgramCounts(vectorizer, texts)
-    actual = counts.fit(np.arange(len(texts)))
-    assert vectorizer.vocabulary_ == reference.vocabulary_
-    np.testing.assert_allclose(vectorizer.idf_, reference.idf_, rtol=1e-12)
+    actual = counts.fit(rows)
+    fitted = counts.fitted_vectorizer()
+    assert fitted.vocabulary_ == reference.vocabulary_
+    np.testing.assert_allclose(fitted.idf_, reference.idf_, rtol=1e-12)
     np.testing.assert_allclose(actual.toarray(), expected.toarray(), atol=1e-12)
-    np.testing.assert_allclose(vectorizer.transform(texts).toarray(), expected.toarray(), atol=1e-12)
+    np.testing.assert_allclose(fitted.transform(texts).toarray(), expected.toarray(), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -46,24 +49,34 @@ def test_equals_scikit_learn(changes):
         assert_same_fit(vectorizer, TEXTS)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=8))
-def test_equals_scikit_learn_on_any_text(texts):
-    vectorizer = vectorizers(ngram_range=(1, 3))["words"]
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text("ab c\n", max_size=40) | st.text(max_size=40), min_size=1, max_size=8), st.data())
+def test_equals_scikit_learn_on_any_text_fitted_on_any_of_them(texts, data):
+    """The others are counted as well, and change nothing: neither vocabulary nor weights."""
+    vectorizer = vectorizers(ngram_range=(1, 3), min_df=data.draw(st.integers(1, 3)))["words"]
+    rows = data.draw(st.lists(st.integers(0, len(texts) - 1), min_size=1, unique=True).map(sorted).map(np.array))
     try:
-        clone(vectorizer).fit(texts)
+        clone(vectorizer).fit([texts[row] for row in rows])
     except ValueError:
         with pytest.raises(ValueError, match="no word"):
-            NgramCounts(vectorizer, texts).fit(np.arange(len(texts)))
+            NgramCounts(vectorizer, texts).fit(rows)
     else:
-        assert_same_fit(vectorizer, texts)
+        assert_same_fit(vectorizer, texts, rows)
 
 
-def test_fits_on_the_given_rows_only():
-    vectorizer = vectorizers()["words"]
-    NgramCounts(vectorizer, TEXTS).fit(np.array([0, 2]))
-    assert "laptop" in vectorizer.vocabulary_
-    assert "printer" not in vectorizer.vocabulary_
+def test_what_is_frequent_enough_in_all_texts_alone_is_left_to_the_fit_on_all():
+    """min_df counts the texts of each fit; a second fit finds what the first one had too few of."""
+    texts = ["my laptop is slow", "my printer is slow", "the laptop is old"]
+    counts = NgramCounts(vectorizers(min_df=2, ngram_range=(1, 2))["words"], texts)
+    counts.fit(np.array([0, 1]))
+    assert list(counts.fitted_vectorizer().vocabulary_) == ["is", "is slow", "my", "slow"]
+    counts.fit(np.arange(3))
+    assert list(counts.fitted_vectorizer().vocabulary_) == ["is", "is slow", "laptop", "laptop is", "my", "slow"]
+
+
+def test_more_of_a_word_than_a_byte_counts_are_counted():
+    """As with tickets of 10,000 characters; counts are kept in a byte each where that is enough."""
+    assert_same_fit(vectorizers()["words"], ["no " * 300 + "yes", "no yes", "yes " * 70_000])
 
 
 @pytest.mark.parametrize(
@@ -78,9 +91,11 @@ def test_fits_on_the_given_rows_only():
     ids=["case", "NFD", "line breaks", "control characters", "surrounding space"],
 )
 def test_form_makes_no_difference(variant):
-    union = vectorizers()
-    for vectorizer in union.values():
-        NgramCounts(vectorizer, TEXTS).fit(np.arange(len(TEXTS)))
+    union = {}
+    for name, vectorizer in vectorizers().items():
+        counts = NgramCounts(vectorizer, TEXTS)
+        counts.fit(np.arange(len(TEXTS)))
+        union[name] = counts.fitted_vectorizer()
     transform = join(union).transform
     assert abs(transform([variant(text) for text in TEXTS]) - transform(TEXTS)).max() == 0
 
@@ -89,9 +104,10 @@ def test_class_spread_raises_features_that_tell_classes_apart_and_stays_inside_t
     texts = ["printer is here", "printer is there", "printer is new", "leave is here", "leave is there", "leave is new"]
     labels = np.array(["Hardware"] * 3 + ["HR"] * 3)
     rows = np.arange(6)
-    vectorizer = vectorizers(ngram_range=(1, 1))["words"]
-    matrix = NgramCounts(vectorizer, texts).fit(rows)
-    weighted = weight_by_class_spread(vectorizer, matrix, rows, labels, 1.0)
+    counts = NgramCounts(vectorizers(ngram_range=(1, 1))["words"], texts)
+    matrix = counts.fit(rows)
+    weighted = counts.weight(matrix, class_spread(matrix, rows, labels, 1.0))
+    vectorizer = counts.fitted_vectorizer()
     weights = dict(zip(vectorizer.get_feature_names_out(), vectorizer.idf_))
     assert weights["printer"] > 10 * weights["is"]
     np.testing.assert_allclose(vectorizer.transform(texts).toarray(), weighted.toarray(), atol=1e-12)
