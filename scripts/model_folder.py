@@ -3,7 +3,6 @@
 import io
 import json
 import subprocess
-import zipfile
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -31,17 +30,6 @@ TRUSTED_TYPES = [
     "sklearn.calibration._TemperatureScaling",
 ]
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
-
-
-def model_bytes(pipeline: Any) -> bytes:
-    """Return a fitted pipeline in skops format, compressed; refuse what the safe path could not load again."""
-    import skops.io
-
-    content = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-    untrusted = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
-    if untrusted:
-        raise ValueError(f"the pipeline holds types that the safe path refuses: {sorted(untrusted)}")
-    return content
 
 
 def probabilities_bytes(probabilities: Any) -> bytes:

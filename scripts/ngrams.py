@@ -20,8 +20,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 def count_ngrams(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[sparse.csr_matrix, np.ndarray, list[str]]:
     """Return the counts, shape (n_texts, n_ngrams), the members of each n-gram, and the words that these number.
 
-    N-grams are those of the vectorizer's own preprocessing and token pattern, shorter ones first, each size in the order
-    in which they come in the texts. members has shape (n_ngrams, longest), filled up with len(words).
+    N-grams are those of the vectorizer's own preprocessing and token pattern, shorter ones first, and each size in the
+    order in which they come in the texts. members has shape (n_ngrams, longest), filled up with len(words).
     """
     numbers, ends, words = _number_words(vectorizer, texts)
     blocks = list(_count(numbers, ends, len(words), vectorizer))

@@ -50,8 +50,9 @@ def train_and_track(params_path: Path, data: Path, folders: dict[str, Path]) -> 
 def train(parts: "dict[str, Part]", params: "TrainTfidfParameters") -> "Trained":
     """Return the trained pipeline with its files: itself, and its arrays for the service."""
     import tfidf_model
-    from model_folder import LIBRARIES, MODEL_FILE, SCORER_FILE, model_bytes
+    from model_folder import LIBRARIES, MODEL_FILE, SCORER_FILE
     from scorer_file import scorer_bytes, vectorizers
+    from skops_file import model_bytes
     from training import Trained
 
     fitted = tfidf_model.train(parts["train"], parts["validation"], params)

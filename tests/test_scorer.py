@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from array_model import ArrayModel
-from model_folder import model_bytes
 from parameters import TrainTfidfParameters
 from prepared_data import Part
 from scorer_file import read_arrays, scorer_bytes
 from services.tfidf.scorer import Scorer
+from skops_file import model_bytes
 from tfidf_model import train
 
 ACCENTS = ("é", "É", "ﬁ", "ß", "İ", "Ⅷ", "œ", "\u0301", "\x00", "\u200f", "日本", "🙂", "\ud7ff")
