@@ -13,7 +13,8 @@ from typing import Any
 
 from cli import UserError
 from files import dvc_md5, sha256
-from model_folder import METADATA_FILE, ONNX_FILE
+from logged_model import log_model
+from model_folder import METADATA_FILE
 from model_kinds import KINDS, kind_named
 from tracking_errors import short, what_to_do
 
@@ -134,13 +135,7 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
             # Not the folder as a whole: a killed script may have left a temporary file in it.
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")
-            texts = _log_data(metadata)
-            log_model = _log_onnx if ONNX_FILE in metadata["files"] else _log_pipeline
-            model_id = log_model(model, texts, metadata, folders["model"])
-            # MLflow has written the model anew, in other bytes. The file whose hash is recorded takes that file's
-            # place, with the scorer and the metadata beside it, so that what is registered is what was judged.
-            for name in (*metadata["files"], METADATA_FILE):
-                client.log_model_artifact(model_id, str(folders["model"] / name))
+            log_model(model, _log_data(metadata), metadata, folders["model"])
         return run.info.run_id
 
 
@@ -187,48 +182,3 @@ def _log_data(metadata: dict[str, Any]) -> list[str]:
             data = mlflow.data.from_pandas(frame, source=entry["path"], targets="label", name=name, digest=entry["md5"])
         mlflow.log_input(data, context=name)
     return example or ["my laptop does not start"]
-
-
-def _log_pipeline(pipeline: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
-    """Log the pipeline as an MLflow model named "model" and return the model's id."""
-    import mlflow
-    import numpy as np
-    from mlflow.models import infer_signature
-
-    from model_folder import TRUSTED_TYPES
-
-    # A tensor signature: with a column of a data frame, pyfunc would hand the pipeline column names for texts.
-    example = np.array(texts)
-    logged = mlflow.sklearn.log_model(
-        pipeline,
-        name="model",
-        signature=infer_signature(example, pipeline.predict(example)),
-        input_example=example,
-        serialization_format="skops",
-        skops_trusted_types=TRUSTED_TYPES,
-        # Given, so that MLflow does not spend seconds on finding them out.
-        pip_requirements=_requirements(metadata),
-    )
-    return logged.model_id
-
-
-def _log_onnx(model: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
-    """Log the exported transformer as an MLflow model of its onnx flavor, which takes token ids; return its id."""
-    import mlflow
-    import onnx
-    from mlflow.models import infer_signature
-
-    example = model.inputs_of(texts)
-    logged = mlflow.onnx.log_model(
-        onnx.load(folder / ONNX_FILE),
-        name="model",
-        signature=infer_signature(example, {"probabilities": model.predict_proba(texts).astype("float32")}),
-        pip_requirements=_requirements(metadata),
-        save_as_external_data=False,
-    )
-    return logged.model_id
-
-
-def _requirements(metadata: dict[str, Any]) -> list[str]:
-    # A local build, such as torch's 2.13.0+cpu, is nowhere to be had by that name.
-    return [f"{name}=={version.partition('+')[0]}" for name, version in metadata["libraries"].items()]
