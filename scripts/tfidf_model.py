@@ -58,14 +58,14 @@ def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters)
     started = time.process_time()
     fitted = fit(train_part, validation_part, params)
     calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
-    features, validation, converged = fitted.features, fitted.validation, fitted.converged
+    features, svm, validation, converged = fitted.features, fitted.svm, fitted.validation, fitted.converged
     del fitted  # with it goes validation's share of the matrix
     if params.refit:
         labels = np.concatenate([train_part.labels, validation_part.labels])
         svm, refit_converged = fit_svm(features.fit(np.arange(len(labels))), labels, params)
-        calibrated.calibrated_classifiers_[0].estimator = svm
-        calibrated.estimator = svm
         converged = converged and refit_converged
+    # Also without refit: what has been calibrated is the same SVM frozen, which the scorer's file would not know.
+    calibrated.calibrated_classifiers_[0].estimator = calibrated.estimator = svm
     pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
     return Trained(pipeline, validation, converged, time.process_time() - started)
 

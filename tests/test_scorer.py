@@ -25,6 +25,7 @@ VARIANTS = {
     "subwords and temperature": {"subwords": True, "calibration": "temperature", "class_spread": 0.25},
     "sublinear and longer n-grams": {"sublinear_tf": True, "ngram_range": [2, 3], "class_spread": 0.0},
     "two labels": {"labels": "AB"},
+    "without refit": {"refit": False},
     "two labels and temperature": {"labels": "AB", "calibration": "temperature", "max_features": 40},
 }
 

@@ -190,6 +190,21 @@ def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text
     assert list(model.predict(texts)) == ["Hardware", "HR Support", "Access"]
 
 
+def test_what_mlflow_has_is_the_files_of_the_training_with_their_true_size(project, tmp_path):
+    """The same bytes, so that their hashes hold; and MLflow's own loader reads them."""
+    uri = f"runs:/{runs()[-1].info.run_id}/model"
+    logged = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path)))
+    for name in (*project.metadata()["files"], "metadata.json"):
+        assert (logged / name).read_bytes() == (project.folder / "model" / name).read_bytes()
+    described = yaml.safe_load((logged / "MLmodel").read_text(encoding="utf-8"))
+    # Writing the size down changes it by a line.
+    assert abs(sum(file.stat().st_size for file in logged.iterdir()) - described["model_size_bytes"]) < 100
+    assert set(described["flavors"]) == {"python_function", "sklearn"}
+    texts = ["laptop screen broken", "salary and payslip"]
+    expected = load_model(project.folder / "model").predict_proba(texts)
+    np.testing.assert_array_equal(mlflow.sklearn.load_model(uri).predict_proba(texts), expected)
+
+
 def test_a_training_that_cannot_work_leaves_a_failed_run_and_the_last_good_model(project, capsys):
     before = project.metadata()
     assert project.train(min_df=100_000) == 2
@@ -205,6 +220,15 @@ def test_a_solver_that_did_not_converge_is_reported(project, capsys):
     assert project.metrics()["converged"] == 0
     assert project.metadata()["converged"] is False
     assert before != (project.metadata(), project.metrics())
+
+
+def test_without_refit_the_model_has_learned_from_train_alone(project):
+    assert project.train() == 0
+    final = project.metrics()
+    assert project.train(refit=False) == 0
+    first = project.metrics()
+    assert first["validation"] == final["validation"]
+    assert first["features"] < final["features"]
 
 
 def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
