@@ -4,9 +4,14 @@ Exit codes: 0 done, 2 something the user can mend (one line on stderr), 3 a gate
 An exception that is neither a UserError nor an OSError is a bug of ours and keeps its traceback.
 """
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable
+
+# Objects that must have been made before Python searches the young ones for cycles of garbage; its default is 700.
+OBJECTS_BEFORE_A_SEARCH = 50_000
 
 
 class UserError(Exception):
@@ -15,6 +20,7 @@ class UserError(Exception):
 
 def run(command: Callable[[], int | None]) -> int:
     """Call command and return its exit code, turning what the user can mend into one line on stderr."""
+    search_seldom_for_garbage()
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -32,6 +38,17 @@ def run(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def search_seldom_for_garbage() -> None:
+    """Spare this process most of Python's searches for cycles of garbage, and at its end all of them.
+
+    The libraries make half a million objects that stay, among which there is little to find: the searches are a
+    fifth of what a command costs. What is in no cycle is freed at once as ever.
+    """
+    gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
+    # The process's memory goes back as a whole.
+    atexit.register(gc.freeze)
 
 
 def positive(text: str) -> int:

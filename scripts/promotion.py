@@ -30,6 +30,7 @@ class Desk:
     data: Path
     experiment: str
     judged: dict[int, Judged] = field(default_factory=dict)
+    loaded: dict[int, tuple[Any, list[Verdict]]] = field(default_factory=dict)
 
     def carry_out(
         self,
@@ -129,7 +130,16 @@ class Desk:
         return self.judged[version.number]
 
     def _load(self, version: Version) -> tuple[Any, list[Verdict]]:
-        """Return the version's pipeline, None when it cannot be loaded safely, and the verdicts on loading it."""
+        """Return the version's pipeline, None when it cannot be loaded safely, and the verdicts on loading it.
+
+        Once for a command: it is what takes longest when others' changes have it plan anew.
+        """
+        if version.number not in self.loaded:
+            self.loaded[version.number] = self._load_now(version)
+        pipeline, verdicts = self.loaded[version.number]
+        return pipeline, [*verdicts]
+
+    def _load_now(self, version: Version) -> tuple[Any, list[Verdict]]:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 pipeline = read_model(self.fetch(version, Path(folder)))
