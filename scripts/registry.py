@@ -83,6 +83,7 @@ class State:
     versions: dict[int, Version]
     history: tuple[Change, ...]
     intent: Change | None
+    aliases: dict[str, int] = field(default_factory=dict)
 
     def holder(self, stage: str) -> Version | None:
         """Return the version in Staging or in Production."""
@@ -138,11 +139,11 @@ class Registry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return State({}, (), None)
-        versions = {v.number: v for v in (_version(raw, model.aliases) for raw in found)}
-        for alias in model.aliases.values():
-            if int(alias) not in versions:
-                raw = self.client.get_model_version(self.name, str(alias))
-                versions[int(alias)] = _version(raw, model.aliases)
+        aliases = {alias: int(number) for alias, number in model.aliases.items()}
+        versions = {v.number: v for v in (_version(raw, aliases) for raw in found)}
+        for number in aliases.values():
+            if number not in versions:
+                versions[number] = _version(self.client.get_model_version(self.name, str(number)), aliases)
         records = sorted(key for key in model.tags if key.startswith(HISTORY_TAG))
         history = [Change.from_json(model.tags[key]) for key in records]
         intent = Change.from_json(model.tags[INTENT_TAG]) if model.tags.get(INTENT_TAG) else None
@@ -150,7 +151,7 @@ class Registry:
         made = intent and state.made(intent)
         if made and all(change.number != made.number for change in history):
             history.append(made)
-        return State(dict(sorted(versions.items())), tuple(history), intent)
+        return State(dict(sorted(versions.items())), tuple(history), intent, aliases)
 
     def _search_versions(self) -> list[Any]:
         wanted = f"name = '{self.name}'"
@@ -165,8 +166,11 @@ class Registry:
     def locked(self) -> Iterator[State]:
         """Hold the lock, finish what a killed process left, and give the state as it then is."""
         with one_change_at_a_time(self.client, self.name, self.database, self.folder):
-            self._finish(self.state())
-            yield self.state()
+            state = self.state()
+            if state.intent:
+                self._finish(state)
+                state = self.state()
+            yield state
 
     def repair(self) -> Change | None:
         """Finish what a killed process left; return the change when it had been decided, None when nothing was."""
@@ -227,8 +231,7 @@ class Registry:
         """Make everything else agree with the deciding write and enter it in the history; may be done twice."""
         first = change.moves[0]
         if first.target == PRODUCTION:
-            aliases = self.client.get_registered_model(self.name).aliases
-            if int(aliases.get(ALIASES[STAGING], 0)) == first.version:
+            if state.aliases.get(ALIASES[STAGING]) == first.version:
                 self.client.delete_registered_model_alias(self.name, ALIASES[STAGING])
         for move in change.moves:
             if move.version in state.versions:
@@ -251,9 +254,9 @@ class Registry:
                 print(f"warning: MLflow's own stage of version {move.version} is not set: {error}", file=sys.stderr)
 
 
-def _version(raw: Any, aliases: dict[str, Any]) -> Version:
+def _version(raw: Any, aliases: dict[str, int]) -> Version:
     number = int(raw.version)
-    held = [stage for stage, alias in ALIASES.items() if int(aliases.get(alias, 0)) == number]
+    held = [stage for stage, alias in ALIASES.items() if aliases.get(alias) == number]
     # Whoever had a stage and lost its alias has left it.
     without = NONE if raw.tags.get(STAGE_TAG, NONE) == NONE else ARCHIVED
     return Version(number, held[0] if held else without, raw.run_id, dict(raw.tags))
