@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 # OpenBLAS's threads wait for each other by spinning: the many small calibrations take twice as long with them, and
 # tests run side by side. It reads this when numpy is first imported, and so do the processes that tests start.
@@ -263,13 +264,28 @@ def prepare(tmp_path: Path) -> Prepare:
     return Prepare(tmp_path)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of pytest-xdist's processes to need it makes for all; no test may change it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                # Whoever comes next tries, and fails, for itself.
+                shutil.rmtree(folder)
+                raise
+    return folder
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Three trainings in one database, of which every test of the registry gets a copy."""
-    from registry_world import Trained
+    """Four trainings in one database, of which every test of the registry gets a copy."""
+    from registry_world import Trained, train
 
-    with pytest.MonkeyPatch.context() as patch:
-        return Trained(tmp_path_factory.mktemp("trained"), patch)
+    return Trained(made_once(tmp_path_factory, "trained", train))
 
 
 @pytest.fixture(scope="session")
@@ -277,23 +293,25 @@ def folders(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """Model folders as `mlflow_registry.py export` leaves them, for services: "good" and "bad"."""
     import mlflow_registry
 
-    place = tmp_path_factory.mktemp("exported")
-    shutil.copy(trained.database, place / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(place / 'mlflow.db').as_posix()}")
-        for number, name in enumerate(("good", "bad"), 1):
-            assert mlflow_registry.main(["register", "--run-id", trained.runs[name]]) == 0
-            assert mlflow_registry.main(["export", str(number), str(place / name)]) == 0
+    def export(place: Path) -> None:
+        shutil.copy(trained.database, place / "mlflow.db")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(place / 'mlflow.db').as_posix()}")
+            for number, name in enumerate(("good", "bad"), 1):
+                assert mlflow_registry.main(["register", "--run-id", trained.runs[name]]) == 0
+                assert mlflow_registry.main(["export", str(number), str(place / name)]) == 0
+
+    place = made_once(tmp_path_factory, "exported", export)
     return {name: place / name for name in ("good", "bad")}
 
 
 @pytest.fixture(scope="session")
 def transformer(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small transformer, trained on the tickets of `trained` and tracked in a database of its own."""
-    from transformer_world import Transformer
+    from transformer_world import Transformer, need_pytorch, train
 
-    with pytest.MonkeyPatch.context() as patch:
-        return Transformer(trained, tmp_path_factory.mktemp("transformer"), patch)
+    need_pytorch()
+    return Transformer(made_once(tmp_path_factory, "transformer", lambda folder: train(folder, trained.data)), trained)
 
 
 @pytest.fixture(scope="session")
@@ -319,15 +337,17 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of requirements-ci.txt, in an environment of their own."""
-    folder = tmp_path_factory.mktemp("validators") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(programs / "python")]
-    lock = ["--require-hashes", "-r", str(REPOSITORY / "requirements-ci.txt")]
-    done = subprocess.run([*uv, *lock], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"requirements-ci.txt cannot be installed here: {done.stderr[-200:]}")
-    return programs
+    programs = Path("Scripts" if os.name == "nt" else "bin")
+
+    def install(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(folder / programs / "python")]
+        lock = ["--require-hashes", "-r", str(REPOSITORY / "requirements-ci.txt")]
+        done = subprocess.run([*uv, *lock], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"requirements-ci.txt cannot be installed here: {done.stderr[-200:]}")
+
+    return made_once(tmp_path_factory, "validators", install) / programs
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
-"""What the tests of races and kills run in processes of their own.
-
-python tests/registry_worker.py race FOLDER WORKER ROUNDS VERSIONS COMMAND_OPTIONS...
-"""
+"""What the tests of races and kills run in processes of their own."""
 
 import contextlib
 import io
+import multiprocessing
 import os
 import random
 import signal
@@ -14,6 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
+# What a command imports: seconds in a new process, and once for all that are forked from a server which has it.
+HEAVY = ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pandas"]
+HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "skops.io"]
 WRITES = (
     "create_registered_model",
     "create_model_version",
@@ -25,6 +26,15 @@ WRITES = (
     "transition_model_version_stage",
     "delete_registered_model",
 )
+
+
+def processes() -> multiprocessing.context.BaseContext:
+    """Return what starts processes that share nothing with this one, and nothing but imported libraries."""
+    if os.name == "nt":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    return context
 
 
 def run_killed(number: int, uri: str, command: list[str]) -> None:
@@ -54,10 +64,15 @@ def die_before_write(number: int) -> None:
         setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
 
 
-def race(folder: Path, worker: int, rounds: int, versions: int, options: list[str]) -> None:
-    """Make changes round after round, together with the other workers; print how many moves were made."""
+def race(folder: Path, worker: int, rounds: int, versions: int, options: list[str], variables: dict[str, str]) -> None:
+    """Make changes round after round, together with the other workers; leave how many moves were made in a file.
+
+    variables: those of this test's process; a forked one has those of the first test that had any forked.
+    """
     import mlflow_registry
 
+    os.environ.clear()
+    os.environ.update(variables)
     dice, moves = random.Random(worker), 0
     for number in range(rounds):
         (folder / f"ready-{number}-{worker}").touch()
@@ -72,8 +87,4 @@ def race(folder: Path, worker: int, rounds: int, versions: int, options: list[st
             code = mlflow_registry.main([*command, "--force", "--reason", "race", "--by", f"worker {worker}", *options])
         assert code in (0, 2), (command, code)
         moves += said.getvalue().count(" -> ")
-    print(moves)
-
-
-if __name__ == "__main__":
-    race(Path(sys.argv[2]), *map(int, sys.argv[3:6]), sys.argv[6:])
+    (folder / f"moves-{worker}").write_text(str(moves))

@@ -1,47 +1,65 @@
-"""A registry to test on: three real trainings on the sample, and the command line on a copy of their database."""
+"""A registry to test on: real trainings on the sample, and the command line on a copy of their database."""
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import make_sample_tickets
 import mlflow_registry
 import prepare_data
+import pytest
 import train_tfidf
 from conftest import write_params
 
 NAME = "callcenterai-tfidf-classifier"
 EXPERIMENT = "callcenterai-tfidf-classification"
 TICKETS = 1500
+# Where MLflow's database says where files are.
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+
+
+# "bad" is far worse than "good", and "close" and "extra" are about as good.
+TRAININGS = {"good": 0.5, "close": 0.9, "extra": 0.3, "bad": 0.0001}
 
 
 class Trained:
-    """Runs in one database by name: "bad" is far worse than "good", and "close" and "extra" about as good."""
+    """What train() left in a folder: a database with runs by name, and the last training's outputs."""
 
-    def __init__(self, folder: Path, monkeypatch) -> None:
-        """Train them; the artifacts stay where they are, the database is copied for each test."""
-        self.folder, self.database = folder, folder / "mlflow.db"
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.database.as_posix()}")
-        monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
-        tickets = folder / "tickets.csv"
-        assert make_sample_tickets.main([str(tickets), "--tickets", str(TICKETS)]) == 0
-        self.params = write_params(folder / "params.yaml", prepare={"input": str(tickets)})
-        self.data = folder / "data"
-        arguments = ["--params", str(self.params), "--output", str(self.data), "--metrics", str(folder / "p.json")]
-        assert prepare_data.main(arguments) == 0
-        self.runs = {
-            name: self.train(C=C) for name, C in {"good": 0.5, "close": 0.6, "extra": 0.55, "bad": 0.0001}.items()
-        }
+    def __init__(self, folder: Path) -> None:
+        """Find what is there."""
+        self.folder, self.database, self.data = folder, folder / "mlflow.db", folder / "data"
+        self.runs = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
 
-    def train(self, **changes) -> str:
-        """Train and return the id of the run."""
-        import mlflow
 
-        params = write_params(self.folder / "train.yaml", train_tfidf={"bootstrap_samples": 100, "min_df": 1} | changes)
-        outputs = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
-        places = [text for option, name in outputs.items() for text in (option, str(self.folder / name))]
-        assert train_tfidf.main(["--params", str(params), "--data", str(self.data), *places]) == 0
-        return mlflow.search_runs(experiment_names=[EXPERIMENT], max_results=1, output_format="list")[0].info.run_id
+def train(folder: Path) -> None:
+    """Train them; the artifacts stay where they are, the database is copied for each test."""
+    import mlflow
+
+    tickets, data = folder / "tickets.csv", folder / "data"
+    assert make_sample_tickets.main([str(tickets), "--tickets", str(TICKETS)]) == 0
+    params = write_params(folder / "params.yaml", prepare={"input": str(tickets)})
+    arguments = ["--params", str(params), "--output", str(data), "--metrics", str(folder / "p.json")]
+    assert prepare_data.main(arguments) == 0
+    outputs = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
+    places = [text for option, name in outputs.items() for text in (option, str(folder / name))]
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        for name, C in TRAININGS.items():
+            changes = {"bootstrap_samples": 100, "C": C}
+            params = write_params(folder / "train.yaml", train_tfidf=changes)
+            assert train_tfidf.main(["--params", str(params), "--data", str(data), *places]) == 0
+            latest = mlflow.search_runs(experiment_names=[EXPERIMENT], max_results=1, output_format="list")[0]
+            runs[name] = latest.info.run_id
+    (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
 
 
 class Desk:
@@ -58,6 +76,20 @@ class Desk:
         """Make another database the registry."""
         self.database, self.uri = database, f"sqlite:///{database.as_posix()}"
         self.monkeypatch.setenv("MLFLOW_TRACKING_URI", self.uri)
+
+    def record_files_at(self, place: Path) -> None:
+        """Have the database say that the training's files are elsewhere."""
+        recorded = self.trained.folder / "mlruns"
+        with closing(sqlite3.connect(self.database)) as source:
+            for table, column in PLACES:
+                wanted = (recorded.as_uri(), place.as_uri())
+                source.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", wanted)
+            source.commit()
+
+    def move_files(self, place: Path) -> None:
+        """Work on a copy of the training's files, which a test may change."""
+        shutil.copytree(self.trained.folder / "mlruns", place)
+        self.record_files_at(place)
 
     def run(self, command: str, *arguments: str, code: int = 0) -> str:
         """Run a command, check its exit code and return what it said: stdout, or stderr when it failed."""

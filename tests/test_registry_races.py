@@ -4,8 +4,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +14,13 @@ from conftest import TrackingServer
 from registry_world import NAME, Desk, assert_agreement
 from team_world import TeamServer
 
-from registry_worker import run_killed
+from registry_worker import processes, race, run_killed
 
-WORKER = str(Path(__file__).with_name("registry_worker.py"))
 WORKERS, ROUNDS, VERSIONS = 8, 25, 3
 # What a login adds shows in fewer.
 ROUNDS_OF_PEOPLE = 3
 # More than any command makes: a promotion makes 9.
 MOST_WRITES = 11
-# What a command imports: seconds in a new process, and once for all that are forked from a server which has it.
-HEAVY = ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pandas"]
-HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "skops.io"]
 pytestmark = pytest.mark.slow
 
 
@@ -54,15 +48,14 @@ def test_killed_at_any_write_the_registry_is_consistent_and_running_again_comple
     command = [part.replace("RUN", desk.trained.runs["bad"]) for part in command]
     judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
     original, killed = desk.database, []
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(HEAVY)
+    context = processes()
 
     def kill_at(number: int) -> tuple[multiprocessing.process.BaseProcess, Path]:
         folder = tmp_path / f"killed-{number}"
         folder.mkdir()
         shutil.copy(original, folder / "mlflow.db")
         uri = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
-        process = processes.Process(target=run_killed, args=(number, uri, [*command, *judging]))
+        process = context.Process(target=run_killed, args=(number, uri, [*command, *judging]))
         process.start()
         return process, folder
 
@@ -143,18 +136,14 @@ def check_races(
     client = mlflow.MlflowClient(uri, uri)
     before = len(desk.read("history"))
     options = ["--params", str(desk.params), "--data", str(desk.trained.data)]
-    command = [sys.executable, WORKER, "race", str(folder)]
-    workers = [
-        subprocess.Popen(
-            [*command, *map(str, (worker, rounds, VERSIONS)), *options],
-            env=os.environ | people[worker % len(people)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for worker in range(WORKERS)
-    ]
+    workers = []
+    for worker in range(WORKERS):
+        variables = os.environ | people[worker % len(people)]
+        arguments = (folder, worker, rounds, VERSIONS, options, variables)
+        workers.append(processes().Process(target=race, args=arguments, daemon=True))
+        workers[-1].start()
     for number in range(rounds + 1):
-        while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.poll() is None for w in workers):
+        while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.is_alive() for w in workers):
             # Raises when there is a moment without a Production.
             client.get_model_version_by_alias(NAME, "production")
             time.sleep(0.05)
@@ -163,8 +152,9 @@ def check_races(
         assert_agreement(uri, stages)
         if number < rounds:
             (folder / f"go-{number}").touch()
-    said = [worker.communicate() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * WORKERS, said
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * WORKERS
     history = desk.read("history")
-    assert len(history) - before == sum(int(out) for out, _ in said) > rounds
+    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > rounds
     check_chain(history)

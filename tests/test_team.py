@@ -293,14 +293,7 @@ def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, 
     recorded, place = desk.trained.folder / "mlruns", tmp_path / "moved"
     shutil.copytree(recorded, place)
     gone = tmp_path / "gone"
-    with sqlite3.connect(embedded.file) as source:
-        for table, column in (
-            ("experiments", "artifact_location"),
-            ("runs", "artifact_uri"),
-            ("logged_models", "artifact_location"),
-            ("model_versions", "storage_location"),
-        ):
-            source.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (recorded.as_uri(), gone.as_uri()))
+    desk.record_files_at(gone)
     arguments = embedded.arguments(postgresql.new_database("moved"), artifacts)
     capsys.readouterr()
     assert migrate_mlflow.main(arguments) == 2

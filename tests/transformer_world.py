@@ -30,17 +30,21 @@ def need_pytorch() -> None:
 
 
 class Transformer:
-    """Trains in a folder; "model", "metrics.json" and "plots" in it are the outputs."""
+    """What train() left in a folder: "model", "metrics.json", "plots" and the database of the run."""
 
-    def __init__(self, trained: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Train once."""
-        need_pytorch()
+    def __init__(self, folder: Path, trained: Any) -> None:
+        """Find what is there; it was trained on the tickets of `trained`."""
         self.folder, self.data, self.model = folder, trained.data, folder / "model"
         self.database = folder / "mlflow.db"
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.database.as_posix()}")
-        import train_transformer
 
-        assert train_transformer.main(arguments(folder, trained.data)) == 0
+
+def train(folder: Path, data: Path) -> None:
+    """Train once."""
+    import train_transformer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        assert train_transformer.main(arguments(folder, data)) == 0
 
 
 def arguments(folder: Path, data: Path, **changes: Any) -> list[str]:
