@@ -9,15 +9,16 @@ from typing import Any
 from model_folder import METADATA_FILE, ONNX_FILE, TRUSTED_TYPES
 
 
-def log_model(model: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> None:
-    """Log the files of a model folder as the MLflow model named "model" of the active run; texts are its example."""
+def log_model(model: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
+    """Log a model folder's files as the MLflow model "model" of the active run; texts are its example. Return its id."""
     from mlflow.models import Model
 
     describe = _describe_onnx if ONNX_FILE in metadata["files"] else _describe_pipeline
     files = [folder / name for name in (*metadata["files"], METADATA_FILE)]
     flavor = _WithFiles(describe(model, texts, metadata, folder), files)
     # Trying the example would load the model, and a failure would be a warning alone.
-    Model.log(artifact_path=None, name="model", flavor=flavor, validate_serving_input=False)
+    logged = Model.log(artifact_path=None, name="model", flavor=flavor, validate_serving_input=False)
+    return logged.model_id
 
 
 class _WithFiles:

@@ -129,24 +129,28 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
         )
         with mlflow.start_run(run_id=run.info.run_id):
             mlflow.log_params(metadata["parameters"])
-            log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")))
             mlflow.log_artifact(str(folders["metrics"]), "metrics")
             mlflow.log_artifact(str(folders["model"] / "metadata.json"), "metadata")
             # Not the folder as a whole: a killed script may have left a temporary file in it.
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")
-            log_model(model, _log_data(metadata), metadata, folders["model"])
+            model_id = log_model(model, _log_data(metadata), metadata, folders["model"])
+            # After the model: MLflow would ask for the history of each metric that the run has by then, one by one.
+            log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")), model_id)
         return run.info.run_id
 
 
-def log_metrics(run_id: str, metrics: dict[str, Any]) -> None:
-    """Log nested metrics under dotted names, in as few requests as MLflow allows; null ones are left out."""
+def log_metrics(run_id: str, metrics: dict[str, Any], model_id: str | None = None) -> None:
+    """Log nested metrics of a run, and of its model, under dotted names, in as few requests as MLflow allows.
+
+    Null ones are left out.
+    """
     import mlflow
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
     flat = [
-        Metric(re.sub(r"[^\w\-. /:]", "_", name), float(value), now, 0)
+        Metric(re.sub(r"[^\w\-. /:]", "_", name), float(value), now, 0, model_id, run_id=run_id)
         for name, value in flatten(metrics)
         if isinstance(value, int | float)
     ]
