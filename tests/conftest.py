@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -36,6 +37,23 @@ SAMPLE = {
     "label_column": "category",
 }
 PARTS = ("train", "validation", "test")
+# The files whose slow tests take minutes, the longest first: one that is begun last keeps one process busy alone.
+LONGEST = (
+    "test_documents.py",
+    "test_registry_races.py",
+    "test_deploy_staging.py",
+    "test_train_transformer.py",
+    "test_compose.py",
+    "test_team.py",
+    "test_dvc_remote.py",
+    "test_workflow.py",
+    "test_kubernetes.py",
+    "test_model_report.py",
+    "test_service_transformer.py",
+    "test_images.py",
+    "test_check_image.py",
+    "test_loop.py",
+)
 STEMS = ("lap", "scre", "mou", "net", "pri", "vol", "cab")
 NOUNS = [stem + ending for stem in STEMS for ending in ("ton", "ver", "del", "gor", "mix")]
 KILLED_AT_A_RENAME = """
@@ -53,6 +71,12 @@ def replace_or_die(*paths):
 
 os.replace = replace_or_die
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the longest files run first."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 def invent(count: int, seed: int = 1, labels: str = "ABC") -> list[list[str]]:
@@ -358,8 +382,14 @@ def builder() -> Path:
         pytest.skip("no tools beside this repository that build images without a registry")
     if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
         pytest.skip("no podman here; it is installed in CI only")
-    subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
+    with one_build_at_a_time():
+        subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
     return script
+
+
+def one_build_at_a_time() -> FileLock:
+    """Return the lock of this machine's images: who waits for it finds the layers that another process has built."""
+    return FileLock(Path(tempfile.gettempdir()) / "callcenterai-images.lock")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tempfile
 from itertools import takewhile
 from pathlib import Path
 
-from conftest import REPOSITORY, SCRIPTS, environment
+from conftest import REPOSITORY, SCRIPTS, environment, one_build_at_a_time
 
 
 def build(builder: Path, name: str) -> str:
@@ -19,7 +19,8 @@ def build(builder: Path, name: str) -> str:
 def build_from(builder: Path, dockerfile: Path, context: Path, image: str) -> str:
     """Build an image from any Dockerfile and return its name."""
     command = ["bash", str(builder), str(dockerfile), str(context), image]
-    built = subprocess.run(command, env=os.environ | {"RUN": "0"}, capture_output=True, text=True)
+    with one_build_at_a_time():
+        built = subprocess.run(command, env=os.environ | {"RUN": "0"}, capture_output=True, text=True)
     assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
     return image
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, free_port, run, unpack, wait_until
+from conftest import REPOSITORY, free_port, one_build_at_a_time, run, unpack, wait_until
 
 # It is run, and nothing that ships is touched by it: it gets an environment of its own.
 PODMAN_COMPOSE = "podman-compose==1.6.0"
@@ -74,9 +74,10 @@ class Stack:
         """Build our images; where PostgreSQL's is not there, a stand-in that is tagged like the official one."""
         official = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]
         stand_in = ["podman", "build", "-q", "-t", official["image"], str(REPOSITORY / "tests" / "postgres_stand_in")]
-        if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:
-            subprocess.run(stand_in, check=True, capture_output=True)
-        self.compose("build")
+        with one_build_at_a_time():
+            if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:
+                subprocess.run(stand_in, check=True, capture_output=True)
+            self.compose("build")
 
     def answers(self, name: str) -> bool:
         """Whether a published service is alive."""
