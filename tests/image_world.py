@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
 from conftest import REPOSITORY, SCRIPTS, environment, one_build_at_a_time
 
 
+@cache
 def build(builder: Path, name: str) -> str:
-    """Build the image of a service and return its name."""
+    """Build the image of a service and return its name; once, since what it is made of does not change meanwhile."""
     return build_from(builder, REPOSITORY / f"Dockerfile.{name}", REPOSITORY, f"callcenterai-{name}-test")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, free_port, one_build_at_a_time, run, unpack, wait_until
+from conftest import REPOSITORY, free_port, made_once, one_build_at_a_time, run, unpack, wait_until
 
 # It is run, and nothing that ships is touched by it: it gets an environment of its own.
 PODMAN_COMPOSE = "podman-compose==1.6.0"
@@ -21,22 +21,22 @@ PUBLISHED = ("mlflow", "agent", "web")
 STARTED = (*PUBLISHED, "postgres", "tfidf", "transformer")
 
 
-def install_podman_compose(folder: Path) -> Path:
-    """Return the folder with the program; skip the test where it cannot be had."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--retries", "1"]
-    done = subprocess.run([*pip, "install", "-q", PODMAN_COMPOSE], capture_output=True, text=True)
+def install_podman_compose(folder: Path) -> None:
+    """Install the program into an environment; skip the test where it cannot be had."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
+    done = subprocess.run([*uv, PODMAN_COMPOSE], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"{PODMAN_COMPOSE} cannot be installed here: {done.stderr[-200:]}")
-    return folder / "bin"
 
 
 class Stack:
     """A running stack with secrets, ports, volumes and images of its own."""
 
-    def __init__(self, folder: Path, tools: Path, start: bool = True) -> None:
-        """Build its images, and start it if that is wanted."""
-        self.folder, self.tools, self.name = folder / "copy", tools, f"stack-{uuid.uuid4().hex[:8]}"
+    def __init__(self, folder: Path, factory: pytest.TempPathFactory, start: bool = True) -> None:
+        """Build its images, unless another stack of these tests has, and start it if that is wanted."""
+        self.folder, self.name = folder / "copy", f"stack-{uuid.uuid4().hex[:8]}"
+        self.tools = made_once(factory, "podman-compose", install_podman_compose) / "bin"
         unpack(self.folder)
         # pytest's folders are for their owner alone; in the containers another user reads.
         for place in (self.folder, *self.folder.parents[:3]):
@@ -47,7 +47,7 @@ class Stack:
         lines += [f"{name.upper()}_IMAGE=callcenterai-{name}-test" for name in STARTED if name != "postgres"]
         with (self.folder / ".env").open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
-        self.build()
+        made_once(factory, "images", lambda _: self.build())
         if start:
             self.start()
 

@@ -15,7 +15,7 @@ import train_tfidf
 import yaml
 from conftest import REPOSITORY, wait_until, write_params
 from env_file import parse_env
-from stack_world import STARTED, Stack, install_podman_compose
+from stack_world import STARTED, Stack
 from transformer_world import SMALL, need_pytorch
 
 COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
@@ -178,7 +178,7 @@ def test_it_follows_the_compose_specification(validators):
 @pytest.fixture(scope="module")
 def stack(builder, tmp_path_factory):
     """The stack without monitoring, empty."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), install_podman_compose(tmp_path_factory.mktemp("tools") / "venv"))
+    stack = Stack(tmp_path_factory.mktemp("stack"), tmp_path_factory)
     yield stack
     stack.stop()
 

@@ -14,7 +14,7 @@ import mlflow_registry
 import pytest
 import train_tfidf
 from conftest import REPOSITORY, environment, free_port, wait_until, write_params
-from stack_world import Stack, install_podman_compose
+from stack_world import Stack
 from staging_world import ImageRegistry, SshHost, podman
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
@@ -173,7 +173,7 @@ def staging(builder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_REGISTRIES_CONF", str(registry.podman_config))
         try:
-            stack = Stack(folder, install_podman_compose(folder / "venv"), start=False)
+            stack = Stack(folder, tmp_path_factory, start=False)
             try:
                 yield Staging(stack, registry, folder)
             finally:
