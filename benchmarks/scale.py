@@ -5,7 +5,7 @@
     python benchmarks/scale.py tickets.csv.gz --text-column body --label-column topic --tickets --times 1 10 50
 
 Each run is a process of its own, start included, and memory is that of the largest. Classifying: FILE's tickets are
-drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker, with two, and
+drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker, two, and
 with all of it on one core; for the smallest number also beside a plain loop of pandas.read_csv and the pipeline's
 predict_proba. Preparing and training: the tickets and copies of them, in which a third of the words are those of
 another ticket of the same category. Needs Linux or macOS.

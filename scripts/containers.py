@@ -134,8 +134,13 @@ class Container:
         """Return the last lines of its log."""
         # The engine gives each of the two streams on its own.
         command = [self.engine, "logs", "--tail", str(lines), self.name]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
-        return done.stdout.decode(errors="replace").strip()
+        for _ in range(5):
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+            if said := done.stdout.decode(errors="replace").strip():
+                return said
+            # The last words of a container may come a moment after the engine knows that it has ended.
+            time.sleep(0.2)
+        return ""
 
     def address(self) -> tuple[str, int]:
         """Return where its service is published."""

@@ -10,7 +10,7 @@ from model_folder import METADATA_FILE, ONNX_FILE, TRUSTED_TYPES
 
 
 def log_model(model: Any, texts: list[str], metadata: dict[str, Any], folder: Path) -> str:
-    """Log a model folder's files as the MLflow model "model" of the active run; texts are its example. Return its id."""
+    """Log a folder's files as the MLflow model "model" of the active run and return its id; texts are its example."""
     from mlflow.models import Model
 
     describe = _describe_onnx if ONNX_FILE in metadata["files"] else _describe_pipeline
