@@ -144,8 +144,10 @@ class Container:
 
     def address(self) -> tuple[str, int]:
         """Return where its service is published."""
-        published = call(self.engine, "port", self.name, f"{self.port}/tcp").split()[0]
-        host, _, port = published.rpartition(":")
+        published = call(self.engine, "port", self.name, f"{self.port}/tcp").split()
+        if not published:
+            raise EngineError("its port is not published: the container has ended")
+        host, _, port = published[0].rpartition(":")
         return host, int(port)
 
     def ask(self, path: str, value: Any = None, key: str | None = None) -> Answer:
