@@ -70,8 +70,8 @@ def make_client() -> Any:
     with unreachable_is_said():
         import mlflow
 
-        # Setting up a new database is not news to the user.
-        for name in ("alembic", "mlflow.store.db.utils"):
+        # Setting up a new database is not news to the user, nor that a server makes what it was asked for.
+        for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
             logging.getLogger(name).setLevel(logging.WARNING)
         mlflow.set_tracking_uri(tracking_uri())
         return mlflow.MlflowClient()
