@@ -27,11 +27,8 @@ class FastTransformer:
 
     def __init__(self, settings: dict[str, Any], terms: list[str], idf: np.ndarray) -> None:
         """Make the tables; settings are those of scorer_file.settings_of, terms and idf in the order of the columns."""
-        self._find, self._sublinear, self._idf = (
-            re.compile(settings["token_pattern"]).findall,
-            settings["sublinear_tf"],
-            idf,
-        )
+        self._find = re.compile(settings["token_pattern"]).findall
+        self._sublinear, self._idf = settings["sublinear_tf"], idf
         grams = [term.split(" ") for term in terms]
         codes, words = pd.factorize(np.array(list(chain.from_iterable(grams)), dtype=object))
         self._word = {word: number for number, word in enumerate(words)}
