@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -38,7 +39,20 @@ def connected(workers: int | None, modules: Iterable[str]) -> Iterator[Any]:
             raise UserError(
                 f"no worker has come to {address} within {SECONDS} s: start one with `dask worker`"
             ) from None
-        yield client
+        with _losing_is_said():
+            yield client
+
+
+@contextmanager
+def _losing_is_said() -> Iterator[None]:
+    """Turn what Dask raises when the connection to the scheduler is lost into a UserError."""
+    from distributed.client import FutureCancelledError, FuturesCancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (CommClosedError, FutureCancelledError, FuturesCancelledError):
+        raise UserError("the Dask scheduler is gone: start it and its workers, then this again") from None
 
 
 def threads_of(client: Any) -> int:
@@ -110,6 +124,9 @@ def _local(workers: int | None) -> Iterator[Any]:
 def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
     from distributed import Client
 
+    # Of its own connections Dask tells at length, and of those that are lost in tracebacks.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS)
     except (OSError, ValueError, TimeoutError) as error:

@@ -270,6 +270,22 @@ def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, mon
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_goes_is_said_in_one_line(folders, tmp_path, monkeypatch):
+    batch = Batch(folders["good"], tmp_path)
+    path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
+    workers = Workers(tmp_path, 1)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
+    try:
+        running = begin(batch, path)
+        workers.processes[0].kill()
+        said = running.communicate(timeout=300)[1]
+    finally:
+        workers.stop()
+    assert running.returncode == 2 and "Traceback" not in said
+    assert "the Dask scheduler is gone" in [line for line in said.splitlines() if line.startswith("error: ")][0]
+
+
 def begin(batch: Batch, path: Path) -> subprocess.Popen:
     """Classify in partitions of 50, with little patience for workers, and return when the first are written."""
     code = "import dask_cluster, predict_batch; dask_cluster.SECONDS = 5; sys.exit(predict_batch.main(sys.argv[1:]))"
