@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from functools import partial
@@ -200,8 +199,9 @@ def kill_one_in_the_middle(prepare: Prepare, **variables: str) -> subprocess.Com
             client.wait_for_workers(2, timeout=120)
             running = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
             wait_until(lambda: examined(client) >= 5, 120)
-            workers.processes[-1].send_signal(signal.SIGKILL)
+            workers.stun_first()
             assert examined(client) < 200 and running.poll() is None, "it was over before the kill"
+            workers.kill_first()
             said = running.communicate(timeout=300)[1]
     finally:
         workers.stop()
