@@ -72,23 +72,31 @@ def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
             # Not by the name of their content: an item that comes twice is done twice.
             waiting.append(client.submit(function, item, pure=False))
             while len(waiting) >= 2 * threads_of(client):
-                yield _result(client, waiting.popleft())
+                yield result_of(client, waiting.popleft())
         while waiting:
-            yield _result(client, waiting.popleft())
+            yield result_of(client, waiting.popleft())
 
 
-def _result(client: Any, future: Any) -> Any:
-    wait_for_one(client, [future])
-    return future.result()
-
-
-def wait_for_one(client: Any, futures: list) -> set:
-    """Return those that are done, as soon as one is; a UserError when nobody works any more, nor comes back."""
+def first_done(client: Any, futures: Iterable) -> set:
+    """Return those of the futures that are done, as soon as one is; a UserError when no worker is left."""
     from distributed import wait
 
+    every = list(futures)
+    return _while_there_are_workers(
+        client, lambda seconds: wait(every, timeout=seconds, return_when="FIRST_COMPLETED").done
+    )
+
+
+def result_of(client: Any, future: Any) -> Any:
+    """Return what a future's task returned, done again if it dies with its worker; a UserError when none is left."""
+    return _while_there_are_workers(client, future.result)
+
+
+def _while_there_are_workers(client: Any, ask: Callable[[float], Any]) -> Any:
+    """Return ask(timeout), tried again for as long as anybody works."""
     while True:
         try:
-            return wait(futures, timeout=SECONDS, return_when="FIRST_COMPLETED").done
+            return ask(SECONDS)
         except TimeoutError:
             try:
                 client.wait_for_workers(1, timeout=SECONDS)

@@ -91,12 +91,12 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
 
 def write_finished(client: Any, waiting: dict[Any, tuple[int, "Partition"]], output: "Output") -> None:
     """Wait until a partition is classified, and write what is."""
-    from dask_cluster import killing_is_said, wait_for_one
+    from dask_cluster import first_done, killing_is_said, result_of
 
-    for future in wait_for_one(client, list(waiting)):
+    for future in first_done(client, waiting):
         number, part = waiting.pop(future)
         with killing_is_said(f"partition {number}", "fewer --rows, then start this again, and it goes on"):
-            output.write(number, part, future.result())
+            output.write(number, part, result_of(client, future))
 
 
 if __name__ == "__main__":

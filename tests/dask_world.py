@@ -1,12 +1,13 @@
 """A Dask cluster of real processes, for tests."""
 
-import signal
+import itertools
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from conftest import environment, free_port
+import psutil
+from conftest import environment, free_port, wait_until
 from distributed import Client
 
 
@@ -18,10 +19,13 @@ class Workers:
         self.folder, self.address = folder, f"tcp://127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
         self.processes = [self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
+        self.names = itertools.count(1)
         self.processes += [self.worker() for _ in range(count)]
 
     def worker(self) -> subprocess.Popen:
+        """Start one more; the first is named 1."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        options += ["--name", str(next(self.names))]
         return self._start("worker", self.address, *options)
 
     def _start(self, *arguments: str) -> subprocess.Popen:
@@ -34,10 +38,23 @@ class Workers:
         with Client(self.address, timeout=120) as client:
             client.wait_for_workers(count, timeout=120)
 
-    def stun_first(self) -> None:
-        """Stop a worker, and leave time to give it work, which it keeps and does not do: to be killed at work."""
-        self.processes[1].send_signal(signal.SIGSTOP)
-        time.sleep(1)
+    def suspend_first(self) -> None:
+        """Suspend a worker that is at work; one that has nothing to do goes on, and is tried again."""
+        process = psutil.Process(self.processes[1].pid)
+
+        def at_work() -> bool:
+            process.suspend()
+            # What it had said before reaches the scheduler.
+            time.sleep(0.3)
+            workers = client.scheduler_info()["workers"].items()
+            (address,) = (address for address, worker in workers if str(worker["name"]) == "1")
+            if not client.processing()[address]:
+                process.resume()
+                return False
+            return True
+
+        with Client(self.address, timeout=120) as client:
+            wait_until(at_work, 60)
 
     def kill_first(self) -> None:
         self.processes[1].kill()

@@ -1,7 +1,6 @@
 """Every ticket of a file or folder is answered once, as the model answers it, whatever is broken, killed or begun."""
 
 import gzip
-import os
 import shutil
 import subprocess
 import sys
@@ -220,7 +219,6 @@ def test_killed_before_any_of_its_writes_it_goes_on(batch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
 def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders, tmp_path, monkeypatch):
     """20,000 tickets on a worker, to which another one comes before the first dies; that one does what it had."""
     batch = Batch(folders["good"], tmp_path)
@@ -230,7 +228,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
     try:
         running = begin(batch, path)
-        workers.stun_first()
+        workers.suspend_first()
         workers.processes.append(workers.worker())
         workers.come(2)
         workers.kill_first()
@@ -242,7 +240,6 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
 @pytest.mark.parametrize(
     ("count", "said"),
     [(2, "has ended several workers"), (1, "no worker is left: start one")],
@@ -258,7 +255,7 @@ def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, mon
     try:
         workers.come(count)
         running = begin(batch, path)
-        workers.stun_first()
+        workers.suspend_first()
         workers.kill_first()
         errors = [line for line in running.communicate(timeout=300)[1].splitlines() if line.startswith("error: ")]
         assert running.returncode == 2 and said in errors[0]

@@ -199,7 +199,7 @@ def kill_one_in_the_middle(prepare: Prepare, **variables: str) -> subprocess.Com
             client.wait_for_workers(2, timeout=120)
             running = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
             wait_until(lambda: examined(client) >= 5, 120)
-            workers.stun_first()
+            workers.suspend_first()
             assert examined(client) < 200 and running.poll() is None, "it was over before the kill"
             workers.kill_first()
             said = running.communicate(timeout=300)[1]
@@ -216,7 +216,6 @@ def many(prepare):
     return prepare.files()
 
 
-@UNIX
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(prepare, many):
     for name in PARTS:
@@ -226,7 +225,6 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(prepare, many):
     assert many == prepare.files()
 
 
-@UNIX
 @pytest.mark.slow
 def test_tickets_that_end_workers_are_said_and_the_outputs_stay(prepare, many):
     """With no second try allowed, one killed worker is enough."""
