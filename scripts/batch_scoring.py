@@ -23,7 +23,7 @@ AT_ONCE = 5000
 # What a worker needs of scripts/: this, and what it imports.
 MODULES = (
     *("cli", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
-    *("fast_features", "array_model", "batch_scoring"),
+    *("ngrams", "fast_features", "array_model", "batch_scoring"),
 )
 
 

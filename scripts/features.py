@@ -15,10 +15,8 @@ from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import normalize
 
-from fast_features import WORDS
-from ngrams import count_ngrams
+from ngrams import WORDS, count_ngrams
 
-# Both see letters and digits only, so that white space and control characters make no difference to them either.
 WORD_BEGINNINGS = r"\b\w{1,4}"
 TRIGRAMS = r"(?=(\w{3}))"
 ROWS_AT_ONCE = 50_000

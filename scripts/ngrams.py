@@ -10,14 +10,22 @@ import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+# Letters and digits only, so that white space and control characters make no difference.
+WORDS = r"\w+"
 
 
-def count_ngrams(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[sparse.csr_matrix, np.ndarray, list[str]]:
+def count_ngrams(
+    vectorizer: "TfidfVectorizer", texts: Sequence[str]
+) -> tuple[sparse.csr_matrix, np.ndarray, list[str]]:
     """Return the counts, shape (n_texts, n_ngrams), the members of each n-gram, and the words that these number.
 
     N-grams are those of the vectorizer's own preprocessing and token pattern, shorter ones first, and each size in the
@@ -29,7 +37,7 @@ def count_ngrams(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[spa
     return sparse.hstack([counts for counts, _ in blocks], format="csr"), members, words
 
 
-def _number_words(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _number_words(vectorizer: "TfidfVectorizer", texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the words of all texts as numbers, -1 for one too rare, where each text ends, and the words by number."""
     preprocess = vectorizer.build_preprocessor()
     find = re.compile(vectorizer.token_pattern).findall
@@ -48,7 +56,7 @@ def _number_words(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[np
 
 
 def _count(
-    words: np.ndarray, ends: np.ndarray, distinct: int, vectorizer: TfidfVectorizer
+    words: np.ndarray, ends: np.ndarray, distinct: int, vectorizer: "TfidfVectorizer"
 ) -> Iterator[tuple[sparse.csr_matrix, np.ndarray]]:
     """Yield, for each size of n-gram, how often each stands in each text, and the words of each."""
     smallest, largest = vectorizer.ngram_range

@@ -13,10 +13,7 @@ from prepared_data import Part
 from tfidf_model import fit
 
 # What a worker needs of scripts/: this, and what it imports.
-MODULES = (
-    *("cli", "evaluation", "fast_features", "features", "ngrams", "parameters", "prepared_data", "tfidf_model"),
-    "search_trial",
-)
+MODULES = ("cli", "evaluation", "features", "ngrams", "parameters", "prepared_data", "tfidf_model", "search_trial")
 
 
 @dataclass(frozen=True)
