@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask_cluster
 import numpy as np
 import pandas as pd
 import predict_batch
@@ -15,6 +16,7 @@ from conftest import SCRIPTS, environment, free_port, invent, run_killed, wait_u
 from dask_world import Workers, only_error
 
 from batch_scoring import MODULES
+from cli import UserError
 from model_folder import load_model, read_metadata
 from test_basic import imported_siblings
 
@@ -265,6 +267,23 @@ def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, mon
     finally:
         workers.stop()
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
+
+
+@pytest.mark.slow
+def test_a_result_that_went_with_the_only_worker_is_not_waited_for(tmp_path, monkeypatch):
+    """The task was done, and nobody is left who could do it again."""
+    workers = Workers(tmp_path, 1)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
+    try:
+        with dask_cluster.connected(None, []) as client:
+            monkeypatch.setattr(dask_cluster, "SECONDS", 3)
+            (done,) = dask_cluster.first_done(client, [client.submit(len, "four")])
+            assert dask_cluster.result_of(client, done) == 4
+            workers.kill_first()
+            with pytest.raises(UserError, match="no worker is left: start one"):
+                dask_cluster.result_of(client, done)
+    finally:
+        workers.stop()
 
 
 @pytest.mark.slow

@@ -248,11 +248,11 @@ def test_other_kernels_announce_what_they_cost(project, capsys):
 
 
 def test_log_run_logs_the_finished_training_again(project, capsys):
-    count = len(runs())
+    before = {run.info.run_id for run in runs()}
     assert log_run.main(project.outputs()) == 0
-    assert "MLflow run" in capsys.readouterr().out
-    assert len(runs()) == count + 1
-    assert runs()[0].data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
+    (logged,) = (run for run in runs() if run.info.run_id not in before)
+    assert f"MLflow run {logged.info.run_id}" in capsys.readouterr().out
+    assert logged.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
 
 
 def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, capsys):
