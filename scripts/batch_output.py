@@ -1,42 +1,26 @@
 """The folder of predictions: a Parquet file for each partition, whole or not at all, and what they were made from."""
 
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cli import UserError
 from files import json_bytes, write_files
 
 if TYPE_CHECKING:
-    from batch_scoring import Scored
-    from ticket_stream import Partition, Rows
+    from batch_tables import Answered
 
 JOB = "job.json"
-SCHEMA = pa.schema(
-    {
-        "file": pa.string(),
-        "row": pa.int64(),
-        "id": pa.string(),
-        "category": pa.string(),
-        "confidence": pa.float64(),
-        "needs_review": pa.bool_(),
-    }
-)
-REJECTED = pa.schema({"file": pa.string(), "row": pa.int64(), "id": pa.string(), "reason": pa.string()})
 
 
 class Output:
     """Predictions by partition."""
 
-    def __init__(self, folder: Path, labels: list[str], threshold: float | None) -> None:
-        """A person decides below the threshold; None is always."""
+    def __init__(self, folder: Path) -> None:
+        """Nothing is written yet."""
         self.folder = folder
-        self._labels, self._threshold = np.array(labels, dtype=object), threshold
 
     def begin(self, job: dict[str, Any]) -> None:
         """Begin in an empty folder, or go on in one of the same job; a UserError in any other."""
@@ -58,16 +42,11 @@ class Output:
         """Whether a partition is written; its rejected rows are written with it."""
         return self._part(number).is_file()
 
-    def write(self, number: int, part: "Partition", scored: "Scored") -> None:
-        """Write a partition; a RuntimeError when there is not one answer for each ticket."""
-        good, bad = part.tickets, part.rejected
-        if len(scored.labels) != len(good):
-            raise RuntimeError(f"partition {number}: {len(scored.labels)} answers to {len(good)} tickets")
-        review = scored.confidences < (np.inf if self._threshold is None else self._threshold)
-        answers = [self._labels[scored.labels], scored.confidences, review]
-        files = {self._rejected(number): _parquet([*_places(bad), bad.values], REJECTED)} if len(bad) else {}
+    def write(self, number: int, answered: "Answered") -> None:
+        """Write a partition."""
+        files = {self._rejected(number): answered.rejected} if answered.rejected else {}
         # The partition last: where it is, all of it is.
-        write_files(files | {self._part(number): _parquet([*_places(good), *answers], SCHEMA)})
+        write_files(files | {self._part(number): answered.predictions})
 
     def check(self, sizes: list[int]) -> tuple[int, int]:
         """Return how many rows were classified and rejected; a RuntimeError when they are not those of the input."""
@@ -89,16 +68,6 @@ class Output:
 def _left_behind(path: Path) -> bool:
     """Whether a file is one that a killed run was writing."""
     return path.name.startswith(".") and path.suffix == ".tmp"
-
-
-def _places(rows: "Rows") -> list[list]:
-    return [rows.files, rows.numbers, rows.ids]
-
-
-def _parquet(columns: list[Any], schema: pa.Schema) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=schema), buffer)
-    return buffer.getvalue()
 
 
 def _count(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a worker does with a partition of tickets: the model's answer to each, fast, and nothing else.
+"""What a worker does with a partition of tickets: it reads them, and writes the model's answer to each.
 
 A model comes as the files of its folder, with the hashes that its metadata vouches for; each process loads it once.
 """
@@ -7,15 +7,14 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from distributed import WorkerPlugin, get_worker
 
+from batch_tables import Answered, Scored, write
 from model_folder import METADATA_FILE, SCORER_FILE, VALIDATION_FILE, check_files, read_metadata, read_model
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from ticket_pieces import Partition, read
 
 PLUGIN = "callcenterai-model"
 # So many texts are scored at once: the arrays of more are so large that malloc gives them back after each use.
@@ -23,7 +22,7 @@ AT_ONCE = 5000
 # What a worker needs of scripts/: this, and what it imports.
 MODULES = (
     *("cli", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
-    *("ngrams", "fast_features", "array_model", "batch_scoring"),
+    *("ngrams", "fast_features", "array_model", "ticket_pieces", "batch_tables", "batch_scoring"),
 )
 
 
@@ -36,13 +35,6 @@ class ModelFiles(NamedTuple):
     def metadata(self) -> dict[str, Any]:
         """The metadata, as the training wrote it."""
         return json.loads(dict(self.files)[METADATA_FILE])
-
-
-class Scored(NamedTuple):
-    """For each text the number of the most probable label, int16 of shape (n,), and its probability, (n,)."""
-
-    labels: np.ndarray
-    confidences: np.ndarray
 
 
 def read_files(folder: Path) -> ModelFiles:
@@ -109,12 +101,10 @@ def model_plugin(model: ModelFiles) -> WorkerPlugin:
     return ModelPlugin(model.files)
 
 
-def score(texts: "pa.Array") -> Scored:
-    """Answer a partition; this is the task that a worker runs.
-
-    An Arrow array passes through the scheduler as it is, where a list of texts is taken apart and made anew.
-    """
+def answer(partition: Partition) -> Answered:
+    """Answer a partition; this is the task that a worker runs."""
     plugin = get_worker().plugins[PLUGIN]
     with plugin.lock:
         plugin.scorer = plugin.scorer or Scorer(ModelFiles(plugin.files))
-    return plugin.scorer.score(texts.to_pylist())
+    tickets, rejected = read(partition)
+    return write(tickets, plugin.scorer.score(tickets.values), rejected, ModelFiles(plugin.files).metadata)

@@ -133,7 +133,7 @@ def _remote(address: str, modules: Iterable[str]) -> Iterator[Any]:
     from distributed import Client
 
     # Of its own connections Dask tells at length, and of those that are lost in tracebacks.
-    for name in ("distributed", "distributed.client"):
+    for name in ("asyncio", "distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS)

@@ -20,7 +20,7 @@ from cli import positive, run
 
 if TYPE_CHECKING:
     from batch_output import Output
-    from ticket_stream import Partition, Stream
+    from ticket_stream import Stream
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,9 +46,8 @@ def predict(args: argparse.Namespace) -> None:
 
     stream = Stream(args.input, Columns(args.text_column, args.id_column))
     model = read_files(args.model)
-    metadata = model.metadata
-    output = Output(args.output, metadata["labels"], metadata["threshold"])
-    output.begin(identity(stream, args, metadata))
+    output = Output(args.output)
+    output.begin(identity(stream, args, model.metadata))
     with connected(args.workers, MODULES) as client:
         client.register_plugin(model_plugin(model))
         sizes = carry_out(client, stream, output, args.rows)
@@ -65,21 +64,19 @@ def identity(stream: "Stream", args: argparse.Namespace, metadata: dict[str, Any
 
 def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> list[int]:
     """Have every partition classified that is not there yet; return how many rows each partition has."""
-    import pyarrow as pa
     from dask_cluster import threads_of
     from tqdm import tqdm
 
-    from batch_scoring import score
+    from batch_scoring import answer
 
     sizes: list[int] = []
-    waiting: dict[Any, tuple[int, Partition]] = {}
+    waiting: dict[Any, int] = {}
     with tqdm(total=stream.total, unit="B", unit_scale=True, desc="read", file=sys.stderr) as bar:
-        for number, part in enumerate(stream.partitions(rows)):
-            sizes.append(len(part))
+        for number, partition in enumerate(stream.partitions(rows)):
+            sizes.append(len(partition))
             if not output.has(number):
-                texts = pa.array(part.tickets.values, pa.large_string())
                 # Not by the name of their content: a partition that comes twice is answered twice.
-                waiting[client.submit(score, texts, pure=False)] = number, part
+                waiting[client.submit(answer, partition, pure=False)] = number
             bar.update(stream.done - bar.n)
             # Two for each thread: the next is there when one is done, and no more is held in memory.
             while len(waiting) >= 2 * threads_of(client):
@@ -89,14 +86,14 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
     return sizes
 
 
-def write_finished(client: Any, waiting: dict[Any, tuple[int, "Partition"]], output: "Output") -> None:
-    """Wait until a partition is classified, and write what is."""
+def write_finished(client: Any, waiting: dict[Any, int], output: "Output") -> None:
+    """Wait until a partition is answered, and write what is."""
     from dask_cluster import first_done, killing_is_said, result_of
 
     for future in first_done(client, waiting):
-        number, part = waiting.pop(future)
+        number = waiting.pop(future)
         with killing_is_said(f"partition {number}", "fewer --rows, then start this again, and it goes on"):
-            output.write(number, part, result_of(client, future))
+            output.write(number, result_of(client, future))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[
     import pyarrow.parquet
 
     number = 0
-    with _seekable(path, file) as content:
+    with seekable(path, file) as content:
         try:
             # Otherwise a whole row group, which is often the whole file, would be fetched at once.
             table = pyarrow.parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**20)
@@ -133,7 +133,7 @@ def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[
 
 
 @contextmanager
-def _seekable(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def seekable(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
     """Give the file itself, or, when it is gzipped, an unpacked copy: Parquet is read from its end."""
     if path.suffix.lower() != ".gz":
         yield file

@@ -1,62 +1,29 @@
-"""Read tickets of files of any size, one after the other, and say of each row that cannot be used why.
+"""Cut tickets of files of any size into partitions of so many rows, without reading what the rows say.
 
-ticket_reader reads what a model is trained on and stops at the first broken row. Here a model is applied: a broken row
-is reported and the next one read.
+ticket_reader reads what a model is trained on and stops at the first broken row. Here a model is applied: workers read
+the rows (ticket_pieces.py) and report a broken one.
 """
 
 import codecs
 import csv
-import gzip
-import io
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
+
+import numpy as np
 
 from cli import UserError
-from ticket_reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of
+from raw_files import open_bytes
+from row_ends import count_lines, row_ends
+from ticket_pieces import Partition, Piece, Source, lines_of, read_rows
+from ticket_reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of, seekable
 
 KINDS = (*DELIMITERS, *JSON_LINES, ".parquet")
 ADVICE = "see --text-column and --id-column"
+# Bytes of text, and rows of Parquet, that are read at once.
+BLOCK = 2**22
 PARQUET_ROWS = 10_000
-
-
-class Rows:
-    """Rows as columns: their files, numbers there (1 is the first after a header), ids, and one value more of each."""
-
-    def __init__(self) -> None:
-        """Without a row."""
-        self.files: list[str] = []
-        self.numbers: list[int] = []
-        self.ids: list[str | None] = []
-        self.values: list[str] = []
-
-    def __len__(self) -> int:
-        """Return how many."""
-        return len(self.values)
-
-
-class Partition:
-    """Rows in the order of the input: tickets, whose value is the text, and rejected ones, with the reason."""
-
-    def __init__(self) -> None:
-        """Without a row."""
-        self.tickets, self.rejected = Rows(), Rows()
-
-    def __len__(self) -> int:
-        """Return how many rows of both kinds."""
-        return len(self.tickets.values) + len(self.rejected.values)
-
-    def add(self, file: str, number: int, id_: str | None, text: str | None, trouble: str | None) -> None:
-        """Add a row; what it is rejected for is the trouble that its reader had, or what is wrong with its text."""
-        trouble = trouble or trouble_of(text)
-        rows = self.rejected if trouble else self.tickets
-        rows.files.append(file)
-        rows.numbers.append(number)
-        # An id is shown, and must be a text that can be.
-        rows.ids.append(id_ if id_ is None or id_.isascii() else id_.encode("utf-8", "replace").decode())
-        rows.values.append(trouble or text or "")
 
 
 class Columns(NamedTuple):
@@ -66,9 +33,9 @@ class Columns(NamedTuple):
     id: str | None
 
     @property
-    def wanted(self) -> list[str]:
+    def wanted(self) -> tuple[str, ...]:
         """The names of those that are read."""
-        return [self.text, *([self.id] if self.id else [])]
+        return (self.text, self.id) if self.id else (self.text,)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -93,126 +60,127 @@ class Stream:
         self.files, self.columns = files_of(root), columns
         self._root = root if root.is_dir() else root.parent
         self.total = sum(path.stat().st_size for path in self.files)
-        self._before, self._place = 0, _beginning
-
-    @property
-    def done(self) -> int:
-        """How many bytes of the files have been read."""
-        return self._before + self._place()
+        # How many bytes of the files have been read.
+        self.done = 0
 
     def partitions(self, size: int) -> Iterator[Partition]:
-        """Read so many rows at a time, and at last what is left; a UserError when a file as a whole cannot be read."""
-        part = Partition()
+        """Cut off so many rows at a time, and at last what is left; a UserError when a file cannot be read."""
+        partition = Partition()
         for path in self.files:
-            name = path.relative_to(self._root).as_posix()
-            read = self._parquet if kind_of(path) == ".parquet" else self._lines
-            for number, row in enumerate(read(path), start=1):
-                part.add(name, number, *row)
-                if len(part) == size:
-                    yield part
-                    part = Partition()
-            self._before, self._place = self._before + path.stat().st_size, _beginning
-        if len(part):
-            yield part
+            before = self.done
+            with self._opened(path) as rows:
+                while piece := rows.take(size - len(partition)):
+                    partition.pieces.append(piece)
+                    self.done = before + rows.place()
+                    if len(partition) == size:
+                        yield partition
+                        partition = Partition()
+            self.done = before + path.stat().st_size
+        if partition.pieces:
+            yield partition
 
-    def _lines(self, path: Path) -> Iterator["Read"]:
-        read = _json_lines if kind_of(path) in JSON_LINES else _delimited
-        with _text_of(path) as (raw, text):
-            self._place = raw.tell
-            try:
-                yield from read(path, text, self.columns)
-            except (gzip.BadGzipFile, EOFError) as error:
-                raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator["TextRows | ParquetRows"]:
+        kind = kind_of(path)
+        delimiter = None if kind == ".parquet" else DELIMITERS.get(kind, "")
+        source = Source(path.relative_to(self._root).as_posix(), delimiter, self.columns.wanted)
+        with open_bytes(path) as file:
+            if delimiter is None:
+                with _parquet(path, file, source) as rows:
+                    yield rows
+            else:
+                yield TextRows(path, file, source)
 
-    def _parquet(self, path: Path) -> Iterator["Read"]:
-        import pyarrow
-        import pyarrow.parquet
 
-        columns = self.columns
+class TextRows:
+    """Cuts the rows of a text file."""
+
+    def __init__(self, path: Path, file: IO[bytes], source: Source) -> None:
+        """Read the header of a delimited file; a UserError when it has not the columns that are wanted."""
+        self._file, self._source = file, source
+        # Of a gzipped file, how much of it was unpacked.
+        self.place: Callable[[], int] = getattr(file, "fileobj", file).tell
+        self._data, self._at, self._ends = b"", 0, np.empty(0, dtype=np.int64)
+        self._row, self._line = 1, 1
+        if source.delimiter:
+            self._read_header(path, source.delimiter)
+
+    def take(self, most: int) -> Piece | None:
+        """Return the next rows, at least one and at most so many; None when there is none left."""
+        if not len(self._ends) and not self._fill():
+            return None
+        count = min(most, len(self._ends))
+        end = int(self._ends[count - 1])
+        piece = Piece(self._source, self._row, self._line, count, np.frombuffer(self._data, np.uint8)[self._at : end])
+        self._at, self._ends = end, self._ends[count:]
+        self._row += count
+        self._line += count_lines(piece.content, self._source.delimiter or "")
+        return piece
+
+    def _read_header(self, path: Path, delimiter: str) -> None:
+        first = self.take(1)
         try:
-            # Parquet is read from its end, which a gzipped one has to be unpacked for.
-            whole = io.BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
-            with pyarrow.parquet.ParquetFile(whole) as file:
-                positions_of(path, file.schema_arrow.names, columns.wanted, ADVICE)
-                size, rows, done = path.stat().st_size, max(1, file.metadata.num_rows), 0
-                self._place = lambda: size * done // rows
-                for batch in file.iter_batches(PARQUET_ROWS, columns=columns.wanted):
-                    done += len(batch)
-                    texts = batch.column(columns.text).to_pylist()
-                    ids = batch.column(columns.id).to_pylist() if columns.id else [None] * len(batch)
-                    for id_, text in zip(ids, texts, strict=True):
-                        yield None if id_ is None else str(id_), None if text is None else str(text), None
-        except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
+            header = next(filter(None, read_rows(lines_of(first.content), delimiter))) if first else []
+        except csv.Error as error:
+            raise UserError(f"{path}: its header cannot be read ({error})") from None
+        positions = positions_of(path, header, self._source.columns, ADVICE)
+        self._source = self._source._replace(positions=tuple(positions), width=len(header))
+        self._row = 1
+
+    def _fill(self) -> bool:
+        """Read on until there is a whole row; return whether there is one."""
+        rest, beginning = self._data[self._at :], not self._data
+        while not len(self._ends):
+            # As much again as there is, so that a row without end is not searched over and over.
+            new = self._file.read(max(BLOCK, len(rest)))
+            rest += new.removeprefix(codecs.BOM_UTF8) if beginning else new
+            beginning = False
+            self._ends = row_ends(rest, self._source.delimiter or "", last=not new)
+            if not new:
+                break
+        self._data, self._at = rest, 0
+        return len(self._ends) > 0
 
 
-def _beginning() -> int:
-    """Return where a file is before it is read."""
-    return 0
+class ParquetRows:
+    """Cuts the rows of a Parquet file."""
 
+    def __init__(self, file: Any, source: Source, size: int) -> None:
+        """`file` is a pyarrow ParquetFile, of so many bytes."""
+        self._batches, self._source = file.iter_batches(PARQUET_ROWS, columns=list(source.columns)), source
+        self._size, self._rows, self._row, self._left = size, max(1, file.metadata.num_rows), 1, None
 
-def trouble_of(text: str | None) -> str | None:
-    """Return why a text cannot be classified, or None."""
-    if text is None or not text.strip():
-        return "no text"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "not UTF-8"
-    return None
+    def place(self) -> int:
+        """Return how many bytes have been read, by the number of rows."""
+        return self._size * (self._row - 1) // self._rows
 
+    def take(self, most: int) -> Piece | None:
+        """Return the next rows, at least one and at most so many; None when there is none left."""
+        import pyarrow as pa
 
-# An id, a text, and the trouble that there was with reading them.
-Read = tuple[str | None, str | None, str | None]
+        while not self._left:
+            self._left = next(self._batches, None)
+            if self._left is None:
+                return None
+        taken, self._left = self._left.slice(0, most), self._left.slice(most)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, taken.schema) as writer:
+            writer.write_batch(taken)
+        self._row += len(taken)
+        row = self._row - len(taken)
+        return Piece(self._source, row, row, len(taken), np.frombuffer(sink.getvalue(), np.uint8))
 
 
 @contextmanager
-def _text_of(path: Path) -> Iterator[tuple[BinaryIO, io.TextIOWrapper]]:
-    """Open a file, and give it as bytes, to see how far it was read, and as text."""
-    with path.open("rb") as raw:
-        opened: Any = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
-        # What is no UTF-8 becomes half surrogates, by which the row is known; line ends are the reader's affair.
-        with io.TextIOWrapper(opened, encoding="utf-8", errors="surrogateescape", newline="") as text:
-            yield raw, text
+def _parquet(path: Path, file: IO[bytes], source: Source) -> Iterator[ParquetRows]:
+    import pyarrow
+    import pyarrow.parquet
 
-
-def _delimited(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[Read]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(text, delimiter=DELIMITERS[kind_of(path)], strict=True)
-    try:
-        header = next(filter(None, reader), [])
-    except csv.Error as error:
-        raise UserError(f"{path}: its header cannot be read ({error})") from None
-    header[:1] = [name.removeprefix(codecs.BOM_UTF8.decode()) for name in header[:1]]
-    text_at, *more = positions_of(path, header, columns.wanted, ADVICE)
-    id_at = more[0] if more else None
-    while True:
+    with seekable(path, file) as content:
         try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield None, None, f"broken quoting before the end of line {reader.line_num} ({error})"
-            continue
-        if not fields:
-            continue
-        if len(fields) != len(header):
-            yield None, None, f"{len(fields)} fields where the header has {len(header)}, in line {reader.line_num}"
-            continue
-        yield None if id_at is None else fields[id_at], fields[text_at], None
-
-
-def _json_lines(path: Path, text: io.TextIOWrapper, columns: Columns) -> Iterator[Read]:
-    for number, line in enumerate(text, start=1):
-        if not line.strip(" \t\r\n\ufeff"):
-            continue
-        try:
-            record = json.loads(line.removeprefix("\ufeff"))
-        except (ValueError, RecursionError):
-            yield None, None, f"line {number} is not JSON"
-            continue
-        if not isinstance(record, dict):
-            yield None, None, f"line {number} is not a JSON object"
-            continue
-        given = record.get(columns.text)
-        id_ = None if columns.id is None else record.get(columns.id)
-        trouble = None if given is None or isinstance(given, str | int | float) else f"line {number}: no text"
-        yield None if id_ is None else str(id_), None if given is None or trouble else str(given), trouble
+            # Otherwise a whole row group, which is often the whole file, would be fetched at once.
+            table = pyarrow.parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**20)
+            positions_of(path, table.schema_arrow.names, source.columns, ADVICE)
+            yield ParquetRows(table, source, path.stat().st_size)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
