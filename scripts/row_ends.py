@@ -6,6 +6,7 @@ Blank lines are no rows, and belong to the row after them.
 import codecs
 import csv
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,43 +15,38 @@ from ticket_pieces import lines_of, read_rows
 QUOTE, RETURN, NEWLINE = b'"\r\n'
 
 
-def row_ends(data: bytes, delimiter: str, last: bool) -> np.ndarray:
-    """Return the offsets at which whole rows end, int64 of shape (n,).
+class Ends(NamedTuple):
+    """Where rows end: the offsets, int64 of shape (n,), and how many lines have ended by then, of the same shape."""
+
+    offsets: np.ndarray
+    lines: np.ndarray
+
+
+def row_ends(data: bytes, delimiter: str, last: bool) -> Ends:
+    """Return where whole rows end.
 
     Data begins with a row and, if it is the last, ends with the file. A row is what csv.reader takes for one, a broken
     one included, and without a delimiter a line.
     """
     if not delimiter:
         return _of_lines(data, last)
-    found = _by_counting(data, ord(delimiter), last)
-    return _by_reading(data, delimiter, last) if found is None else found
+    return _by_counting(data, ord(delimiter), last) or _by_reading(data, delimiter, last)
 
 
-def count_lines(text: np.ndarray, delimiter: str) -> int:
-    """Return how many lines end in a text, uint8 of shape (n,); in a delimited one also at a carriage return alone."""
-    newlines = text == NEWLINE
-    if not delimiter:
-        return int(np.count_nonzero(newlines))
-    returns = text == RETURN
-    both = np.count_nonzero(returns[:-1] & newlines[1:])
-    return int(np.count_nonzero(newlines) + np.count_nonzero(returns) - both)
-
-
-def _of_lines(data: bytes, last: bool) -> np.ndarray:
+def _of_lines(data: bytes, last: bool) -> Ends:
     lines = data.split(b"\n")
-    # Behind the last line end there is the beginning of a line, or of nothing.
-    rest = lines.pop()
-    ends = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64)
+    offsets = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64)
     there = np.fromiter(map(_says_something, lines), dtype=bool, count=len(lines))
-    found = ends[there]
-    return np.append(found, len(data)) if last and _says_something(rest) else found
+    # Behind the last line end there is the beginning of a line, or the end of the file.
+    there[-1] &= last
+    return Ends(np.minimum(offsets[there], len(data)), np.flatnonzero(there) + 1)
 
 
 def _says_something(line: bytes) -> bool:
     return bool(line.replace(codecs.BOM_UTF8, b"").strip(b" \t\r"))
 
 
-def _by_counting(data: bytes, delimiter: int, last: bool) -> np.ndarray | None:
+def _by_counting(data: bytes, delimiter: int, last: bool) -> Ends | None:
     """Take a line end for that of a row where the number of quotes before it is even.
 
     That is so when each quote stands where csv writers put it; otherwise return None.
@@ -59,17 +55,25 @@ def _by_counting(data: bytes, delimiter: int, last: bool) -> np.ndarray | None:
     text = np.frombuffer(data + b"\n" if last else data, dtype=np.uint8)
     quotes = np.flatnonzero(text == QUOTE)
     returns = np.flatnonzero(text[:-1] == RETURN)
-    outside = np.searchsorted(quotes, returns) % 2 == 0
-    if not _regular(text, quotes, delimiter) or (text[returns[outside] + 1] != NEWLINE).any():
+    alone = returns[text[returns + 1] != NEWLINE]
+    if not _regular(text, quotes, delimiter) or not _within(quotes, alone).all():
         return None
     newlines = np.flatnonzero(text == NEWLINE)
-    ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0] + 1
-    if last and (not len(ends) or ends[-1] != len(text)):
-        # A quoted field that nothing closes.
-        ends = np.append(ends, len(text))
-    sizes = np.diff(ends, prepend=0)
-    blank = (sizes == 1) | ((sizes == 2) & (text[ends - sizes] == RETURN))
-    return np.minimum(ends[~blank], len(data))
+    whole = ~_within(quotes, newlines)
+    if last:
+        # Also in a quoted field that nothing closes.
+        whole[-1] = True
+    offsets = newlines[whole] + 1
+    # A carriage return alone ends a line too, within a quoted field.
+    lines = np.flatnonzero(whole) + 1 + np.searchsorted(alone, offsets)
+    sizes = np.diff(offsets, prepend=0)
+    says_something = (sizes > 1) & ((sizes > 2) | (text[offsets - sizes] != RETURN))
+    return Ends(np.minimum(offsets[says_something], len(data)), lines[says_something])
+
+
+def _within(quotes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether each place is in a quoted field: that is where the number of quotes before it is odd."""
+    return np.searchsorted(quotes, places) % 2 == 1
 
 
 def _regular(text: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
@@ -80,11 +84,11 @@ def _regular(text: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
     return bool(begins and np.isin(after, (delimiter, NEWLINE, RETURN, QUOTE)).all())
 
 
-def _by_reading(data: bytes, delimiter: str, last: bool) -> np.ndarray:
+def _by_reading(data: bytes, delimiter: str, last: bool) -> Ends:
     """Have csv.reader read the rows, and see how far it is after each."""
     lines = _Counted(lines_of(data))
     reader = read_rows(lines, delimiter)
-    ends = []
+    ends: list[tuple[int, int]] = []
     while True:
         try:
             says_something = bool(next(reader))
@@ -96,8 +100,8 @@ def _by_reading(data: bytes, delimiter: str, last: bool) -> np.ndarray:
         if not last and (lines.exhausted or lines.size == len(data) and not data.endswith(b"\n")):
             break
         if says_something:
-            ends.append(lines.size)
-    return np.array(ends, dtype=np.int64)
+            ends.append((lines.size, reader.line_num))
+    return Ends(*np.array(ends, dtype=np.int64).reshape(-1, 2).T)
 
 
 class _Counted:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cli import UserError
 from raw_files import open_bytes
-from row_ends import count_lines, row_ends
+from row_ends import Ends, row_ends
 from ticket_pieces import Partition, Piece, Source, lines_of, read_rows
 from ticket_reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of, seekable
 
@@ -100,21 +100,22 @@ class TextRows:
         self._file, self._source = file, source
         # Of a gzipped file, how much of it was unpacked.
         self.place: Callable[[], int] = getattr(file, "fileobj", file).tell
-        self._data, self._at, self._ends = b"", 0, np.empty(0, dtype=np.int64)
-        self._row, self._line = 1, 1
+        # What was read, up to where it was cut, and where the next rows end in it.
+        self._data, self._at, self._ends = b"", 0, Ends(*np.empty((2, 0), dtype=np.int64))
+        self._row, self._line, self._first_line = 1, 1, 1
         if source.delimiter:
             self._read_header(path, source.delimiter)
 
     def take(self, most: int) -> Piece | None:
         """Return the next rows, at least one and at most so many; None when there is none left."""
-        if not len(self._ends) and not self._fill():
+        if not len(self._ends.offsets) and not self._fill():
             return None
-        count = min(most, len(self._ends))
-        end = int(self._ends[count - 1])
+        offsets, lines = self._ends
+        count = min(most, len(offsets))
+        end = int(offsets[count - 1])
         piece = Piece(self._source, self._row, self._line, count, np.frombuffer(self._data, np.uint8)[self._at : end])
-        self._at, self._ends = end, self._ends[count:]
-        self._row += count
-        self._line += count_lines(piece.content, self._source.delimiter or "")
+        self._at, self._ends = end, Ends(offsets[count:], lines[count:])
+        self._row, self._line = self._row + count, self._first_line + int(lines[count - 1])
         return piece
 
     def _read_header(self, path: Path, delimiter: str) -> None:
@@ -130,7 +131,7 @@ class TextRows:
     def _fill(self) -> bool:
         """Read on until there is a whole row; return whether there is one."""
         rest, beginning = self._data[self._at :], not self._data
-        while not len(self._ends):
+        while not len(self._ends.offsets):
             # As much again as there is, so that a row without end is not searched over and over.
             new = self._file.read(max(BLOCK, len(rest)))
             rest += new.removeprefix(codecs.BOM_UTF8) if beginning else new
@@ -138,8 +139,8 @@ class TextRows:
             self._ends = row_ends(rest, self._source.delimiter or "", last=not new)
             if not new:
                 break
-        self._data, self._at = rest, 0
-        return len(self._ends) > 0
+        self._data, self._at, self._first_line = rest, 0, self._line
+        return len(self._ends.offsets) > 0
 
 
 class ParquetRows:
