@@ -18,6 +18,8 @@ from cli import UserError
 VARIABLE = "DASK_SCHEDULER_ADDRESS"
 SCRIPTS = Path(__file__).resolve().parent
 SECONDS = 30
+# Of what a task brings with it Dask warns from 10 MB on; ours bring tickets.
+LARGE_TASKS = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
 # Numpy's arrays come and go. By Dask's own setting a worker gives memory back as soon as 64 KiB are free, and by what
 # follows from any such setting, it asks the system for each array above 128 KiB anew: a third of the time of scoring.
 MALLOC = {f"distributed.nanny.pre-spawn-environ.MALLOC_{what}_THRESHOLD_": 2**25 for what in ("TRIM", "MMAP")}
@@ -31,6 +33,8 @@ def connected(workers: int | None, modules: Iterable[str]) -> Iterator[Any]:
 
     Raises a UserError when there is no scheduler at the address, or nobody works for it.
     """
+    import dask
+
     address = os.environ.get(VARIABLE)
     with _remote(address, modules) if address else _local(workers) as client:
         try:
@@ -39,7 +43,7 @@ def connected(workers: int | None, modules: Iterable[str]) -> Iterator[Any]:
             raise UserError(
                 f"no worker has come to {address} within {SECONDS} s: start one with `dask worker`"
             ) from None
-        with _losing_is_said():
+        with dask.config.set(LARGE_TASKS), _losing_is_said():
             yield client
 
 

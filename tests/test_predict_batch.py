@@ -105,6 +105,13 @@ def test_a_folder_is_read_whole(batch):
     batch.assert_answers(TEXTS)
 
 
+def test_tickets_of_any_size_are_no_reason_for_a_warning(batch, recwarn):
+    """12 MB in one partition."""
+    assert batch.run(write(batch.folder, ".csv", ["laptop " * 1000] * 1800)) == 0
+    assert len(batch.predictions()) == 1800
+    assert not [str(warning.message) for warning in recwarn if "large graph" in str(warning.message)]
+
+
 def test_bad_rows_go_aside_with_the_reason(batch):
     """Each row is in one of both outputs, and the good ones around a bad one are answered."""
     path = batch.folder / "tickets.csv"
