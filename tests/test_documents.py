@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from clone_world import EXPERIMENT, Clone
-from conftest import REPOSITORY, TrackingServer, environment, invent, run, write_csv
+from conftest import REPOSITORY, TrackingServer, environment, invent, run, write_csv, write_params
+from transformer_world import SMALL, need_pytorch
 
 DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
 MODEL = Path("models/tfidf/model.skops")
@@ -31,6 +33,10 @@ ELSEWHERE = {
     "python scripts/search_tfidf.py": (
         "test_search_tfidf.py",
         "test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run",
+    ),
+    "python benchmarks/routing.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_routing_benchmark_prints_its_table",
     ),
     "python benchmarks/scale.py FILE --text-column C": (
         "test_documents.py",
@@ -428,6 +434,22 @@ def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     stages = [f"{script}, {times} times" for times in (1, 2) for script in ("prepare_data.py", "train_tfidf.py")]
     assert list(rows) == [one, *others, "plain loop", *stages] and rows[stages[-1]][0] == "120"
     assert all(float(cost[2]) > 0 and float(cost[4]) > 50 for cost in rows.values())
+
+
+@pytest.mark.slow
+def test_the_routing_benchmark_prints_its_table(tmp_path):
+    """With a small transformer, on two halves, each of which is tested by models that have not seen it."""
+    need_pytorch()
+    tickets = write_csv(tmp_path / "tickets.csv", invent(240))
+    params = write_params(tmp_path / "params.yaml", train_transformer=SMALL | {"members": 1, "epochs": 1})
+    more = ["--text-column", "text", "--label-column", "category", "--folds", "2", "--params", str(params)]
+    printed = run(REPOSITORY, "benchmarks/routing.py", str(tickets), *more).stdout
+    header, _, *rows = printed.splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    first, second, mean = ([float(figure.split()[0]) for figure in row.strip("| ").split(" | ")[1:]] for row in rows)
+    assert first[0] + second[0] == mean[0] == 240
+    assert mean[1:] == pytest.approx(np.mean([first[1:], second[1:]], axis=0), abs=0.051)
+    assert all(0 < share <= 100 for each in (first, second) for share in each[1:5])
 
 
 def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
