@@ -271,6 +271,7 @@ def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, mon
         assert running.returncode == 2 and said in errors[0] and "Traceback" not in stderr
         assert len(list(batch.output.glob("part-*"))) >= 5
         workers.processes.append(workers.worker())
+        workers.come(count)
         assert batch.run(path, "--rows", "50") == 0
     finally:
         workers.stop()
