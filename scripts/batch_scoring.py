@@ -21,7 +21,7 @@ PLUGIN = "callcenterai-model"
 AT_ONCE = 5000
 # What a worker needs of scripts/: this, and what it imports.
 MODULES = (
-    *("cli", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
+    *("cli", "csv_files", "files", "model_kinds", "prepared_data", "model_folder", "scorer_file", "onnx_classifier"),
     *("ngrams", "fast_features", "array_model", "ticket_pieces", "batch_tables", "batch_scoring"),
 )
 
@@ -47,7 +47,7 @@ def read_files(folder: Path) -> ModelFiles:
 
 
 class Scorer:
-    """A model that answers many texts at once."""
+    """A model that answers many texts at once, and its metadata."""
 
     def __init__(self, model: ModelFiles) -> None:
         """Load it through the safe path; a UserError when a file is not what its metadata vouches for."""
@@ -57,6 +57,7 @@ class Scorer:
                 (folder / name).write_bytes(content)
             check_files(folder, [name for name, _ in model.files if name != METADATA_FILE])
             self._model = _as_arrays(folder) or read_model(folder)
+        self.metadata = model.metadata
 
     def score(self, texts: Sequence[str]) -> Scored:
         """Return the most probable label of each text and its probability."""
@@ -107,4 +108,4 @@ def answer(partition: Partition) -> Answered:
     with plugin.lock:
         plugin.scorer = plugin.scorer or Scorer(ModelFiles(plugin.files))
     tickets, rejected = read(partition)
-    return write(tickets, plugin.scorer.score(tickets.values), rejected, ModelFiles(plugin.files).metadata)
+    return write(tickets, plugin.scorer.score(tickets.values), rejected, plugin.scorer.metadata)

@@ -15,7 +15,7 @@ CHUNK = 2**20
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to read, unpacked when its name ends in .gz; a UserError when it is missing or no complete gzip."""
+    """Open a file to read, unpacked when its name ends in .gz; a UserError when it is no complete gzip."""
     try:
         with path.open("rb") as raw:
             if path.suffix.lower() != ".gz":
@@ -23,11 +23,6 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                 return
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield unpacked
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
-            "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
-        ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
 

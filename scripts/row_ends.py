@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ticket_pieces import lines_of, read_rows
+from csv_files import csv_rows
+from ticket_pieces import lines_of
 
 QUOTE, RETURN, NEWLINE = b'"\r\n'
 
@@ -22,7 +23,7 @@ class Ends(NamedTuple):
     lines: np.ndarray
 
 
-def row_ends(data: bytes, delimiter: str, last: bool) -> Ends:
+def row_ends(data: bytes, delimiter: str | None, last: bool) -> Ends:
     """Return where whole rows end.
 
     Data begins with a row and, if it is the last, ends with the file. A row is what csv.reader takes for one, a broken
@@ -87,7 +88,7 @@ def _regular(text: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
 def _by_reading(data: bytes, delimiter: str, last: bool) -> Ends:
     """Have csv.reader read the rows, and see how far it is after each."""
     lines = _Counted(lines_of(data))
-    reader = read_rows(lines, delimiter)
+    reader = csv_rows(lines, delimiter)
     ends: list[tuple[int, int]] = []
     while True:
         try:

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from cli import UserError
+from csv_files import csv_rows
 
 
 class Source(NamedTuple):
@@ -109,17 +110,10 @@ def lines_of(content: np.ndarray | bytes) -> io.StringIO:
     return io.StringIO(str(content, "utf-8", "surrogateescape"), newline="")
 
 
-def read_rows(lines: Iterable[str], delimiter: str) -> Any:
-    """Return a csv.reader of all rows, empty ones for blank lines."""
-    # The default limit of 128 KiB a field would refuse a long ticket.
-    csv.field_size_limit(2**31 - 1)
-    return csv.reader(lines, delimiter=delimiter, strict=True)
-
-
 def _delimited(piece: Piece) -> Read:
     source, found = piece.source, Read([], [], {})
     text_at, id_at = (*source.positions, None)[:2]
-    reader = read_rows(lines_of(piece.content), source.delimiter or "")
+    reader = csv_rows(lines_of(piece.content), source.delimiter or "")
     while True:
         try:
             for fields in reader:

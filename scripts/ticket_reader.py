@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from cli import UserError
+from csv_files import csv_rows
 from raw_files import check_content, open_bytes
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -40,6 +41,11 @@ def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[
     at fault, otherwise where the fault is, so that only who has seen the last row knows that all are good.
     """
     kind = kind_of(path)
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
+            "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
+        )
     check_content(path, kind in TEXT)
     if kind not in READERS:
         raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
@@ -70,10 +76,8 @@ def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: 
 
 
 def _delimited(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str]]:
-    # The default limit of 128 KiB a field would refuse a long ticket that prepare can cut.
-    csv.field_size_limit(2**31 - 1)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, delimiter=DELIMITERS[kind_of(path)], strict=True)
+    reader = csv_rows(text, DELIMITERS[kind_of(path)])
     try:
         records = filter(None, reader)  # without blank lines
         header = next(records)

@@ -14,9 +14,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from cli import UserError
+from csv_files import csv_rows
 from raw_files import open_bytes
 from row_ends import Ends, row_ends
-from ticket_pieces import Partition, Piece, Source, lines_of, read_rows
+from ticket_pieces import Partition, Piece, Source, lines_of
 from ticket_reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of, seekable
 
 KINDS = (*DELIMITERS, *JSON_LINES, ".parquet")
@@ -100,9 +101,9 @@ class TextRows:
         self._file, self._source = file, source
         # Of a gzipped file, how much of it was unpacked.
         self.place: Callable[[], int] = getattr(file, "fileobj", file).tell
-        # What was read, up to where it was cut, and where the next rows end in it.
+        # What was read, up to where it was cut, where the next rows end in it, and the lines that follow them.
         self._data, self._at, self._ends = b"", 0, Ends(*np.empty((2, 0), dtype=np.int64))
-        self._row, self._line, self._first_line = 1, 1, 1
+        self._row, self._line = 1, 1
         if source.delimiter:
             self._read_header(path, source.delimiter)
 
@@ -115,13 +116,13 @@ class TextRows:
         end = int(offsets[count - 1])
         piece = Piece(self._source, self._row, self._line, count, np.frombuffer(self._data, np.uint8)[self._at : end])
         self._at, self._ends = end, Ends(offsets[count:], lines[count:])
-        self._row, self._line = self._row + count, self._first_line + int(lines[count - 1])
+        self._row, self._line = self._row + count, int(lines[count - 1])
         return piece
 
     def _read_header(self, path: Path, delimiter: str) -> None:
         first = self.take(1)
         try:
-            header = next(filter(None, read_rows(lines_of(first.content), delimiter))) if first else []
+            header = next(filter(None, csv_rows(lines_of(first.content), delimiter))) if first else []
         except csv.Error as error:
             raise UserError(f"{path}: its header cannot be read ({error})") from None
         positions = positions_of(path, header, self._source.columns, ADVICE)
@@ -130,17 +131,17 @@ class TextRows:
 
     def _fill(self) -> bool:
         """Read on until there is a whole row; return whether there is one."""
-        rest, beginning = self._data[self._at :], not self._data
-        while not len(self._ends.offsets):
+        rest, beginning, ends = self._data[self._at :], not self._data, self._ends
+        while not len(ends.offsets):
             # As much again as there is, so that a row without end is not searched over and over.
             new = self._file.read(max(BLOCK, len(rest)))
             rest += new.removeprefix(codecs.BOM_UTF8) if beginning else new
             beginning = False
-            self._ends = row_ends(rest, self._source.delimiter or "", last=not new)
+            ends = row_ends(rest, self._source.delimiter, last=not new)
             if not new:
                 break
-        self._data, self._at, self._first_line = rest, 0, self._line
-        return len(self._ends.offsets) > 0
+        self._data, self._at, self._ends = rest, 0, Ends(ends.offsets, ends.lines + self._line)
+        return len(ends.offsets) > 0
 
 
 class ParquetRows:
@@ -167,8 +168,7 @@ class ParquetRows:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, taken.schema) as writer:
             writer.write_batch(taken)
-        self._row += len(taken)
-        row = self._row - len(taken)
+        row, self._row = self._row, self._row + len(taken)
         return Piece(self._source, row, row, len(taken), np.frombuffer(sink.getvalue(), np.uint8))
 
 

@@ -1,6 +1,7 @@
 """Every ticket of a file or folder is answered once, as the model answers it, whatever is broken, killed or begun."""
 
 import gzip
+import io
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import dask_cluster
 import numpy as np
 import pandas as pd
 import predict_batch
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SCRIPTS, environment, free_port, invent, run_killed, wait_until, write_csv
@@ -20,6 +22,13 @@ from cli import UserError
 from model_folder import load_model, read_metadata
 from test_basic import imported_siblings
 
+# The middle of its packed text is another one.
+DAMAGED = gzip.compress(b"text\n" + b"a laptop\n" * 9)
+DAMAGED = DAMAGED[:14] + b"\xff\xff\xff" + DAMAGED[17:]
+# Says that it holds UTF-8.
+LATIN = io.BytesIO()
+pq.write_table(pa.table({"text": pa.array([b"caf\xe9"]).view(pa.string())}), LATIN)
+LATIN = LATIN.getvalue()
 TEXTS = [
     "my laptop is broken",
     'it says "no", then\nnothing',
@@ -183,6 +192,8 @@ def test_other_work_is_not_mixed_with_what_is_there(batch, capsys, change, said)
         ("tickets.csv", b"body\nx\n", "no column 'text'; there are 'body'"),
         ("tickets.parquet", b"PAR1", "not a readable Parquet file"),
         ("tickets.csv.gz", b"text\n", "not a complete gzip file"),
+        ("damaged.csv.gz", DAMAGED, "not a complete gzip file"),
+        ("latin.parquet", LATIN, "latin.parquet is not a readable Parquet file"),
         ("empty", None, "holds no file whose name ends in"),
         ("absent.csv", ..., "no such file"),
     ],

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ticket_pieces import read
 
 # What decides where a row ends, what looks like it, and bytes that are no UTF-8.
-ALPHABET = ["a", "é", " ", ",", ",", '"', '"', '""', '","', "\n", "\n", "\r\n", "\r", '"\n', '\n"', "\ufeff"]
+ALPHABET = [b"a", b" ", b",", b",", b'"', b'"', b'""', b'","', b"\n", b"\n", b"\r\n", b"\r", b'"\n', b'\n"']
+ALPHABET += ["é".encode(), "é".encode("latin-1"), "é".encode()[:1], "\ufeff".encode()]
 WRITTEN = st.lists(st.text('ab" ,\né', max_size=8), min_size=2, max_size=2)
 
 
@@ -38,9 +39,9 @@ def rows_when_cut(path: Path, size: int, block: int) -> list[tuple[int, str | No
     return sorted(found)
 
 
-def rows_of_whole(content: str) -> Iterator[tuple[int, str | None, str]]:
+def rows_of_whole(content: bytes) -> Iterator[tuple[int, str | None, str]]:
     """Read them all at once with csv.reader, after the header."""
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content.decode("utf-8", "surrogateescape"), newline=""), strict=True)
     number = 0
     while True:
         try:
@@ -58,7 +59,8 @@ def rows_of_whole(content: str) -> Iterator[tuple[int, str | None, str]]:
             reason = f"{len(fields)} fields where the header has 2, in line {reader.line_num + 1}"
             yield number, None, reason
         else:
-            yield number, shown(fields[0]), fields[1] if fields[1].strip() else "no text"
+            broken = "not UTF-8" if fields[1] != shown(fields[1]) else None
+            yield number, shown(fields[0]), broken or (fields[1] if fields[1].strip() else "no text")
 
 
 def shown(text: str) -> str:
@@ -69,9 +71,9 @@ def shown(text: str) -> str:
 @given(st.lists(st.sampled_from(ALPHABET), max_size=40), st.integers(1, 4), st.integers(3, 12))
 def test_any_text_is_cut_where_the_reader_ends_rows(place, characters, size, block):
     """Quotes and line ends wherever they may be, in pieces of a few bytes."""
-    content = "".join(characters)
+    content = b"".join(characters)
     path = place / "any.csv"
-    path.write_bytes(f"id,text\n{content}".encode())
+    path.write_bytes(b"id,text\n" + content)
     assert rows_when_cut(path, size, block) == list(rows_of_whole(content))
 
 
