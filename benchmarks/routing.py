@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from process_cost import ROOT
+from stages import commands, tracked_in, write_params
 
 COLUMNS = (
     "fold",
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             place.mkdir()
             rest.to_csv(place / "rest.csv", index=False)
             fold.to_csv(place / "fold.csv", index=False)
-            found.append(figures(run_stages(place, params_of(args, place))))
+            found.append(figures(run_stages(args, place)))
             row(str(number), found[-1])
     print_mean(found)
     return 0
@@ -66,32 +67,15 @@ def split(args: argparse.Namespace) -> Any:
         yield tickets.iloc[rest], tickets.iloc[fold]
 
 
-def params_of(args: argparse.Namespace, place: Path) -> Path:
-    """Write the parameters with the fold as the official test part; return the file."""
-    import yaml
-
-    params = yaml.safe_load(args.params.read_text(encoding="utf-8"))
+def run_stages(args: argparse.Namespace, place: Path) -> dict[str, Any]:
+    """Run the stages of both pipelines in a folder, with its fold for test; return the policy's metrics."""
     columns = {"text_column": args.text_column, "label_column": args.label_column}
-    inputs = {"input": str(place / "rest.csv"), "test_input": str(place / "fold.csv"), "feedback_input": None}
-    params["prepare"] |= columns | inputs
-    path = place / "params.yaml"
-    path.write_text(yaml.safe_dump(params), encoding="utf-8")
-    return path
-
-
-def run_stages(place: Path, params: Path) -> dict[str, Any]:
-    """Run the stages of both pipelines in a folder; return the policy's metrics."""
-    data, models = str(place / "data"), {kind: str(place / kind) for kind in ("tfidf", "transformer")}
-    stages = [["prepare_data.py", "--output", data, "--metrics", str(place / "prepare.json")]]
-    for kind, model in models.items():
-        outputs = ["--model", model, "--metrics", f"{model}.json", "--plots", f"{model}_plots"]
-        stages.append([f"train_{kind}.py", "--data", data, *outputs])
-    policy = ["--policy", str(place / "policy.json"), "--metrics", str(place / "routing.json")]
-    stages.append(["fit_routing.py", *models.values(), "--data", data, *policy])
-    tracked = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{place.as_posix()}/mlflow.db"}
-    for script, *arguments in stages:
-        command = [sys.executable, str(ROOT / "scripts" / script), *arguments, "--params", str(params)]
-        subprocess.run(command, cwd=place, env=tracked, stdout=sys.stderr, check=True)
+    inputs = {"input": str(place / "rest.csv"), "test_input": str(place / "fold.csv")}
+    write_params(place, args.params, prepare=columns | inputs)
+    for command in commands(place).values():
+        subprocess.run(
+            [sys.executable, *command], cwd=place, env=os.environ | tracked_in(place), stdout=sys.stderr, check=True
+        )
     return json.loads((place / "routing.json").read_text(encoding="utf-8"))
 
 

@@ -19,7 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from process_cost import ROOT, Cost, measure
+from process_cost import Cost, measure
+from stages import commands, tracked_in, write_params
 
 PLAIN = """
 import sys
@@ -116,27 +117,12 @@ def prepare_and_train(args: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             multiply(Path(folder) / "tickets.csv", texts, labels, times)
             count = len(texts) * times
-            for name, command in stages(Path(folder), args.only_prepare).items():
-                uri = f"sqlite:///{Path(folder).as_posix()}/mlflow.db"
-                cost = measure(f"{count:,}: {name}", command, MLFLOW_TRACKING_URI=uri)
+            columns = {"text_column": "text", "label_column": "category"}
+            write_params(Path(folder), prepare=columns | {"input": str(Path(folder) / "tickets.csv")})
+            for name in ["prepare_data.py"] if args.only_prepare else ["prepare_data.py", "train_tfidf.py"]:
+                cost = measure(f"{count:,}: {name}", commands(Path(folder))[name], **tracked_in(Path(folder)))
                 each = cost.seconds / count
                 row(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
-
-
-def stages(folder: Path, only_prepare: bool) -> dict[str, list[str]]:
-    """Return the arguments of the pipeline's stages, in a folder with tickets.csv."""
-    import yaml
-
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    mine = {"input": str(folder / "tickets.csv"), "text_column": "text", "label_column": "category"}
-    params["prepare"] |= mine | {"test_input": None, "feedback_input": None}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    common = ["--params", str(folder / "params.yaml")]
-    data = str(folder / "data")
-    prepare = ["scripts/prepare_data.py", *common, "--output", data, "--metrics", str(folder / "p.json")]
-    places = ["--model", str(folder / "model"), "--metrics", str(folder / "m.json"), "--plots", str(folder / "plots")]
-    train = ["scripts/train_tfidf.py", *common, "--data", data, *places]
-    return {"prepare_data.py": prepare} if only_prepare else {"prepare_data.py": prepare, "train_tfidf.py": train}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ machine: read them as ratios.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -20,7 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from process_cost import ROOT
+from stages import commands, write_params
+
 sys.path.insert(0, str(ROOT / "scripts"))
 NAMES = {"ours": "ours", "a": "(a) SVC, 5,000 features", "b": "(b) balanced LR, calibrated"}
 
@@ -51,18 +52,13 @@ def prepare(args: argparse.Namespace, folder: Path) -> None:
     """Write params.yaml and the split into folder."""
     import yaml
 
-    import prepare_data
-
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["prepare"] |= {"input": args.input, "text_column": args.text_column, "label_column": args.label_column}
-    params["prepare"]["test_input"] = args.test_input
-    params["train_tfidf"] |= {name: yaml.safe_load(value) for name, value in (item.split("=") for item in args.set)}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    arguments = ["--params", str(folder / "params.yaml"), "--output", str(folder)]
-    with contextlib.redirect_stdout(sys.stderr):
-        code = prepare_data.main([*arguments, "--metrics", str(folder / "prepare.json")])
-    if code:
-        sys.exit(code)
+    columns = {"text_column": args.text_column, "label_column": args.label_column}
+    inputs = {"input": args.input, "test_input": args.test_input}
+    changes = {name: yaml.safe_load(value) for name, value in (item.split("=") for item in args.set)}
+    write_params(folder, prepare=columns | inputs, train_tfidf=changes)
+    done = subprocess.run([sys.executable, *commands(folder)["prepare_data.py"]], stdout=sys.stderr, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 def measure(name: str, folder: Path) -> dict[str, float]:
@@ -73,7 +69,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
 
     from prepared_data import read_part
 
-    parts = {part: read_part(folder, part) for part in ("train", "validation", "test")}
+    parts = {part: read_part(folder / "data", part) for part in ("train", "validation", "test")}
     started = time.process_time()
     model = fit(name, parts, folder)
     seconds = time.process_time() - started
