@@ -22,7 +22,9 @@ class Cost(NamedTuple):
 def measure(name: str, arguments: list[str], cores: set[int] | None = None, **variables: str) -> Cost:
     """Run Python with these arguments and variables, on these cores alone if given, and return what it cost."""
     print(name, file=sys.stderr, flush=True)
-    alone = {name: value for name, value in os.environ.items() if name != "DASK_SCHEDULER_ADDRESS"}
+    # Where Python keeps no bytecode, each process compiles its libraries anew: seconds that are nobody's work here.
+    foreign = ("DASK_SCHEDULER_ADDRESS", "PYTHONDONTWRITEBYTECODE")
+    alone = {name: value for name, value in os.environ.items() if name not in foreign}
     # One thread for each process, ours and others': what is compared is work, not how many cores it finds.
     environment = alone | {"OPENBLAS_NUM_THREADS": "1"} | variables
     # From a small process in between: the memory of whoever starts another one counts as that one's.

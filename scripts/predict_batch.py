@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
     parser.add_argument("--id-column", help="goes to the predictions as it is")
-    parser.add_argument("--rows", type=positive, default=10_000, help="of a partition; default: %(default)s")
+    parser.add_argument("--rows", type=positive, default=25_000, help="of a partition; default: %(default)s")
     parser.add_argument("--workers", type=positive, help="processes on this machine; default: one for each core")
     args = parser.parse_args(argv)
     return run(lambda: predict(args))
