@@ -1,14 +1,14 @@
 """Show how cost grows with the number of tickets: classifying them and, with --label-column, preparing and training.
 
     python benchmarks/scale.py FILE --text-column C
-    python benchmarks/scale.py tickets.csv.gz --text-column body --tickets 100000 1000000 5000000 --repeat 3
+    python benchmarks/scale.py tickets.csv.gz --text-column body --tickets 100000 1000000 5000000 --rounds 3
     python benchmarks/scale.py tickets.csv.gz --text-column body --label-column topic --tickets --times 1 10 50
 
 Each run is a process of its own, start included, and memory is that of the largest. Classifying: FILE's tickets are
 drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker, two, and
 with all of it on one core; for the smallest number also beside a plain loop of pandas.read_csv and the pipeline's
-predict_proba. --repeat has them take turns so often, and shows the fastest of each: a machine that others use too is
-slower at times. Preparing and training: the tickets and copies of them, in which a third of the words are those of
+predict_proba. They take turns in each of --rounds, and the fastest run of each is shown: a machine that others use too
+is slower at times. Preparing and training: the tickets and copies of them, in which a third of the words are those of
 another ticket of the same category. Needs Linux or macOS.
 """
 
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--tickets", type=int, nargs="*", default=[100_000, 1_000_000], help="default: %(default)s")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 10], help="default: %(default)s")
-    parser.add_argument("--repeat", type=int, default=1, help="show the fastest of so many; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=1, help="of classifying; default: %(default)s")
     parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
     if args.tickets:
@@ -95,7 +95,7 @@ def classify(args: argparse.Namespace) -> None:
             if not place:
                 runs["plain loop"] = ["-c", PLAIN, str(tickets), str(args.model), folder], None
             fastest: dict[str, Cost] = {}
-            for _ in range(args.repeat):
+            for _ in range(args.rounds):
                 for name, (command, cores) in runs.items():
                     cost = measure(f"{count:,}: {name}", command, cores)
                     fastest[name] = min(cost, fastest.get(name, cost))

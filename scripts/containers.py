@@ -111,6 +111,15 @@ def health_command(config: Mapping[str, Any]) -> list[str]:
     return ["/bin/sh", "-c", *command] if kind == "CMD-SHELL" else command
 
 
+def last_lines(log: bytes, lines: int) -> str:
+    """Return the end of a container's whole log.
+
+    With --tail Podman 4.3 leaves the first line of a log out when it was written in two parts, as print() does where
+    nothing is buffered. That may be all that a service has said.
+    """
+    return "\n".join(log.decode(errors="replace").strip().splitlines()[-lines:])
+
+
 class Container:
     """A container that is there, running or not."""
 
@@ -132,12 +141,10 @@ class Container:
 
     def logs(self, lines: int) -> str:
         """Return the last lines of its log."""
-        # All of it, and its end cut off here: with --tail Podman 4.3 leaves the first line of a log out when it was
-        # written in two parts, as print() does where nothing is buffered. That may be all that a service has said.
         command = [self.engine, "logs", self.name]
         # The engine gives each of the two streams on its own.
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
-        return "\n".join(done.stdout.decode(errors="replace").strip().splitlines()[-lines:])
+        return last_lines(done.stdout, lines)
 
     def address(self) -> tuple[str, int]:
         """Return where its service is published."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cli import UserError
-from containers import health_command
+from containers import health_command, last_lines
 from staging_host import NOTHING, Failed, Here, say
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
@@ -161,8 +161,8 @@ class Stack:
                 say(f"--- the last {lines} lines of {service}")
                 try:
                     # Engines write to stdout and stderr what the service wrote there.
-                    logs = self.place.run([self.engine, "logs", "--tail", str(lines), container.id], both=True)
-                    say(logs.decode(errors="replace").rstrip())
+                    logs = self.place.run([self.engine, "logs", container.id], both=True)
+                    say(last_lines(logs, lines))
                 except Failed as failure:
                     say(str(failure))
 

@@ -87,7 +87,9 @@ def test_a_healthcheck_that_fails_is_refused(spoilt):
 
 @pytest.mark.slow
 def test_an_image_that_dies_at_once_is_refused_with_the_end_of_its_log(spoilt):
-    image = spoilt("""CMD ["python", "-c", "print('no database'); raise SystemExit(7)"]""")
+    """Also when its only line was written in two parts."""
+    said = "print('no data', end='', flush=True); time.sleep(0.2); print('base', flush=True)"
+    image = spoilt(f"""CMD ["python", "-c", "import time; {said}; raise SystemExit(7)"]""")
     done = check_image("tfidf", image)
     assert done.returncode == 1 and done.stderr.strip() == "no database"
     assert done.stdout.splitlines()[-1] == "FAILED  starts: the container has ended with exit code 7"

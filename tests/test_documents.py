@@ -423,10 +423,12 @@ def test_the_batching_benchmark_prints_its_table(transformer):
 
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
-    """With few tickets: one worker, two, one core, and the plain loop; then the pipeline's stages."""
+    """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
     tickets = write_csv(tmp_path / "tickets.csv", invent(60))
     more = ["--model", str(folders["good"]), "--tickets", "500", "--label-column", "category", "--times", "1", "2"]
-    printed = run(REPOSITORY, "benchmarks/scale.py", str(tickets), *more).stdout
+    done = run(REPOSITORY, "benchmarks/scale.py", str(tickets), *more, "--rounds", "2")
+    assert done.stderr.count("500: plain loop") == 2
+    printed = done.stdout
     table = [line.strip("| ").split(" | ") for line in printed.splitlines()]
     rows = {cells[0]: cells[1:] for cells in table if cells[-1].replace(".", "").isdigit()}
     one, *others = [name for name in rows if name.startswith("predict_batch.py")]
