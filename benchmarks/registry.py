@@ -26,11 +26,11 @@ for version in mlflow.MlflowClient().search_model_versions("name = '{NAME}'"):
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
-    args = parser.parse_args(argv)
-    from cli import run
+    from cli import positive, run
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=positive, default=7, help="default: %(default)s")
+    args = parser.parse_args(argv)
     return run(lambda: measure(args.rounds))
 
 

@@ -20,8 +20,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from process_cost import Cost, measure
+from process_cost import ROOT, Cost, measure
 from stages import commands, tracked_in, write_params
+
+sys.path.insert(0, str(ROOT / "scripts"))
 
 PLAIN = """
 import sys
@@ -42,6 +44,8 @@ COLUMNS = ("run", "tickets", "s", "CPU s", "tickets a CPU second", "MB")
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and print the tables; return the exit code."""
+    from cli import positive
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="tickets as .csv or .csv.gz")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
@@ -49,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--tickets", type=int, nargs="*", default=[100_000, 1_000_000], help="default: %(default)s")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 10], help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=1, help="of classifying; default: %(default)s")
+    parser.add_argument("--rounds", type=positive, default=1, help="of classifying; default: %(default)s")
     parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
     if args.tickets:

@@ -80,14 +80,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
     """Parse the arguments, measure the peers that make returns for a model folder of this kind, print the table."""
+    from cli import positive, run
+
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / kind, help=f"folder; default: models/{kind}")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "processed", help="default: data/processed")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--rounds", type=positive, default=3, help="default: %(default)s")
     args = parser.parse_args(argv)
-    from cli import run
-
     return run(lambda: measure(args, make))
 
 
