@@ -43,26 +43,31 @@ COLUMNS = ("run", "tickets", "s", "CPU s", "tickets a CPU second", "MB")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print the tables; return the exit code."""
-    from cli import positive
+    """Parse the arguments, measure and print the tables; return the exit code."""
+    from cli import positive, run
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="tickets as .csv or .csv.gz")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
     parser.add_argument("--label-column", help="prepare and train too")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
-    parser.add_argument("--tickets", type=int, nargs="*", default=[100_000, 1_000_000], help="default: %(default)s")
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 10], help="default: %(default)s")
+    counts = [100_000, 1_000_000]
+    parser.add_argument("--tickets", type=positive, nargs="*", default=counts, help="default: %(default)s")
+    parser.add_argument("--times", type=positive, nargs="+", default=[1, 10], help="default: %(default)s")
     parser.add_argument("--rounds", type=positive, default=1, help="of classifying; default: %(default)s")
     parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
+    return run(lambda: print_tables(args))
+
+
+def print_tables(args: argparse.Namespace) -> None:
+    """Print a table of classifying and, if asked for, one of preparing and training."""
     if args.tickets:
         print(header("times as fast as one worker"), flush=True)
         classify(args)
     if args.label_column:
         print(header("s a ticket, against the first"), flush=True)
         prepare_and_train(args)
-    return 0
 
 
 def header(last: str) -> str:

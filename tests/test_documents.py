@@ -421,6 +421,21 @@ def test_the_batching_benchmark_prints_its_table(transformer):
     assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
 
 
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["registry.py", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["serving.py", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["scale.py", "absent.csv", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["scale.py", "absent.csv"], "error: absent.csv: No such file or directory"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_run_says_why_in_one_line(arguments, said):
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / arguments[0]), *arguments[1:]]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].endswith(said) and "Traceback" not in done.stderr
+
+
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
