@@ -38,7 +38,7 @@ NEEDED = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INSTALLING = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
 NO_FILE = "data/raw/none"
-CHECKED_BY_BANDIT = ("deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
+CHECKED_BY_BANDIT = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
 # Per cent of lines and branches that the whole test suite must run.
 MINIMUM_COVERAGE = 85
 METRICS = (

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 NAME = "callcenterai-tfidf-classifier"
 BARE = f"""
 import mlflow, sys
@@ -26,7 +26,7 @@ for version in mlflow.MlflowClient().search_model_versions("name = '{NAME}'"):
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    from cli import positive, run
+    from callcenterai.core.cli import positive, run
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=positive, default=7, help="default: %(default)s")
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(rounds: int) -> None:
     """Time both in turns and print the table."""
-    import tracking
+    from callcenterai.tracking import store as tracking
 
     commands = {
         "bare MlflowClient query": [sys.executable, "-c", BARE, tracking.tracking_uri()],

@@ -23,14 +23,14 @@ from typing import Any
 from process_cost import ROOT, Cost, measure
 from stages import commands, tracked_in, write_params
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 PLAIN = """
 import sys
 import pandas as pd
-sys.path.insert(0, "scripts")
+sys.path.insert(0, ".")
 from pathlib import Path
-from model_folder import load_model
+from callcenterai.artifact.folder import load_model
 
 model = load_model(Path(sys.argv[2]))
 for number, part in enumerate(pd.read_csv(sys.argv[1], chunksize=10_000)):
@@ -44,7 +44,7 @@ COLUMNS = ("run", "tickets", "s", "CPU s", "tickets a CPU second", "MB")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the tables; return the exit code."""
-    from cli import positive, run
+    from callcenterai.core.cli import positive, run
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="tickets as .csv or .csv.gz")

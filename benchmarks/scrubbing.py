@@ -3,8 +3,8 @@
     python benchmarks/scrubbing.py
     python benchmarks/scrubbing.py --tickets ../shared/data/it_tickets.csv.gz --text-column Document
 
-The labelled tickets are invented, in tests/personal_data.jsonl. A finding counts when its kind, its first and its last
-character are right. The detectors were tuned on the part "development". All parts were written by the same people as
+The labelled tickets are invented, in tests/support/personal_data.jsonl. A finding counts when its kind, its first
+and its last character are right. The detectors were tuned on the part "development". All parts were written by the same people as
 the detectors, so the tickets of a company are harder. When they were first looked at, in November 2026, "held-out" had
 precision 0.977 and recall 0.988 (86 findings), and "later", written to be harder, 0.955 and 0.875 (48 findings) with
 two labels corrected. A bracket and a way to write American numbers were mended after that, and nothing else for them.
@@ -30,15 +30,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tickets", type=Path, metavar="FILE", help="tickets, in any format that prepare reads")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
     args = parser.parse_args(argv)
-    from cli import run
+    from callcenterai.core.cli import run
 
     return run(lambda: report(args.tickets, args.text_column))
 
 
 def report(tickets: Path | None, text_column: str) -> None:
     """Print each table as it is measured."""
+    from callcenterai.privacy.scrub import scrub
     from services.agent.language import detect
-    from services.agent.scrubbing import scrub
 
     print_rows(quality_rows())
     samples = {language: sample(share) for language, share in (("en", 0.0), ("fr", 1.0))}
@@ -56,9 +56,8 @@ def report(tickets: Path | None, text_column: str) -> None:
 
 def quality_rows() -> Iterable[Sequence[str]]:
     """Return precision and recall of each kind on each part."""
-    from scrubbing_cases import PARTS, Score, read_cases, score
-
-    from services.agent.scrubbing import find
+    from callcenterai.privacy.scrub import find
+    from support.scrubbing_cases import PARTS, Score, read_cases, score
 
     yield "part", "kind", "findings", "precision", "recall"
     for part in PARTS:
@@ -98,9 +97,8 @@ def time_row(name: str, function: Callable[[str], object], texts: list[str]) -> 
 
 def share_with_findings(tickets: Path, text_column: str) -> str:
     """Return a sentence on the tickets in which something is found."""
-    from ticket_reader import read_tickets
-
-    from services.agent.scrubbing import scrub
+    from callcenterai.formats.reader import read_tickets
+    from callcenterai.privacy.scrub import scrub
 
     counts = [scrub(ticket.text or "").counts for ticket in read_tickets(tickets, text_column, text_column)]
     kinds = sum((Counter(each) for each in counts), Counter())

@@ -25,16 +25,16 @@ from pathlib import Path
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 CLIENTS = (1, 8, 64)
 TICKETS = 3000
 PLAIN = """
 import sys
-sys.path.insert(0, "scripts")
+sys.path.insert(0, ".")
 from pathlib import Path
 from fastapi import FastAPI
 from pydantic import BaseModel
-from model_folder import load_model
+from callcenterai.artifact.folder import load_model
 import uvicorn
 
 model = load_model(Path(sys.argv[1]))
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
     """Parse the arguments, measure the peers that make returns for a model folder of this kind, print the table."""
-    from cli import positive, run
+    from callcenterai.core.cli import positive, run
 
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / kind, help=f"folder; default: models/{kind}")
@@ -105,9 +105,9 @@ def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> Non
 
 def make_peers(model: Path) -> list[Peer]:
     """Return ours and the two others, all with the same model."""
-    import tracking
-    from cli import UserError
-    from model_folder import MODEL_FILE, read_metadata
+    from callcenterai.artifact.folder import MODEL_FILE, read_metadata
+    from callcenterai.core.cli import UserError
+    from callcenterai.tracking import store as tracking
 
     experiment, client = tracking.connect("tfidf"), tracking.make_client()
     logged = f"tags.model_sha256 = '{read_metadata(model)['files'][MODEL_FILE]}'"
@@ -133,7 +133,7 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
     """Start a peer, load it with each number of clients, note what it needed, and stop it."""
     import uvloop
 
-    import tracking
+    from callcenterai.tracking import store as tracking
 
     ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)} | peer.environment
     ours |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -22,7 +22,7 @@ from pathlib import Path
 from process_cost import ROOT
 from stages import commands, write_params
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 NAMES = {"ours": "ours", "a": "(a) SVC, 5,000 features", "b": "(b) balanced LR, calibrated"}
 
 
@@ -67,7 +67,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
     import skops.io
     from sklearn.metrics import accuracy_score, f1_score
 
-    from prepared_data import read_part
+    from callcenterai.data.parts import read_part
 
     parts = {part: read_part(folder / "data", part) for part in ("train", "validation", "test")}
     started = time.process_time()
@@ -117,8 +117,8 @@ def fit(name: str, parts: dict, folder: Path):
     from sklearn.svm import SVC
 
     if name == "ours":
-        import tfidf_model
-        from parameters import TrainTfidfParameters, read_parameters
+        from callcenterai.core.params import TrainTfidfParameters, read_parameters
+        from callcenterai.tfidf import model as tfidf_model
 
         params = read_parameters(folder / "params.yaml", "train_tfidf", TrainTfidfParameters)
         return tfidf_model.train(parts["train"], parts["validation"], params).pipeline

@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import containers
-from cli import UserError, one_line, run
-from containers import Answer, Container, EngineError, Limits
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, one_line, run
+from callcenterai.delivery import engine as containers
+from callcenterai.delivery.engine import Answer, Container, EngineError, Limits
 
 SERVICES = {
     "tfidf": Limits(8000, "512m", "1.0", "64m"),

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,9 +29,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def report(first: Path, second: Path, data: Path, metrics: Path | None) -> None:
     """Compare the models of two folders and print, and on request write, the figures."""
-    from files import json_bytes, write_bytes
-    from model_folder import check_trained_on, load_model
-    from prepared_data import read_part
+    from callcenterai.artifact.folder import check_trained_on, load_model
+    from callcenterai.core.files import json_bytes, write_bytes
+    from callcenterai.data.parts import read_part
 
     part = read_part(data, "test")
     for folder in (first, second):
@@ -50,7 +51,7 @@ def compare(probabilities: list[Any], labels: list[str], true: Any) -> dict[str,
     """Return the figures; probabilities are two arrays of shape (n, n_labels), true holds n labels."""
     import numpy as np
 
-    from routing import LEAST
+    from callcenterai.routing import LEAST
 
     names = np.array(labels, dtype=object)
     first, second = (names[each.argmax(axis=1)] for each in probabilities)

@@ -20,15 +20,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cli import UserError, one_line, run
-from env_file import parse_env
-from first_models import FirstModel, first_model, promote_first
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, one_line, run
+from callcenterai.delivery.env_file import parse_env
+from callcenterai.delivery.first_models import FirstModel, first_model, promote_first
+from callcenterai.delivery.host import say
 from make_secrets import SECRETS
-from staging_host import say
 
 if TYPE_CHECKING:
-    from staging_host import Here
-    from staging_stack import Stack
+    from callcenterai.delivery.host import Here
+    from callcenterai.delivery.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9._/-]+@sha256:[0-9a-f]{64}")
@@ -68,8 +69,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def prepare_and_deploy(args: argparse.Namespace) -> int:
     """Check all that can be checked before anything changes, and deploy; return the exit code."""
-    from staging_host import Failed, Here, Host
-    from staging_stack import Stack
+    from callcenterai.delivery.host import Failed, Here, Host
+    from callcenterai.delivery.stack import Stack
 
     images = read_images(args.images)
     models = [first_model(folder) for folder in args.first_model]
@@ -87,7 +88,7 @@ def prepare_and_deploy(args: argparse.Namespace) -> int:
 
 def read_images(path: Path) -> dict[str, str]:
     """Return the four images; a UserError when one is missing, or is no digest."""
-    from staging_stack import SERVICES, variable_of
+    from callcenterai.delivery.stack import SERVICES, variable_of
 
     if not path.is_file():
         raise UserError(f"{path}: no such file; it has lines such as TFIDF_IMAGE=registry.example/tfidf@sha256:...")
@@ -148,7 +149,7 @@ def deploy(job: Deployment, images: dict[str, str]) -> int:
 
 def clear_up(stack: "Stack", images: dict[str, str]) -> None:
     """Remove images of earlier deployments; what cannot be removed is no reason to call this one a failure."""
-    from staging_host import Failed
+    from callcenterai.delivery.host import Failed
 
     try:
         for name in stack.remove_unused(images):
@@ -186,8 +187,8 @@ def go_back(
 
 def is_bug(error: Exception) -> bool:
     """Whether an error is one that a deployment does not expect."""
-    from smoke_checks import Wrong
-    from staging_host import Failed
+    from callcenterai.delivery.host import Failed
+    from callcenterai.delivery.smoke import Wrong
 
     return not isinstance(error, Failed | Wrong | UserError)
 

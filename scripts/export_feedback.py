@@ -16,11 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 DEFAULT = "sqlite:///agent.db"
 COLUMNS = ("text", "label", "ticket_id", "answered_at")
-# What the agent puts in place of personal data. The models see an ellipsis there, as services/agent/scrubbing.py says.
+# What the agent puts in place of personal data. The models see an ellipsis there, as callcenterai/privacy says.
 KINDS = ("URL", "EMAIL", "SECRET", "IBAN", "CARD", "NATIONAL_ID", "IP", "PHONE")
 PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(KINDS)})\]")
 STANDING = """
@@ -42,8 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def export(database: str, output: Path) -> None:
     """Read the standing answers and write them; the file is replaced whole or not at all."""
-    from files import write_bytes
-    from csv_files import csv_bytes
+    from callcenterai.core.files import write_bytes
+    from callcenterai.formats.csv_files import csv_bytes
 
     found = standing_answers(database)
     last = last_of_each_text(found)
@@ -78,7 +79,7 @@ def standing_answers(database: str) -> list[dict[str, Any]]:
 
 def last_of_each_text(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row for each text, with the last answer to it, in the order of these answers."""
-    from near_duplicates import fold
+    from callcenterai.data.near_duplicates import fold
 
     last: dict[str, dict[str, Any]] = {}
     for answer in answers:

@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from parameters import FitRoutingParameters
-    from prepared_data import Part
+    from callcenterai.core.params import FitRoutingParameters
+    from callcenterai.data.parts import Part
 
 MODELS = ("tfidf", "transformer")
 # Enough tickets to say what one costs.
@@ -53,10 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def fit(folders: dict[str, Path], params_path: Path, data: Path, policy_path: Path, metrics_path: Path) -> None:
     """Learn the policy, judge it on test, and write both files."""
-    from files import json_bytes, write_files
-    from model_folder import check_trained_on, load_model, read_metadata, read_validation
-    from parameters import FitRoutingParameters, read_parameters
-    from prepared_data import read_part
+    from callcenterai.artifact.folder import check_trained_on, load_model, read_metadata, read_validation
+    from callcenterai.core.files import json_bytes, write_files
+    from callcenterai.core.params import FitRoutingParameters, read_parameters
+    from callcenterai.data.parts import read_part
 
     params = read_parameters(params_path, "fit_routing", FitRoutingParameters)
     parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
@@ -81,8 +82,8 @@ def learn(said: "list[np.ndarray]", labels: list[str], validation: "Part", param
     """Learn everything from what both models said of validation, each of shape (n, n_labels)."""
     import numpy as np
 
-    import routing
-    from evaluation import Predictions, choose_threshold
+    from callcenterai import routing
+    from callcenterai.training.evaluation import Predictions, choose_threshold
 
     true = np.array([labels.index(label) for label in validation.labels])
     combination = routing.fit_combination(*said, true, params.random_state)
@@ -104,8 +105,8 @@ def judge(
     """Return the figures of validation, on which all was learned, and of test."""
     import numpy as np
 
-    import routing
-    from evaluation import Predictions, evaluate
+    from callcenterai import routing
+    from callcenterai.training.evaluation import Predictions, evaluate
 
     together = learned.combination.probabilities(*said)
     probabilities, asked = routing.cascade(said[0], together, learned.ask_below)
@@ -128,7 +129,7 @@ def judge(
 
 def accuracy(labels: list[str], part: "Part", probabilities: "np.ndarray") -> float:
     """Return the accuracy of probabilities, shape (n, n_labels), on a part."""
-    from evaluation import Predictions
+    from callcenterai.training.evaluation import Predictions
 
     return round(float(Predictions(labels, part.labels, probabilities).correct.mean()), 6)
 

@@ -10,7 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,15 +26,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def log(folders: dict[str, Path]) -> None:
     """Load the model through the safe path and log it with its metadata, metrics and plots."""
-    from model_folder import load_model, read_metadata
+    from callcenterai.artifact.folder import load_model, read_metadata
 
     metadata = read_metadata(folders["model"])
     model = load_model(folders["model"])
     if not folders["metrics"].is_file():
         raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
 
-    import tracking
-    from model_kinds import kind_named
+    from callcenterai.artifact.model_kinds import kind_named
+    from callcenterai.tracking import store as tracking
 
     experiment = tracking.connect(kind_named(metadata["name"]))
     print(f"MLflow run {tracking.log_training(experiment, model, metadata, folders)}")

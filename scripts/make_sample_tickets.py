@@ -24,9 +24,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from cli import UserError, run
-from files import write_bytes
-from sample_phrases import ENGLISH, FRENCH
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
+from callcenterai.core.files import write_bytes
+from callcenterai.sample.sample_phrases import ENGLISH, FRENCH
 
 Bank = dict[str, list[str]]
 Option = TypeVar("Option")

@@ -12,9 +12,10 @@ import secrets
 import sys
 from pathlib import Path
 
-from cli import run
-from env_file import parse_env
-from files import write_bytes
+import _path  # noqa: F401
+from callcenterai.core.cli import run
+from callcenterai.core.files import write_bytes
+from callcenterai.delivery.env_file import parse_env
 
 # What compose.yaml refuses to start without, and whose it is. All are letters and digits: some stand in an address.
 # Pairs, since bandit takes a text beside such a name for the password itself.

@@ -20,10 +20,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 if TYPE_CHECKING:
-    from mlflow_files import Place
+    from callcenterai.tracking.migration_files import Place
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,8 +53,8 @@ def migrate(args: argparse.Namespace) -> None:
         missing = "a target, or MLFLOW_BACKEND_STORE_URI" if not target else "--artifacts"
         raise UserError(f"say where to: {missing}; --help shows both")
 
-    import mlflow_files
-    import mlflow_rows
+    from callcenterai.tracking import migration_files as mlflow_files
+    from callcenterai.tracking import migration_rows as mlflow_rows
 
     with mlflow_rows.database_errors(), mlflow_rows.read(source) as old:
         engine = mlflow_rows.open_target(target)

@@ -31,12 +31,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import UserError, run
-from model_kinds import KINDS
+import _path  # noqa: F401
+from callcenterai.artifact.model_kinds import KINDS
+from callcenterai.core.cli import UserError, run
 
 if TYPE_CHECKING:
-    from promotion import Desk
-    from registry import Change, State
+    from callcenterai.registry.promotion import Desk
+    from callcenterai.registry.store import Change, State
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,11 +91,11 @@ def carry_out(options: argparse.Namespace) -> int:
     if getattr(options, "force", False) and not options.reason:
         raise UserError("--force needs --reason: the history must say why a gate was passed")
 
-    import tracking
+    from callcenterai.tracking import store as tracking
 
     with tracking.unreachable_is_said():
-        from gates import Refused
-        from registry_reports import COMMANDS
+        from callcenterai.registry.gates import Refused
+        from callcenterai.registry.reports import COMMANDS
 
         try:
             commands = COMMANDS | {"register": register}
@@ -108,10 +109,10 @@ def carry_out(options: argparse.Namespace) -> int:
 
 def make_desk(options: argparse.Namespace) -> "Desk":
     """Return where the command works: the registered model, the gates' parameters and the test data."""
-    import tracking
-    from parameters import RegistryParameters, read_parameters
-    from promotion import Desk
-    from registry import Registry
+    from callcenterai.core.params import RegistryParameters, read_parameters
+    from callcenterai.registry.promotion import Desk
+    from callcenterai.registry.store import Registry
+    from callcenterai.tracking import store as tracking
 
     params = read_parameters(options.params, "registry", RegistryParameters) if hasattr(options, "params") else None
     database = tracking.local_database()
@@ -124,8 +125,8 @@ def make_desk(options: argparse.Namespace) -> "Desk":
 
 def register(desk: "Desk", options: argparse.Namespace) -> int:
     """Make a version of the best run, or of the one named, and say which it is."""
-    from promotion import best_run, named_run
-    from registry import Change
+    from callcenterai.registry.promotion import best_run, named_run
+    from callcenterai.registry.store import Change
 
     client = desk.registry.client
     run = named_run(client, options.run_id) if options.run_id else best_run(client, desk.experiment, desk.params.metric)
@@ -144,9 +145,9 @@ def move(desk: "Desk", options: argparse.Namespace) -> int:
     """Carry out a command that moves a version to another stage, and say what was done."""
     from dataclasses import replace
 
-    import stage_moves
-    from promotion import described
-    from registry import Change
+    from callcenterai.registry import stage_moves
+    from callcenterai.registry.promotion import described
+    from callcenterai.registry.store import Change
 
     # Which moves the command means, and what the version must show before.
     moves_to, check = {

@@ -17,7 +17,8 @@ import secrets
 import sys
 from typing import Any
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 ROLE = "trainers"
 # MLflow's one place for roles, as long as its workspaces are not in use.
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def carry_out(args: argparse.Namespace) -> None:
     """Connect to the server and carry the command out."""
-    import tracking
+    from callcenterai.tracking import store as tracking
 
     if not tracking.tracking_uri().startswith(("http://", "https://")):
         raise UserError("there are users on a server alone: set MLFLOW_TRACKING_URI to its address, http://...")
@@ -109,7 +110,7 @@ def role_id() -> int:
 
 def print_people(people: list[dict[str, Any]]) -> None:
     """Print every user and what they may do."""
-    from tables import print_table
+    from callcenterai.core.tables import print_table
 
     rows = [(user["username"], rights(user["is_admin"], roles_of(user))) for user in people]
     print_table(("user", "may"), sorted(rows))
@@ -135,7 +136,8 @@ def ask(method: str, path: str, version: int = 2, **fields: Any) -> dict[str, An
     """Return what the server's login answers; an MlflowException when it refuses."""
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
-    from tracking import tracking_uri
+
+    from callcenterai.tracking.store import tracking_uri
 
     endpoint = f"/api/{version}.0/mlflow/{path}"
     given = {"params" if method == "GET" else "json": fields}

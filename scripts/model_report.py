@@ -14,12 +14,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import UserError, one_line, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, one_line, run
 
 if TYPE_CHECKING:
-    from gates import Verdict
-    from model_figures import Figures
-    from parameters import RegistryParameters
+    from callcenterai.core.params import RegistryParameters
+    from callcenterai.registry.gates import Verdict
+    from callcenterai.report.figures import Figures
 
 PLACES = (
     ("--metrics", "metrics/tfidf.json", "figures of the model"),
@@ -45,9 +46,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Print the report and, on stderr, what refuses; return the exit code."""
-    import model_figures
-    from parameters import RegistryParameters, read_parameters
-    from report_sections import document
+    from callcenterai.core.params import RegistryParameters, read_parameters
+    from callcenterai.report import figures as model_figures
+    from callcenterai.report.sections import document
 
     params = read_parameters(args.params, "registry", RegistryParameters)
     files = args.metrics, args.prepared, args.lock
@@ -72,7 +73,7 @@ def judge(
     now: "Figures", then: "Figures | None", revision: str, data: Path, params: "RegistryParameters"
 ) -> "list[Verdict]":
     """Return the verdicts: whether every metric is there, and whether those that are gated are no worse than before."""
-    from gates import Reference, Verdict, regression
+    from callcenterai.registry.gates import Reference, Verdict, regression
 
     missing = now.absent()
     if missing:
@@ -89,7 +90,7 @@ def on_other_tickets(now: "Figures", then: "Figures", revision: str) -> "list[Ve
 
     The tolerance is for the same test tickets. On others a model that is as good can be worse by more than that.
     """
-    from gates import OVERALL, Verdict
+    from callcenterai.registry.gates import OVERALL, Verdict
 
     verdicts = []
     for title, name in OVERALL:

@@ -20,9 +20,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cli import UserError, run
-from http_calls import Trouble, ask
-from markdown import literal, table
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
+from callcenterai.delivery.http_calls import Trouble, ask
+from callcenterai.report.markdown import literal, table
 
 # Before the second and the third try.
 WAITS = (1, 4)

@@ -16,11 +16,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import positive, run
+import _path  # noqa: F401
+from callcenterai.core.cli import positive, run
 
 if TYPE_CHECKING:
-    from batch_output import Output
-    from ticket_stream import Stream
+    from callcenterai.batch.output import Output
+    from callcenterai.batch.partitions import Stream
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,16 +40,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def predict(args: argparse.Namespace) -> None:
     """Classify everything that is not classified yet, check that nothing is lost or doubled, and say how many."""
-    from batch_output import Output
-    from batch_scoring import MODULES, model_plugin, read_files
-    from dask_cluster import connected
-    from ticket_stream import Columns, Stream
+    from callcenterai.batch.output import Output
+    from callcenterai.batch.partitions import Columns, Stream
+    from callcenterai.batch.scoring import model_plugin, read_files
+    from callcenterai.core.cluster import connected
 
     stream = Stream(args.input, Columns(args.text_column, args.id_column))
     model = read_files(args.model)
     output = Output(args.output)
     output.begin(identity(stream, args, model.metadata))
-    with connected(args.workers, MODULES) as client:
+    with connected(args.workers) as client:
         client.register_plugin(model_plugin(model))
         sizes = carry_out(client, stream, output, args.rows)
     scored, rejected = output.check(sizes)
@@ -64,10 +65,10 @@ def identity(stream: "Stream", args: argparse.Namespace, metadata: dict[str, Any
 
 def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> list[int]:
     """Have every partition classified that is not there yet; return how many rows each partition has."""
-    from dask_cluster import threads_of
     from tqdm import tqdm
 
-    from batch_scoring import answer
+    from callcenterai.batch.scoring import answer
+    from callcenterai.core.cluster import threads_of
 
     sizes: list[int] = []
     waiting: dict[Any, int] = {}
@@ -88,7 +89,7 @@ def carry_out(client: Any, stream: "Stream", output: "Output", rows: int) -> lis
 
 def write_finished(client: Any, waiting: dict[Any, int], output: "Output") -> None:
     """Wait until a partition is answered, and write what is."""
-    from dask_cluster import first_done, killing_is_said, result_of
+    from callcenterai.core.cluster import first_done, killing_is_said, result_of
 
     for future in first_done(client, waiting):
         number = waiting.pop(future)

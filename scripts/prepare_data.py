@@ -22,10 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import positive, run
+import _path  # noqa: F401
+from callcenterai.core.cli import positive, run
 
 if TYPE_CHECKING:
-    from ticket_table import Spread
+    from callcenterai.data.table import Spread
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,13 +42,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
     """Read, clean, split and write; nothing is written unless everything could be."""
-    from deciding import decide
-    from files import json_bytes, sha256, write_files
-    from parameters import PrepareParameters, read_parameters
-    from prepared_output import rejected_csv, split_csv, summarize
-    from splitting import PARTS
-    from ticket_spill import Spill
-    from ticket_table import paths_of, read_table
+    from callcenterai.core.files import json_bytes, sha256, write_files
+    from callcenterai.core.params import PrepareParameters, read_parameters
+    from callcenterai.data.deciding import decide
+    from callcenterai.data.prepared_output import rejected_csv, split_csv, summarize
+    from callcenterai.data.spill import Spill
+    from callcenterai.data.split import PARTS
+    from callcenterai.data.table import paths_of, read_table
 
     params = read_parameters(params_path, "prepare", PrepareParameters)
     with Spill(output) as spill:
@@ -68,13 +69,12 @@ def prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | 
 @contextmanager
 def spread(workers: int | None) -> "Iterator[Spread]":
     """Give what has a function done for each of many items, in their order: this process, or Dask's workers."""
-    from dask_cluster import VARIABLE, connected, in_order
-    from examining import MODULES
+    from callcenterai.core.cluster import VARIABLE, connected, in_order
 
     if workers is None and not os.environ.get(VARIABLE):
         yield map
         return
-    with connected(workers, MODULES) as client:
+    with connected(workers) as client:
         yield lambda function, items: in_order(client, function, items)
 
 

@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import positive, run
+import _path  # noqa: F401
+from callcenterai.core.cli import positive, run
 
 if TYPE_CHECKING:
-    from parameters import TrainTfidfParameters
-    from prepared_data import Part
-    from search_trial import Trial
+    from callcenterai.core.params import TrainTfidfParameters
+    from callcenterai.data.parts import Part
+    from callcenterai.search.search_trial import Trial
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,22 +37,21 @@ def main(argv: list[str] | None = None) -> int:
 
 def search(params_path: Path, data: Path, workers: int | None) -> None:
     """Carry out all trials, log each, and print them with the best first."""
-    from parameters import TrainTfidfParameters, read_parameters
-    from prepared_data import read_part
-    from search_space import SearchTfidfParameters, trials_of
+    from callcenterai.core.params import TrainTfidfParameters, read_parameters
+    from callcenterai.data.parts import read_part
+    from callcenterai.search.search_space import SearchTfidfParameters, trials_of
 
     base = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
     space = read_parameters(params_path, "search_tfidf", SearchTfidfParameters)
     planned = trials_of(space, base, params_path)
     parts = {name: read_part(data, name) for name in ("train", "validation")}
 
-    from dask_cluster import connected
-    from search_report import best_first, print_report
-    from search_runs import SearchRuns
-    from search_trial import MODULES
+    from callcenterai.core.cluster import connected
+    from callcenterai.search.search_report import best_first, print_report
+    from callcenterai.search.search_runs import SearchRuns
 
     done = []
-    with connected(workers, MODULES), SearchRuns("tfidf", space, parts) as runs:
+    with connected(workers), SearchRuns("tfidf", space, parts) as runs:
         for trial in carried_out(planned, parts):
             runs.log(trial)
             done.append(trial)
@@ -66,8 +66,8 @@ def carried_out(planned: "list[TrainTfidfParameters]", parts: "dict[str, Part]")
     from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
 
-    from dask_cluster import killing_is_said
-    from search_trial import carry_out
+    from callcenterai.core.cluster import killing_is_said
+    from callcenterai.search.search_trial import carry_out
 
     train, validation = parts["train"], parts["validation"]
     with parallel_config(backend="dask", scatter=[train, validation]):

@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 ROOT = Path(__file__).resolve().parents[1]
 # Locks with hashes; those of the images hold nothing that is not in the first, as the tests see to.

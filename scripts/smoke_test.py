@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli import UserError, one_line, run
-from env_file import parse_env
-from smoke_checks import ENGLISH, PATIENCE, Target, Wrong, checks_of, predict, short, told
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, one_line, run
+from callcenterai.delivery.env_file import parse_env
+from callcenterai.delivery.smoke import ENGLISH, PATIENCE, Target, Wrong, checks_of, predict, short, told
 
 PAUSE = 0.5
 

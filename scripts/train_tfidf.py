@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import run
+import _path  # noqa: F401
+from callcenterai.core.cli import run
 
 if TYPE_CHECKING:
-    from parameters import TrainTfidfParameters
-    from prepared_data import Part
-    from training import Trained
+    from callcenterai.core.params import TrainTfidfParameters
+    from callcenterai.data.parts import Part
+    from callcenterai.training.stage import Trained
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,24 +37,24 @@ def main(argv: list[str] | None = None) -> int:
 
 def train_and_track(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
     """Check parameters, data and the tracking store, train and write the outputs, then log the run."""
-    from parameters import TrainTfidfParameters, read_parameters
-    from prepared_data import read_part
+    from callcenterai.core.params import TrainTfidfParameters, read_parameters
+    from callcenterai.data.parts import read_part
 
     params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
     parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
 
-    import training
+    from callcenterai.training import stage as training
 
     training.carry_out("tfidf", parts, params, folders, lambda: train(parts, params))
 
 
 def train(parts: "dict[str, Part]", params: "TrainTfidfParameters") -> "Trained":
     """Return the trained pipeline with its files: itself, and its arrays for the service."""
-    import tfidf_model
-    from model_folder import LIBRARIES, MODEL_FILE, SCORER_FILE
-    from scorer_file import scorer_bytes, vectorizers
-    from skops_file import model_bytes
-    from training import Trained
+    from callcenterai.artifact.folder import LIBRARIES, MODEL_FILE, SCORER_FILE
+    from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
+    from callcenterai.artifact.skops_writer import model_bytes
+    from callcenterai.tfidf import model as tfidf_model
+    from callcenterai.training.stage import Trained
 
     fitted = tfidf_model.train(parts["train"], parts["validation"], params)
     features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))

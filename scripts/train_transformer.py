@@ -17,14 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cli import UserError, run
+import _path  # noqa: F401
+from callcenterai.core.cli import UserError, run
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from parameters import TrainTransformerParameters
-    from prepared_data import Part
-    from training import Trained
+    from callcenterai.core.params import TrainTransformerParameters
+    from callcenterai.data.parts import Part
+    from callcenterai.training.stage import Trained
 
 # Of the training by which everything is chosen, and of the final one.
 CHECKPOINTS = (".checkpoint.tmp", ".refit.tmp")
@@ -67,14 +68,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def train_and_track(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
     """Check parameters, data and the installation, then train, write the outputs and log the run."""
-    from parameters import TrainTransformerParameters, read_parameters
-    from prepared_data import read_part
+    from callcenterai.core.params import TrainTransformerParameters, read_parameters
+    from callcenterai.data.parts import read_part
 
     params = read_parameters(params_path, "train_transformer", TrainTransformerParameters)
     parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
     check_installation()
 
-    import training
+    from callcenterai.training import stage as training
 
     checkpoints = [folders["model"] / name for name in CHECKPOINTS]
     training.carry_out("transformer", parts, params, folders, lambda: train(parts, params, checkpoints))
@@ -99,10 +100,10 @@ def train(parts: "dict[str, Part]", params: "TrainTransformerParameters", checkp
     Epoch and temperature are chosen on validation by a training on train alone. With params.refit the final model is
     trained anew on both, for as many epochs and with the same temperature; the figures of validation stay the first's.
     """
-    from evaluation import Predictions
-    from model_folder import INT8_FILE, ONNX_FILE
-    from training import Trained
-    from transformer_model import fit_temperature
+    from callcenterai.artifact.folder import INT8_FILE, ONNX_FILE
+    from callcenterai.training.evaluation import Predictions
+    from callcenterai.training.stage import Trained
+    from callcenterai.transformer.network import fit_temperature
 
     started = time.process_time()
     labels, validation = sorted(set(parts["train"].labels)), parts["validation"]
@@ -143,9 +144,9 @@ def fit(
     """Train on train and choose the epoch on validation, or train on both for a number of epochs."""
     import torch
 
-    import transformer_model
-    from tracking import ROOT
-    from transformer_training import Trainer, join
+    from callcenterai.tracking.store import ROOT
+    from callcenterai.transformer import network as transformer_model
+    from callcenterai.transformer.trainer import Trainer, join
 
     torch.manual_seed(params.random_state)
     names = ["train"] if epochs is None else ["train", "validation"]
@@ -167,7 +168,7 @@ def encode(part: "Part", tokenizer: Any, labels: list[str]) -> Any:
     """Return a part as token ids and label numbers; a UserError when it has a label that training never saw."""
     import numpy as np
 
-    from transformer_training import Encoded
+    from callcenterai.transformer.trainer import Encoded
 
     numbers = {label: number for number, label in enumerate(labels)}
     if unknown := sorted(set(part.labels) - set(numbers)):
@@ -184,7 +185,7 @@ def identity(
     """Return a hash of what the weights depend on, by which a checkpoint knows its training again."""
     import torch
 
-    from files import sha256
+    from callcenterai.core.files import sha256
 
     data = [sha256(parts[name].path) for name in ("train", "validation")]
     told = [params.model_dump(), data, trained_on, tokenizer.to_str(), torch.__version__]
@@ -198,9 +199,9 @@ def export(
     import numpy as np
     from scipy.special import softmax
 
-    from model_folder import INT8_FILE, ONNX_FILE, TOKENIZER_FILE
-    from onnx_classifier import OnnxClassifier
-    from onnx_export import int8_bytes, onnx_bytes
+    from callcenterai.artifact.folder import INT8_FILE, ONNX_FILE, TOKENIZER_FILE
+    from callcenterai.artifact.onnx_classifier import OnnxClassifier
+    from callcenterai.transformer.onnx_export import int8_bytes, onnx_bytes
 
     expected = softmax(fitted.trainer.logits(fitted.validation) / temperature, axis=1)
     words = fitted.tokenizer.to_str().encode()

@@ -1,5 +1,6 @@
 """The quick look: the pipeline's files fit together, and a model trained on a handful of tickets answers."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -37,27 +38,35 @@ SCRIPT_OF = {"prepare": "prepare_data", "compare": "compare_models"}
 
 
 def test_dvc_yaml_declares_every_module_that_a_stage_imports():
-    """A script that imports an undeclared sibling would not be run again when that sibling changes."""
+    """A stage that imports an undeclared module would not run again when that module changes."""
     files = (ROOT / "dvc.yaml", ROOT / "transformer" / "dvc.yaml")
     stages = {name: stage for file in files for name, stage in yaml.safe_load(file.read_text())["stages"].items()}
     for name, stage in stages.items():
-        script = SCRIPT_OF.get(name, name)
-        declared = {Path(path).stem for path in stage["deps"] if Path(path).suffix == ".py"}
-        assert sorted(imported_siblings(script)) == sorted(declared)
+        declared = [(ROOT / path.removeprefix("../")).resolve() for path in stage["deps"] if "$" not in path]
+        script = ROOT / "scripts" / f"{SCRIPT_OF.get(name, name)}.py"
+        missing = [path for path in imported_modules(script) if not {path, *path.parents} & set(declared)]
+        assert [] == missing, f"stage {name}"
 
 
-def imported_siblings(script: str) -> set[str]:
-    """Return the script and all modules of scripts/ that it imports, directly or through another."""
+def imported_modules(script: Path) -> set[Path]:
+    """Return a script and the modules of callcenterai that it imports, directly or through another."""
     seen, waiting = set(), [script]
     while waiting:
         module = waiting.pop()
         if module in seen:
             continue
         seen.add(module)
-        source = (ROOT / "scripts" / f"{module}.py").read_text(encoding="utf-8")
-        names = re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE)
-        waiting += [name for name in names if (ROOT / "scripts" / f"{name}.py").is_file()]
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("callcenterai"):
+                waiting += module_files(node.module, [each.name for each in node.names])
     return seen
+
+
+def module_files(package: str, names: list[str]) -> list[Path]:
+    """Return the files of `from package import names`, of which each is a module or something in the package."""
+    folder = ROOT / package.replace(".", "/")
+    inner = [folder / f"{name}.py" for name in names]
+    return [path for path in (folder.with_suffix(".py"), *inner) if path.is_file()]
 
 
 def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
@@ -68,7 +77,7 @@ def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
 
 
 def test_params_yaml_has_exactly_the_known_parameters():
-    from parameters import (
+    from callcenterai.core.params import (
         FitRoutingParameters,
         PrepareParameters,
         RegistryParameters,

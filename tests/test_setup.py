@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import unpack
 
 import set_parameters
 import setup_mlops
 from setup_mlops import Venv
+from support.repository import unpack
 
 ROOT = Path(setup_mlops.__file__).parent
 

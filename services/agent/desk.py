@@ -4,12 +4,12 @@ import asyncio
 import secrets
 from typing import Any
 
+from callcenterai.privacy.scrub import Scrubbed, as_the_models_read_it, scrub
 from services.agent.api import Answer, Feedback, Prediction, Review, ReviewWish
 from services.agent.holds import Wish
 from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing import Routed, Router
-from services.agent.scrubbing import Scrubbed, as_the_models_read_it, scrub
 from services.agent.store import Store, Ticket
 from services.common.problems import Problem
 

@@ -1,6 +1,6 @@
 """What scripts/fit_routing.py has learned, applied: whom to ask, what both say together, when a person decides.
 
-The pool is that of scripts/routing.py: a softmax of weighted logarithmic probabilities and a bias for each label.
+The pool is that of callcenterai/routing.py: a softmax of weighted logarithmic probabilities and a bias for each label.
 """
 
 import logging

@@ -7,7 +7,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError as NoConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from services.agent.database import answers, tickets, upgrade
 from services.agent.holds import FREE, Wish, take

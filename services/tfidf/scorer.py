@@ -1,4 +1,4 @@
-"""Scores tickets with the arrays of scorer.npz, which scripts/scorer_file.py writes and describes.
+"""Scores tickets with the arrays of scorer.npz, which callcenterai/artifact/scorer_format.py writes and describes.
 
 It gives the probabilities of the scikit-learn pipeline, up to the rounding of the last bits, without its cost of a
 sparse matrix per ticket: a dictionary finds the n-grams, and one small product does the rest.

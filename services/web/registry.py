@@ -1,7 +1,7 @@
 """Reads stages, figures and history from an MLflow server over its REST API; its client would double the image.
 
 Aliases are the truth about who is in Production and Staging, the tags history.000001, ... are the moves, each a JSON
-record: scripts/registry.py writes both, and explains them.
+record: callcenterai/registry/store.py writes both, and explains them.
 """
 
 import asyncio

@@ -1,0 +1,107 @@
+"""What a fitted TfidfVectorizer makes of many texts at once, by numpy instead of a Python loop over n-grams.
+
+The counterpart of ngrams.py, for a vocabulary that is known: each word becomes an integer, a pair of words one number,
+and looking it up that of a hash table for all texts together. The matrix is the one that the vectorizer's own transform
+returns, to the last bit (tests/artifact/test_array_model.py compares them).
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from callcenterai.artifact.ngrams import WORDS
+
+# Word numbers and vocabulary prefixes stay below 2**31, so a pair of them fits into 63 bits.
+SHIFT = np.int64(1) << 31
+# In ASCII, what WORDS finds is what splitting at these blanks finds, which takes half the time.
+BLANKED = bytes(byte if re.match(WORDS, chr(byte)) else ord(" ") for byte in range(128)).ljust(256)
+
+
+class FastTransformer:
+    """A fitted vectorizer of words or of whatever its token pattern finds, as lookup tables."""
+
+    def __init__(self, settings: dict[str, Any], terms: list[str], idf: np.ndarray) -> None:
+        """Make the tables; settings are those of scorer_file.settings_of, terms and idf in the order of the columns."""
+        self._find = re.compile(settings["token_pattern"]).findall
+        self._sublinear, self._idf = settings["sublinear_tf"], idf
+        grams = [term.split(" ") for term in terms]
+        codes, words = pd.factorize(np.array(list(chain.from_iterable(grams)), dtype=object))
+        self._word = {word: number for number, word in enumerate(words)}
+        known = self._word if settings["token_pattern"] == WORDS else {}
+        self._ascii = {word.encode(): number for word, number in known.items() if word.isascii()}
+        self._levels = _tables(codes, np.fromiter(map(len, grams), dtype=np.int64))
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Return the TF-IDF matrix, shape (n_texts, n_features)."""
+        words: list[int] = []
+        ends = np.zeros(len(texts) + 1, dtype=np.int64)
+        unknown = repeat(-1)
+        for number, text in enumerate(map(_plain, texts), start=1):
+            if self._ascii and text.isascii():
+                words.extend(map(self._ascii.get, text.encode().translate(BLANKED).split(), unknown))
+            else:
+                words.extend(map(self._word.get, self._find(text), unknown))
+            ends[number] = len(words)
+        row, column = self._lookup(np.array(words, dtype=np.int64), ends)
+        return self._weigh(sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(len(texts), len(self._idf))))
+
+    def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Return counts as TF-IDF, each row of length 1."""
+        weights = np.log(counts.data) + 1.0 if self._sublinear else counts.data
+        weights = weights * self._idf.take(counts.indices)
+        row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        lengths = np.sqrt(np.bincount(row, weights=weights * weights, minlength=counts.shape[0]))
+        lengths[lengths == 0] = 1.0
+        counts.data = weights / lengths[row]
+        return counts
+
+    def _lookup(self, words: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the text and the column of each n-gram that is in the vocabulary."""
+        text_of = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+        rows, columns = [], []
+        begins = np.flatnonzero(words >= 0)
+        grams = np.zeros(len(begins), dtype=np.int64)
+        for size, (keys, column_of) in enumerate(self._levels, start=1):
+            last = begins + size - 1
+            # Within the same text, and a word that some n-gram has.
+            inside = last < len(words)
+            inside[inside] = (words[last[inside]] >= 0) & (text_of[last[inside]] == text_of[begins[inside]])
+            begins, grams, last = begins[inside], grams[inside], last[inside]
+            place = keys.get_indexer(grams * SHIFT + words[last])
+            found = place >= 0
+            begins, grams = begins[found], place[found]
+            column = column_of[grams]
+            rows.append(text_of[begins][column >= 0])
+            columns.append(column[column >= 0])
+        return np.concatenate(rows), np.concatenate(columns)
+
+
+def _plain(text: str) -> str:
+    """Return a text in lower case and without accents, as the vectorizers do, without importing them."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
+def _tables(codes: np.ndarray, sizes: np.ndarray) -> list[tuple[pd.Index, np.ndarray]]:
+    """Return, for each size of n-gram, the keys and the column of each, -1 where it is a beginning alone.
+
+    codes are the words' numbers, one n-gram after the other, each of so many. A key is the number of the n-gram without
+    its last word, among those of its size, and the last word's number.
+    """
+    levels, starts, number = [], np.cumsum(sizes) - sizes, np.zeros(len(sizes), dtype=np.int64)
+    for size in range(1, sizes.max() + 1):
+        mine = np.flatnonzero(sizes >= size)
+        keys, number[mine] = np.unique(number[mine] * SHIFT + codes[starts[mine] + size - 1], return_inverse=True)
+        column_of = np.full(len(keys), -1)
+        whole = np.flatnonzero(sizes == size)
+        column_of[number[whole]] = whole
+        levels.append((pd.Index(keys), column_of))
+    return levels

@@ -1,0 +1,1 @@
+"""Classifies whole files of tickets with many workers."""

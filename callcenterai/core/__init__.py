@@ -1,0 +1,1 @@
+"""What every command needs: its command line, files, parameters and workers."""

@@ -1,0 +1,215 @@
+"""Read one section of params.yaml and check it: the one place where parameters become typed values."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from callcenterai.core.cli import UserError
+
+Section = TypeVar("Section", bound="Parameters")
+Name = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+# What NumPy and scikit-learn take too.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+# DVC has no optional dependency, so "no official test split" and "no feedback" must be a file that exists: an empty one
+# of this name.
+NO_FILE = "none"
+
+
+class YamlLoader(yaml.SafeLoader):
+    """PyYAML reads 1e-3 as text, as YAML 1.1 says; DVC and most people read it as a number, as YAML 1.2 says."""
+
+
+YamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+class Parameters(BaseModel):
+    """What every section has in common: no unknown keys, no silent conversion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PrepareParameters(Parameters):
+    """Section `prepare`; params.yaml says what each one does."""
+
+    input: Name
+    test_input: Name | None = None
+    feedback_input: Name | None = None
+    text_column: Name
+    label_column: Name
+    min_text_length: int = Field(ge=1)
+    max_text_length: int = Field(ge=10)
+    min_class_count: int = Field(ge=1)
+    test_size: Fraction
+    validation_size: Fraction
+    near_duplicate_similarity: float = Field(ge=0.5, le=1)
+    random_state: Seed
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "PrepareParameters":
+        # 0.34 + 0.56 is a little more than 0.9 in binary.
+        if self.test_size + self.validation_size > 0.9 + 1e-9:
+            raise ValueError(
+                "test_size and validation_size together must leave at least 0.1 for training "
+                f"(they are {self.test_size} and {self.validation_size})"
+            )
+        if self.text_column == self.label_column:
+            raise ValueError(f"text_column and label_column must differ (both are {self.text_column!r})")
+        if self.min_text_length > self.max_text_length:
+            raise ValueError(
+                "min_text_length must not exceed max_text_length "
+                f"(they are {self.min_text_length} and {self.max_text_length})"
+            )
+        return self
+
+    @property
+    def official_test(self) -> Path | None:
+        """The file of an official test split, or None when the test part is split from the input."""
+        return _file(self.test_input)
+
+    @property
+    def feedback(self) -> Path | None:
+        """The file of what people have answered, or None."""
+        return _file(self.feedback_input)
+
+
+def _file(name: str | None) -> Path | None:
+    return None if name is None or Path(name).name == NO_FILE else Path(name)
+
+
+class TrainTfidfParameters(Parameters):
+    """Section `train_tfidf`; params.yaml says what each one does."""
+
+    max_features: int | None = Field(ge=1)
+    ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
+    min_df: int = Field(ge=1)
+    sublinear_tf: bool
+    subwords: bool
+    class_spread: float = Field(ge=0, le=2)
+    kernel: Literal["linear", "poly", "rbf", "sigmoid"]
+    C: float = Field(gt=0, allow_inf_nan=False)
+    max_iter: int = Field(ge=1)
+    tol: float = Field(gt=0, le=1)
+    class_weight: Literal["balanced"] | None
+    calibration: Literal["sigmoid", "temperature"]
+    refit: bool
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    random_state: Seed
+
+    @model_validator(mode="after")
+    def _ngram_range_ascends(self) -> "TrainTfidfParameters":
+        if self.ngram_range[0] > self.ngram_range[1]:
+            raise ValueError("ngram_range must be [smallest, largest]")
+        return self
+
+
+class TrainTransformerParameters(Parameters):
+    """Section `train_transformer`; params.yaml says what each one does."""
+
+    encoder: Name
+    max_tokens: int = Field(ge=4, le=8192)
+    vocabulary: int = Field(ge=100, le=1_000_000)
+    min_count: int = Field(ge=1)
+    layers: int = Field(ge=1, le=48)
+    width: int = Field(ge=8, le=4096)
+    heads: int = Field(ge=1, le=64)
+    feed_forward: int = Field(ge=8, le=16384)
+    members: int = Field(ge=1, le=10)
+    dropout: float = Field(ge=0, lt=1)
+    masked: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    epochs: int = Field(ge=1, le=1000)
+    patience: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=4096)
+    learning_rate: float | None = Field(gt=0, lt=1)
+    weight_decay: float = Field(ge=0, lt=1)
+    refit: bool
+    precision: Literal["float32", "int8"]
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    # The seed of each epoch is this one plus its number.
+    random_state: int = Field(ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "TrainTransformerParameters":
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads (they are {self.width} and {self.heads})")
+        return self
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the encoder starts from random weights."""
+        return self.encoder == "scratch"
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The rate in force, at the height of its cycle."""
+        return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
+
+
+class FitRoutingParameters(Parameters):
+    """Section `fit_routing`; params.yaml says what each one does."""
+
+    largest_transformer_share: float = Field(ge=0, le=1)
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    random_state: Seed
+
+
+class RegistryParameters(Parameters):
+    """Section `registry`; params.yaml says what each one does."""
+
+    metric: Literal["accuracy", "macro_f1", "weighted_f1"]
+    minimum_accuracy: float = Field(ge=0, le=1)
+    minimum_macro_f1: float = Field(ge=0, le=1)
+    tolerance: float = Field(ge=0, le=1)
+    class_tolerance: float = Field(ge=0, le=1)
+    min_class_tickets: int = Field(ge=1)
+
+
+def read_yaml(text: str) -> Any:
+    """Return what the YAML says; raise ValueError when it says nothing valid."""
+    try:
+        # YamlLoader is a SafeLoader, which makes plain data only; bandit knows it by that name alone.
+        return yaml.load(text, YamlLoader)  # nosec B506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    except (KeyError, AttributeError, TypeError, IndexError):
+        # What PyYAML leaks when a tag does not fit its value, such as !!bool maybe or !!timestamp soon.
+        raise ValueError("a value does not fit its tag") from None
+
+
+def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
+    """Return the section of a params.yaml as a checked `kind`, or raise a UserError that names what is wrong."""
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the repository's root or name it with --params") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get(section), dict):
+        raise UserError(f"{path} has no section '{section}:'; `git checkout {path}` brings the original back")
+    try:
+        return kind.model_validate(content[section])
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(_explain(section, kind, e) for e in error.errors())) from None
+
+
+def _explain(section: str, kind: type[Parameters], error: dict) -> str:
+    name = ".".join([section, *map(str, error["loc"])])
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a parameter; known are {', '.join(kind.model_fields)}"
+    if error["type"] == "missing":
+        return f"{name} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}" + (f" (it is {error['input']!r})" if error["loc"] else "")

@@ -1,0 +1,1 @@
+"""Turns raw tickets into train, validation and test: the stage `prepare`."""

@@ -1,0 +1,1 @@
+"""Images, deployment, smoke tests, secrets and notifications."""

@@ -1,0 +1,1 @@
+"""Reads files of tickets row by row, and writes CSV."""

@@ -1,0 +1,103 @@
+"""Finds secrets that are written out: passwords, PINs, keys and tokens."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from callcenterai.privacy.spans import Span, spans
+
+_SHORTEST = 4
+_LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp)"""
+_VALUE = r"""["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\()"""
+# Up to four words between the label and its value: "the password of the training account is ...".
+_LABELLED = re.compile(
+    rf"""(?<![^\W\d_])(?<!/)(?:{_LABEL}|pass(?=[ ]?[:=])|api[ _-]?key|cl[ée][ ](?:d')?api|secret(?:[ _-]?key)?
+        |access[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key|code))(?!\w)
+    (?:[ ][\w'’-]{{1,20}}){{0,4}}?
+    (?:[ \t\u00a0]{{0,3}}(?P<sign>[:=](?!:))[ \t\u00a0]{{0,3}}
+        |[ ](?:is|est|was|était|will\ be|sera)[ ]{{1,3}})
+    {_VALUE}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_FOLLOWING = (
+    re.compile(
+        rf"""(?<![^\W\d_])(?<!/){_LABEL}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
+        [ ]{{1,2}}{_VALUE}""",
+        re.IGNORECASE | re.VERBOSE,
+    ),
+    re.compile(
+        rf"""(?<!\S)["'«“]?[ ]?(?P<value>[^\s"'«»“”()]{{4,128}}+)["'»”]?[ ](?:comme|as)
+        (?:[ ](?:my|the|a|new|mon|le))?[ ]{_LABEL}(?!\w)""",
+        re.IGNORECASE | re.VERBOSE,
+    ),
+)
+# A user's name and a password: "user/pass: jdoe/...".
+_PAIR = re.compile(
+    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_LABEL})|identifiants|credentials)
+    [ ]?[:=]?[ ]?[^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_CODES = re.compile(
+    r"""(?<!\w)(?:(?:code\ )?pin(?:\ code|\ number)?|otp|passcode
+        |(?:activation|verification|confirmation|security|unlock|one[ -]time)\ code
+        |code\ (?:d'activation|de\ (?:v[ée]rification|confirmation|s[ée]curit[ée]|d[ée]verrouillage)|secret))
+    \s{0,2}(?:[:=]|is|est)?\s{0,2}(\d{4,8})(?![\w-]|[.,]\d)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DOOR = re.compile(
+    r"""(?<!\w)(?:code\ d['’]acc[èe]s|digicode|(?:access|door|gate)\ code)(?:[ ][^\W\d]{1,20}){0,2}?
+    [ ]?(?:[:=]|is|est)?[ ]?
+    (\d{3,8}[A-Z]?)(?![\w-]|[.,]\d)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_KNOWN = (
+    # JSON Web Tokens, and what AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others issue.
+    re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}+\.eyJ[\w-]{8,8000}+\.[\w-]{8,4000}+"),
+    re.compile(r"(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{16}(?!\w)"),
+    re.compile(r"(?<!\w)(?:gh[opsru]_[A-Za-z0-9]{36,255}+|github_pat_\w{22,255}+|glpat-[\w-]{20,255}+)"),
+    re.compile(r"(?<!\w)(?:xox[abeoprs]-[\w-]{10,255}+|AIza[\w-]{35}|(?:[rs]k|pk)_(?:live|test)_\w{16,255}+)"),
+    re.compile(r"(?<!\w)(?:sk-[\w-]{20,255}+|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,60}+)"),
+    # A recovery key of BitLocker.
+    re.compile(r"(?<![\w-])\d{6}(?:-\d{6}){7}(?![\w-])"),
+    re.compile(
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    ),
+)
+_GIVEN = (
+    re.compile(r"(?<!\w)(?:Bearer|Basic) ([\w.~+/=-]{16,4000}+)"),
+    re.compile(r"(?<!\S)(?:-u|--user)[ =][^\s:]{1,64}:(\S{1,128})"),
+)
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+# KB5034441, u004512, ISO27001, Windows11: a name with a number.
+_NAMED = re.compile(r"[a-z]{1,4}-?\d{3,}|(?:windows|win|office|outlook|sharepoint|server)-?\d+", re.IGNORECASE)
+# Apostrophes and hyphens are in words too.
+_SYMBOL = re.compile(r"[^\w\s'’.-]|_")
+
+
+def secrets(text: str) -> Iterator[Span]:
+    """Find passwords, PINs and codes after the word that names them, and keys of known shapes."""
+    for pattern in _KNOWN:
+        yield from spans("secret", pattern, text)
+    for pattern in (*_GIVEN, _CODES, _DOOR):
+        yield from spans("secret", pattern, text, 1)
+    for match in _LABELLED.finditer(text):
+        yield from _secret(match, _is_assigned if match["sign"] else _is_like_password)
+    for pattern in (*_FOLLOWING, _PAIR):
+        for match in pattern.finditer(text):
+            yield from _secret(match, _is_like_password)
+
+
+def _secret(match: re.Match[str], accept: Callable[[str], bool]) -> Iterator[Span]:
+    value = match["value"].rstrip(".:")
+    if len(value) >= _SHORTEST and not _DATE.fullmatch(value) and "://" not in value and accept(value):
+        yield Span("secret", match.start("value"), match.start("value") + len(value))
+
+
+def _is_assigned(value: str) -> bool:
+    """Whether a word after a colon or an equals sign is more than a word: "Password: forgotten" keeps its meaning."""
+    return re.search(r"\d", value) is not None or _SYMBOL.search(value) is not None
+
+
+def _is_like_password(value: str) -> bool:
+    """Whether a word in a sentence can only be a password: "the password is expired" keeps its meaning."""
+    mixed = re.search(r"\d", value) and re.search(r"[^\W\d_]", value)
+    return bool(mixed) and not _NAMED.fullmatch(value)

@@ -1,0 +1,103 @@
+"""Finds IP addresses, and the parts of web addresses that tell who somebody is or let somebody in."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from callcenterai.privacy.spans import Span, around, before
+
+_IPV4 = re.compile(r"(?<!\w)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
+# Global, unique local and link-local ones (RFC 4291, 4193), with a zone; a name such as DB::add is none.
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?:[23][0-9a-f]{3}|f[cdef][0-9a-f]{2})(?::[0-9a-f]{0,4}){2,7}(?:%\w{1,15})?(?![\w:])", re.IGNORECASE
+)
+_VERSION = re.compile(
+    r"""(?<![^\W\d_])(?:versions?|ver|v|build|release|rev|firmware|micrologiciel|drivers?|pilotes?|upgrade\ to|update
+        |mise\ [àa]\ jour|chapters?|chapitres?|sections?|clauses?|articles?|points?|annexe|paragraphs?|paragraphes?
+        )[^A-Za-zÀ-ÿ\n]{0,40}\Z|[<>=~!]=[ ]?\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+# Four small numbers are more often a version or a paragraph, unless a word says otherwise.
+_NETWORK_WORD = re.compile(
+    r"""(?<!\w)(?:ip|ipv4|address|adresse|hosts?|h[ôo]te|servers?|serveur|ping|dns|gateway|passerelle|proxy|from|client
+        )(?!\w)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SMALL = 32
+
+_URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'`\[\](){}«»]{1,2000}")
+_AUTHORITY_END = re.compile(r"[/?#]|\Z")
+_USER = re.compile(r"(?!git@)[^@]{1,500}@")
+_SEGMENT = re.compile(r"(?<=/)[^/?#]{20,500}")
+_PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;?]{1,64})=([^&#;]{1,2000})")
+_SENSITIVE = re.compile(
+    r"""(?:.*[^a-z])?(?:(?:\w{1,20})?(?:token|key|secret|signature|password|passwd|session)
+        |sig|code|pass|pwd|auth|sid|sessionid|jwt|otp|user|username|login|email|e-?mail|phone)(?:[^a-z].*)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_CHANGE = re.compile(r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])")
+_LONG = 20
+
+
+def ips(text: str) -> Iterator[Span]:
+    """Find IP addresses, except those that say nothing of anybody: loopback, unspecified, netmasks, multicast."""
+    for match in _IPV4.finditer(text):
+        # Printers show 192.168.001.010, which the library takes for octal and refuses.
+        octets = [int(octet) for octet in match[0].split(".")]
+        if _tells(".".join(map(str, octets))) and not _is_version(text, match, octets):
+            yield Span("ip", *match.span())
+    for match in _IPV6.finditer(text):
+        if _tells(match[0]):
+            yield Span("ip", *match.span())
+
+
+def _is_version(text: str, match: re.Match[str], octets: list[int]) -> bool:
+    if _VERSION.search(before(text, match.start())):
+        return True
+    small = octets[0] != 10 and max(octets) < _SMALL
+    return small and not _NETWORK_WORD.search(around(text, *match.span()))
+
+
+def _tells(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    nobody = found.is_loopback or found.is_unspecified or found.is_multicast
+    return not nobody and not address.startswith(("0.", "255."))
+
+
+def urls(text: str) -> Iterator[Span]:
+    """Find the part of web addresses from their first user, secret or identifier on.
+
+    What comes before it stays, because the names of the host and the page say what the ticket is about.
+    """
+    for match in _URL.finditer(text):
+        address = match[0].rstrip(".,;:!?")
+        start = _first_secret(address)
+        if start is not None:
+            yield Span("url", match.start() + start, match.start() + len(address))
+
+
+def _first_secret(address: str) -> int | None:
+    host = address.find("://") + 3 if "://" in address else 0
+    path = _AUTHORITY_END.search(address, host).start()
+    if _USER.match(address, host, path):
+        return host
+    found = [match.start() for match in _SEGMENT.finditer(address, path) if _is_random(match[0])]
+    for match in _PARAMETER.finditer(address, path):
+        name, value = match.groups()
+        if _SENSITIVE.fullmatch(name) or "@" in value or "%40" in value or _is_random(value):
+            found.append(match.start(2))
+    return min(found, default=None)
+
+
+def _is_random(part: str) -> bool:
+    """Whether it is a UUID or long and changes between small letters, capitals and digits more often than words do."""
+    part = unquote(part)
+    if _UUID.fullmatch(part):
+        return True
+    return len(part) >= _LONG and 4 * sum(1 for _ in _CHANGE.finditer(part)) >= len(part)

@@ -1,0 +1,1 @@
+"""Decides which model version serves: stages, gates, promotion and history."""

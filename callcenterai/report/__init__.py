@@ -1,0 +1,1 @@
+"""Compares two models in Markdown, for pull requests."""

@@ -1,0 +1,1 @@
+"""TF-IDF features and the calibrated linear SVM."""

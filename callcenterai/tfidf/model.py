@@ -1,0 +1,201 @@
+"""TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts."""
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
+
+from callcenterai.core.cli import UserError
+from callcenterai.core.params import TrainTfidfParameters
+from callcenterai.data.parts import Part
+from callcenterai.tfidf.features import NgramCounts, class_spread, join, make_vectorizers
+from callcenterai.training.evaluation import Predictions
+
+CALIBRATION_FOLDS = 5
+SVM = LinearSVC | SVC
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The model that was fitted on train alone, as its parts, and what it said of validation.
+
+    held_out is validation as features, shape (n, n_features).
+    """
+
+    features: "Features"
+    svm: SVM
+    held_out: sparse.csr_matrix
+    validation: Predictions
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The final pipeline, what the model said of validation, whether the solver finished, and its cost."""
+
+    pipeline: Pipeline
+    validation: Predictions
+    converged: bool
+    cpu_seconds: float
+
+
+def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Trained:
+    """Fit on train, calibrate on validation and, with params.refit, fit the final model on both.
+
+    The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
+    """
+    started = time.process_time()
+    fitted = fit(train_part, validation_part, params)
+    calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
+    features, svm, validation, converged = fitted.features, fitted.svm, fitted.validation, fitted.converged
+    del fitted  # with it goes validation's share of the matrix
+    if params.refit:
+        labels = np.concatenate([train_part.labels, validation_part.labels])
+        svm, refit_converged = fit_svm(features.fit(np.arange(len(labels))), labels, params)
+        converged = converged and refit_converged
+    # Also without refit: what has been calibrated is the same SVM frozen, which the scorer's file would not know.
+    calibrated.calibrated_classifiers_[0].estimator = calibrated.estimator = svm
+    pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
+    return Trained(pipeline, validation, converged, time.process_time() - started)
+
+
+def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Fitted:
+    """Fit on train alone and judge validation: all that choosing parameters needs."""
+    texts = np.concatenate([train_part.texts, validation_part.texts])
+    labels = np.concatenate([train_part.labels, validation_part.labels])
+    ours, others = np.split(np.arange(len(texts)), [len(train_part)])
+    features = Features(texts, labels, params)
+    matrix = features.fit(ours)
+    matrix, held_out = matrix[ours], matrix[others]
+    svm, converged = fit_svm(matrix, labels[ours], params)
+    del matrix
+    probabilities = cross_calibrate(svm, held_out, labels[others], params)
+    return Fitted(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
+
+
+class Features:
+    """The texts' n-grams, counted once, from which the vectorizer can be fitted on any of the rows."""
+
+    def __init__(self, texts: np.ndarray, labels: np.ndarray, params: TrainTfidfParameters) -> None:
+        """Count; nothing is fitted until fit."""
+        low, high = params.ngram_range
+        vectorizers = make_vectorizers(
+            (low, high), params.min_df, params.max_features, params.sublinear_tf, params.subwords
+        )
+        self._counts = {name: NgramCounts(vectorizer, texts) for name, vectorizer in vectorizers.items()}
+        self._labels = labels
+        self._power = params.class_spread
+
+    def fit(self, rows: np.ndarray) -> sparse.csr_matrix:
+        """Fit on the given rows; return the features of all rows, shape (n_texts, n_features)."""
+        blocks = []
+        for counts in self._counts.values():
+            try:
+                matrix = counts.fit(rows)
+            except ValueError as error:
+                raise UserError(f"{error}: lower train_tfidf.min_df, or give longer or more tickets") from None
+            if self._power:
+                matrix = counts.weight(matrix, class_spread(matrix, rows, self._labels[rows], self._power))
+            blocks.append(matrix)
+        return blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr")
+
+    def fitted_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
+        """Return what turns raw texts into the features of the last fit."""
+        return join({name: counts.fitted_vectorizer() for name, counts in self._counts.items()})
+
+
+def fit_svm(matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> tuple[SVM, bool]:
+    """Return a fitted SVM and whether its solver converged; say on stderr when it did not."""
+    svm = make_svm(params)
+    if isinstance(svm, SVC):
+        announce_cost(svm, matrix, labels, params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        svm.fit(matrix, labels)
+    converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    if not converged:
+        print(
+            f"warning: the SVM stopped at max_iter={params.max_iter} before it converged; its figures are those of an "
+            "unfinished fit: raise train_tfidf.max_iter, or lower train_tfidf.C",
+            file=sys.stderr,
+        )
+    return svm, converged
+
+
+def make_svm(params: TrainTfidfParameters) -> SVM:
+    """Return the unfitted SVM: liblinear for kernel "linear", libsvm for the others."""
+    common = {"C": params.C, "tol": params.tol, "max_iter": params.max_iter, "class_weight": params.class_weight}
+    if params.kernel == "linear":
+        return LinearSVC(random_state=params.random_state, **common)
+    return SVC(kernel=params.kernel, random_state=params.random_state, **common)
+
+
+def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> None:
+    """Say on stderr how long the fit will take, from a fit on a small sample: libsvm's cost grows with n squared."""
+    total = len(labels)
+    size = min(total, 1000)
+    chosen = np.random.default_rng(params.random_state).choice(total, size, replace=False)
+    if len(set(labels[chosen])) < 2:
+        return
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        make_svm(params).fit(matrix[chosen], labels[chosen])
+    seconds = (time.perf_counter() - started) * (total / size) ** 2
+    print(
+        f"fitting SVC(kernel={params.kernel!r}) on {total:,} tickets: about {seconds:,.0f} s, "
+        "extrapolated from a sample; kernel: linear takes seconds",
+        file=sys.stderr,
+    )
+
+
+# The many small products are done sooner by one thread than by threads that wait for each other.
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: str) -> CalibratedClassifierCV:
+    """Turn margins into probabilities, learned from tickets that the SVM was not fitted on.
+
+    "sigmoid" fits one curve per class (Platt 1999), "temperature" one number for all of them (Guo et al. 2017). With 77
+    classes of about 20 validation tickets each, in 2 x 5 folds of Banking77's training file, temperature has an ECE of
+    2.3% and a log loss of 0.386 where sigmoids have 11.5% and 0.458; with the 8 classes of 10,000 IT tickets, sigmoids
+    have the better log loss, 0.428 against 0.441 (November 2026).
+    """
+    everything = np.arange(len(labels))
+    folds = [(everything, everything)]
+    calibrated = CalibratedClassifierCV(FrozenEstimator(svm), ensemble=False, cv=folds, method=method)
+    return calibrated.fit(matrix, labels)
+
+
+def cross_calibrate(
+    svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters
+) -> np.ndarray:
+    """Return calibrated probabilities, shape (n, n_classes), each calibrated on the other folds.
+
+    Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability; but
+    for a ticket that is the only one of its class, without which there is nothing to calibrate the class with.
+    """
+    probabilities = np.empty((len(labels), len(svm.classes_)))
+    _, class_of, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if sizes.max() < 2:
+        raise UserError("validation has no two tickets of a class, too few to calibrate with: give more tickets")
+    only_one = np.flatnonzero(sizes[class_of] == 1)
+    folds = StratifiedKFold(min(CALIBRATION_FOLDS, sizes.max()), shuffle=True, random_state=params.random_state)
+    with warnings.catch_warnings():
+        # A class with fewer validation tickets than folds is missing from some of them, which is all right here.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        splits = list(folds.split(matrix, labels))
+    for others, fold in splits:
+        others = np.union1d(others, only_one)
+        calibrated = calibrate(svm, matrix[others], labels[others], params.calibration)
+        probabilities[fold] = calibrated.predict_proba(matrix[fold])
+    return probabilities

@@ -1,0 +1,1 @@
+"""The small transformer: network, training and export to ONNX."""

@@ -1,0 +1,155 @@
+"""Near-duplicate groups: exactly the texts that share enough words, found without comparing all with all."""
+
+import random
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
+
+from callcenterai.data import near_duplicates
+from callcenterai.data.near_duplicates import fold, near_duplicate_groups, sign
+from support.tickets import NOUNS, PARTS, invent
+
+
+def groups(texts: list[str], similarity: float = 0.8) -> list[int]:
+    return near_duplicate_groups(sign([fold(text) for text in texts]), similarity).tolist()
+
+
+def test_texts_that_share_enough_words_are_numbered_by_the_first_of_them():
+    assert [0, 1, 0, 3] == groups(["a b c d", "p q r s", "a b c d e", "a b x y"])
+
+
+def test_the_threshold_itself_counts():
+    assert [0, 0] == groups(["a b c d", "a b c d e"], 0.8)
+    assert [0, 1] == groups(["a b c d", "a b c d e"], 0.81)
+
+
+def test_case_accents_order_punctuation_and_repetition_do_not_count():
+    assert [0] * 4 == groups(["Été à Paris", "paris, a ete!", "PARIS A E\u0301TE\u0301", "été été à à paris"], 1.0)
+
+
+def test_groups_are_chains_of_pairs():
+    """The first and the last text share too little, but both are near the one between them."""
+    assert [0, 0, 0] == groups(["a b c d e f g h", "a b c d e f g h i", "b c d e f g h i"])
+    assert [0, 1] == groups(["a b c d e f g h", "b c d e f g h i"])
+
+
+@pytest.mark.parametrize(
+    "texts", [[], ["a b"], ["???"], ["", "???", "???", "\U0001f600"], ["???", "a b", "", "c d", "!"]]
+)
+def test_texts_without_a_word_are_groups_of_their_own(texts):
+    assert list(range(len(texts))) == groups(texts)
+
+
+def test_a_text_without_a_word_at_the_end_changes_nothing():
+    """It once took the last word from the text before it."""
+    for first, second in zip(NOUNS, NOUNS[1:]):
+        assert [0, 0, 2] == groups([f"{first} {second}", f"{second} {first}", "???"])
+
+
+def test_what_the_vectorizer_does_not_see_is_folded():
+    assert "naive cafe fin strasse" == fold("NAÏVE Cafe\u0301 ﬁn Strasse")
+
+
+def mutated(count: int, seed: int = 3) -> list[str]:
+    """Return texts of which about two in three are near-duplicates, some just above and some just below 0.8."""
+    generator = random.Random(seed)
+    texts = [[f"{noun}{generator.randrange(40)}" for noun in generator.choices(NOUNS, k=14)] for _ in range(count // 3)]
+    while len(texts) < count:
+        text = list(generator.choice(texts))
+        for _ in range(generator.randrange(4)):
+            text[generator.randrange(len(text))] = generator.choice(NOUNS)
+        texts.append(text)
+    return [" ".join(text) for text in texts]
+
+
+def close_pairs(texts: list[str], some: np.ndarray, similarity: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the texts `some` with all others, every single pair, and return the near-duplicate pairs."""
+    matrix = CountVectorizer(preprocessor=fold, token_pattern=r"\w+", binary=True).fit_transform(texts)
+    sizes = np.diff(matrix.indptr)
+    common = (matrix[some] @ matrix.T).tocoo()
+    left, right = some[common.row], common.col
+    close = (common.data / (sizes[left] + sizes[right] - common.data) >= similarity) & (left != right)
+    return left[close], right[close]
+
+
+def test_the_groups_are_those_that_comparing_every_pair_finds():
+    texts = mutated(2400)
+    left, right = close_pairs(texts, np.arange(len(texts)))
+    graph = np.zeros((len(texts), len(texts)), dtype=bool)
+    graph[left, right] = True
+    _, expected = connected_components(graph, directed=False)
+    actual = np.array(groups(texts))
+    assert 1000 < len(set(actual.tolist())) < 2000
+    assert ((expected[:, None] == expected) == (actual[:, None] == actual)).all()
+
+
+def test_a_signature_under_every_text_hides_few_near_duplicates():
+    """The hardest case: all texts are similar, most pairs just below the threshold; at most 1% may be missed."""
+    generator = random.Random(5)
+    signature = " ".join(f"signature{number}" for number in range(20))
+    words = [f"word{number}" for number in range(100)]
+    texts = [" ".join([signature, *generator.sample(words, generator.randint(3, 6))]) for _ in range(600)]
+    left, right = close_pairs(texts, np.arange(len(texts)))
+    found = np.array(groups(texts))
+    assert len(left) > 5000
+    assert (found[left] != found[right]).mean() <= 0.01
+
+
+def test_appending_texts_joins_old_groups_but_never_splits_one():
+    texts = mutated(2000)
+    before, after = groups(texts[:1000]), groups(texts)
+    assert all(after[index] == after[first] for index, first in enumerate(before))
+
+
+WORKLOADS = {
+    "a template with one changing word": lambda n: f"please reset the password of user{n} on the old mail server",
+    "one text over and over": lambda n: "please reset my password",
+    "nothing in common": lambda n: f"w{n}a w{n}b w{n}c w{n}d",
+    "a few templates": lambda n: f"{n % 7} one two three four five six seven {n % 5} {n}",
+}
+
+
+@pytest.mark.parametrize("text", WORKLOADS.values(), ids=WORKLOADS.keys())
+def test_four_times_the_texts_cost_four_times_the_comparisons(text, monkeypatch):
+    """Counts the pairs that are compared word by word: the one step whose work could grow faster than the texts."""
+    compared = []
+    exact = near_duplicates._jaccard
+
+    def counted(signed, left, right):
+        compared[-1] += len(left)
+        return exact(signed, left, right)
+
+    monkeypatch.setattr(near_duplicates, "_jaccard", counted)
+    for count in (1000, 4000):
+        compared.append(0)
+        groups([text(number) for number in range(count)])
+    assert compared[1] <= 4.4 * compared[0] + 100
+    assert compared[1] <= 4000 * near_duplicates.BANDS * (near_duplicates.NEIGHBOURS + 1)
+
+
+def test_a_progress_bar_appears_when_it_takes_more_than_three_seconds(prepare, monkeypatch, capsys):
+    path = prepare.write(invent(60))
+    assert prepare.run(path) == 0
+    assert "" == capsys.readouterr().err
+    seconds = iter(range(10_000))
+    monkeypatch.setattr("tqdm.std.time", lambda: next(seconds))
+    assert prepare.run(path) == 0
+    assert "finding near-duplicates" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_real_tickets_no_near_duplicate_straddles_two_parts(prepare, shared_data):
+    """Compares 4,000 texts with all 38,000, every pair; at most one near-duplicate pair in a thousand may be missed."""
+    columns = {"text_column": "Document", "label_column": "Topic_group"}
+    assert prepare.run(shared_data("it_tickets.csv.gz"), **columns) == 0
+    metrics = prepare.metrics()
+    assert metrics["rows_in"] == 38_193 == metrics["rows_kept"] + metrics["rows_rejected"]
+    rows = [(row["text"], part) for part in PARTS for row in prepare.read(part)]
+    parts = np.array([part for _, part in rows])
+    left, right = close_pairs(
+        [text for text, _ in rows], np.random.default_rng(1).choice(len(rows), 4000, replace=False)
+    )
+    assert len(left) > 1000
+    assert (parts[left] != parts[right]).sum() <= 0.001 * len(left)

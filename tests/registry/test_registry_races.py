@@ -1,0 +1,160 @@
+"""What the registry promises when several processes change it at once and when one is killed at any moment."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from support.mlflow_server import TrackingServer
+from support.registry import NAME, Desk, assert_agreement
+from support.registry_worker import processes, race, run_killed
+from support.team import TeamServer
+
+WORKERS, ROUNDS, VERSIONS = 8, 25, 3
+# What a login adds shows in fewer.
+ROUNDS_OF_PEOPLE = 3
+# More than any command makes: a promotion makes 9.
+MOST_WRITES = 11
+pytestmark = pytest.mark.slow
+
+
+# Each command with what it decides, and what running it once more leaves.
+KILLED = {
+    "production": (["production"], (2, "Production"), {1: "Archived", 2: "Production", 3: "None"}),
+    "staging": (["staging", "--version", "3"], (3, "Staging"), {1: "Production", 2: "Archived", 3: "Staging"}),
+    "archive": (["archive", "2"], (2, "Archived"), {1: "Production", 2: "Archived", 3: "None"}),
+    "rollback": (["rollback"], (3, "Production"), {1: "Archived", 2: "Staging", 3: "Production"}),
+    "register": (["register", "--run-id", "RUN"], (4, "None"), {1: "Production", 2: "Staging", 3: "None", 4: "None"}),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("command, decided, expected", KILLED.values(), ids=KILLED.keys())
+def test_killed_at_any_write_the_registry_is_consistent_and_running_again_completes(
+    desk, tmp_path, command, decided, expected
+):
+    """Before each write in turn: Production is there, `list` and `history` agree, and running again completes."""
+    desk.register("good", "close", "extra")
+    if command == ["rollback"]:
+        desk.run("production", "--version", "3", "--force", "--reason", "the first")
+    desk.run("production", "--version", "1", "--force", "--reason", "the one that serves")
+    desk.run("staging", "--version", "2")
+    command = [part.replace("RUN", desk.trained.runs["bad"]) for part in command]
+    judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    original, killed = desk.database, []
+    context = processes()
+
+    def kill_at(number: int) -> tuple[multiprocessing.process.BaseProcess, Path]:
+        folder = tmp_path / f"killed-{number}"
+        folder.mkdir()
+        shutil.copy(original, folder / "mlflow.db")
+        uri = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
+        process = context.Process(target=run_killed, args=(number, uri, [*command, *judging]))
+        process.start()
+        return process, folder
+
+    for process, folder in [kill_at(number) for number in range(MOST_WRITES)]:
+        process.join()
+        assert process.exitcode in (-signal.SIGKILL, 0)
+        killed.append(process.exitcode == -signal.SIGKILL)
+        desk.move_to(folder / "mlflow.db")
+        check_repair(desk, command if killed[-1] else None, decided, expected)
+    assert killed[:4] == [True] * 4 and not killed[-1], "it was killed at every write, and had none left at the end"
+
+
+def check_repair(desk: Desk, command: list[str] | None, decided: tuple[int, str], expected: dict[int, str]) -> None:
+    """Check what a killed process left, and what the same command then makes of it; None: it was not killed."""
+    stages = {row["version"]: row["stage"] for row in desk.read("list")}
+    assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
+    assert decided_in(desk, decided) == (stages.get(decided[0]) == decided[1])
+    if command:
+        desk.run(*command)
+    assert desk.stages() == expected
+    check_chain(desk.read("history"))
+    assert decided_in(desk, decided)
+
+
+def decided_in(desk: Desk, decided: tuple[int, str]) -> bool:
+    """Whether the last entry of the version says that it went there."""
+    entries = [move["to"] for move in desk.read("history") if move["version"] == decided[0]]
+    return entries[-1:] == [decided[1]]
+
+
+def check_chain(history: list[dict]) -> None:
+    """Check that each entry of a version begins where the one before it ended, so that none is missing or double."""
+    held: dict[int, str | None] = {}
+    for move in history:
+        assert held.get(move["version"]) == move["from"]
+        held[move["version"]] = move["to"]
+
+
+def test_eight_processes_on_the_embedded_database(desk, tmp_path):
+    """25 rounds of changes at once: one Production, at most one Staging, no move without an entry in the history."""
+    desk.register("good", "close", "bad")
+    desk.run("production", "--version", "1", "--force", "--reason", "the first")
+    check_races(desk, desk.uri, tmp_path)
+
+
+def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monkeypatch, capsys, postgresql):
+    """The same through `mlflow server`, whose clients share nothing but the server."""
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    stores = ("--backend-store-uri", postgresql.address, "--artifacts-destination", str(tmp_path / "artifacts"))
+    with TrackingServer(tmp_path, *stores) as server:
+        for _ in range(VERSIONS):
+            desk.register_in(server.address)
+        desk.run("production", "--version", "1", "--force", "--reason", "the first")
+        check_races(desk, server.address, tmp_path)
+
+
+def test_two_people_on_a_server_with_a_login(trained, tmp_path, monkeypatch, capsys, postgresql):
+    """The same when neither is an administrator: whoever has made a version or holds the lock, the other may go on."""
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    with TeamServer(tmp_path, postgresql.new_database("races"), tmp_path / "artifacts") as server:
+        for name in ("amina", "ben"):
+            server.add(name, monkeypatch, capsys)
+        server.log_in("amina", monkeypatch)
+        for _ in range(VERSIONS):
+            desk.register_in(server.address)
+        desk.run("production", "--version", "1", "--force", "--reason", "the first")
+        people = [server.login(name) for name in ("amina", "ben")]
+        check_races(desk, server.address, tmp_path, ROUNDS_OF_PEOPLE, people)
+
+
+def check_races(
+    desk: Desk, uri: str, folder: Path, rounds: int = ROUNDS, people: Sequence[dict[str, str]] = ({},)
+) -> None:
+    """Let the workers make their changes, round by round, and check the promises after each.
+
+    people: the variables with which each works; the workers are these in turn.
+    """
+    client = mlflow.MlflowClient(uri, uri)
+    before = len(desk.read("history"))
+    options = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    workers = []
+    for worker in range(WORKERS):
+        variables = os.environ | people[worker % len(people)]
+        arguments = (folder, worker, rounds, VERSIONS, options, variables)
+        workers.append(processes().Process(target=race, args=arguments, daemon=True))
+        workers[-1].start()
+    for number in range(rounds + 1):
+        while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.is_alive() for w in workers):
+            # Raises when there is a moment without a Production.
+            client.get_model_version_by_alias(NAME, "production")
+            time.sleep(0.05)
+        stages = {row["version"]: row["stage"] for row in desk.read("list")}
+        assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
+        assert_agreement(uri, stages)
+        if number < rounds:
+            (folder / f"go-{number}").touch()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * WORKERS
+    history = desk.read("history")
+    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > rounds
+    check_chain(history)

@@ -1,0 +1,325 @@
+"""The tfidf service as a process that is asked over HTTP: answers, limits, keys, logs, and models that change."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from callcenterai.artifact.folder import load_model
+from support.mlflow_server import TrackingServer
+from support.registry import NAME, Desk
+from support.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
+
+TICKET = {"text": "my laptop is broken, the screen stays black"}
+SECRET = "Zanzibar-4711"
+
+
+@pytest.fixture(scope="module")
+def service(folders, tmp_path_factory):
+    """A service of the good model, with small limits."""
+    limits = {"MAX_BODY_BYTES": 20_000, "MAX_TEXT_LENGTH": 5_000, "MAX_BATCH": 20, "BODY_SECONDS": 1}
+    with Service(tmp_path_factory.mktemp("service"), MODEL_DIR=folders["good"], **limits) as running:
+        yield running.ready()
+
+
+def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained):
+    """One by one and in a batch; categories, probabilities and the threshold's verdict."""
+    with (trained.data / "test.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:20]
+    pipeline = load_model(folders["good"])
+    metadata = json.loads((folders["good"] / "metadata.json").read_text(encoding="utf-8"))
+    found = service.post("/predict/batch", {"texts": texts}).json["predictions"]
+    assert found[:3] == [service.post("/predict", {"text": text}).json for text in texts[:3]]
+    for prediction, expected in zip(found, pipeline.predict_proba(texts), strict=True):
+        order = np.argsort(-expected, kind="stable")[:3]
+        assert [choice["category"] for choice in prediction["best"]] == [metadata["labels"][place] for place in order]
+        assert [choice["probability"] for choice in prediction["best"]] == pytest.approx(expected[order].tolist())
+        assert prediction["category"] == prediction["best"][0]["category"]
+        assert prediction["confidence"] == prediction["best"][0]["probability"]
+        threshold = metadata["threshold"]
+        assert prediction["needs_review"] == (threshold is None or prediction["confidence"] < threshold)
+        assert "explanation" not in prediction
+
+
+def test_an_explanation_names_the_words_that_decided(service):
+    prediction = service.post("/predict?explain=true", TICKET).json
+    terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}
+    assert prediction["category"] == "Hardware" and terms["laptop"] > 0
+    assert list(map(abs, terms.values())) == sorted(map(abs, terms.values()), reverse=True)
+    assert "explain is true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
+
+
+def test_as_many_categories_are_answered_as_asked_for(service):
+    """Whoever combines several models needs every probability."""
+    labels = service.get("/model").json["labels"]
+    found = service.post("/predict?top=1000", TICKET).json["best"]
+    assert sorted(choice["category"] for choice in found) == labels
+    assert sum(choice["probability"] for choice in found) == pytest.approx(1)
+    assert service.post("/predict?top=1", TICKET).json["best"] == found[:1]
+    for wrong in ("0", "1001", "-1", "three", "2&top=3"):
+        assert "top is a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
+
+
+@pytest.mark.parametrize(
+    "text, status",
+    {
+        "": 422,
+        " \n\t": 422,
+        "🙂🙂": 200,
+        "الطابعة لا تعمل": 200,
+        "nul \x00 inside": 200,
+        "e\u0301 \u200b \u202e": 200,
+        "x" * 5_000: 200,
+        "x" * 5_001: 422,
+        "x" * 1_000_000: 413,
+    }.items(),
+    ids=lambda value: repr(value)[:12],
+)
+def test_odd_texts_get_an_answer_or_a_reason(service, text, status):
+    answer = service.post("/predict", {"text": text})
+    assert answer.status == status
+    assert status == 200 or assert_problem(answer, status)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'"text"', b'{"text": 7}', b"{}", b'{"text": "a", "more": 1}', b'{"text": "\\ud800"}', b"\xff"],
+)
+def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(service, body):
+    answer = service.post("/predict", body)
+    assert assert_problem(answer, 422) == "the body is not what /docs describes"
+    assert answer.json["errors"]
+
+
+def test_a_batch_has_a_size(service):
+    assert service.post("/predict/batch", {"texts": ["a"] * 20}).status == 200
+    assert_problem(service.post("/predict/batch", {"texts": ["a"] * 21}), 422)
+    assert_problem(service.post("/predict/batch", {"texts": []}), 422)
+    assert service.post("/predict/batch", {"texts": ["a", " "]}).json["errors"][0].startswith("texts.1:")
+
+
+def test_other_paths_methods_and_kinds_are_problems_too(service):
+    assert_problem(service.get("/nothing"), 404)
+    assert_problem(service.ask("DELETE", "/health"), 405)
+    refused = service.get("/predict")
+    assert_problem(refused, 405)
+    assert refused.headers["allow"] == "POST"
+    assert "Content-Type: application/json" in assert_problem(service.ask("POST", "/predict", b"{}"), 415)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(service):
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        connection.sendall(head.encode() + b'{"text"')
+        connection.settimeout(10)
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_it_says_what_it_is_and_serves(service, folders):
+    metadata = json.loads((folders["good"] / "metadata.json").read_text(encoding="utf-8"))
+    card = service.get("/model").json
+    assert card["sha256"] == metadata["files"]["model.skops"]
+    assert (card["name"], card["version"], card["stage"]) == (NAME, card["sha256"][:12], None)
+    assert card["labels"] == metadata["labels"] and card["threshold"] == metadata["threshold"]
+    assert card["metrics"]["test"]["accuracy"] == metadata["metrics"]["test"]["accuracy"] > 0.5
+    assert service.get("/ready").json == {"status": "ready", "model_version": card["version"]}
+    paths = service.get("/openapi.json").json["paths"]
+    assert set(paths) == {"/health", "/ready", "/model", "/metrics", "/predict", "/predict/batch"}
+    assert b"swagger" in service.get("/docs").body
+
+
+def test_metrics_count_what_happens(service):
+    done, wrong = 'http_requests_total{path="/predict",status="200"}', 'http_requests_total{path="other",status="404"}'
+    names = (done, wrong, 'predictions_total{category="Hardware"}', "prediction_confidence_count")
+    before = [service.metric(name) for name in names]
+    for _ in range(3):
+        service.post("/predict", TICKET)
+    service.get("/no/such/path")
+    assert [service.metric(name) - start for name, start in zip(names, before, strict=True)] == [3, 1, 3, 3]
+    assert service.metric("model_source_up") == 1
+    card = service.get("/model").json
+    assert service.metric('model_info{{name="{name}",sha256="{sha256}",version="{version}"}}'.format(**card)) == 1
+    assert 0 < time.time() - service.metric("model_loaded_timestamp_seconds") < 600
+
+
+def test_logs_have_the_request_and_never_the_ticket(service):
+    answer = service.post("/predict", {"text": f"please call {SECRET}"}, X_Request_Id="desk-42")
+    assert answer.headers["x-request-id"] == "desk-42"
+    service.post("/predict", {"text": f"{SECRET} \ud800", SECRET: 1})
+    service.post("/predict", f"{SECRET} is no JSON".encode())
+    made = service.post("/predict", TICKET, X_Request_Id="has spaces").headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", made)
+    line = next(line for line in service.lines() if line.get("request_id") == "desk-42")
+    assert (line["path"], line["status"], line["level"]) == ("/predict", 200, "info") and line["milliseconds"] > 0
+    assert SECRET not in service.log.read_text(encoding="utf-8")
+
+
+def test_a_key_is_needed_once_there_is_one(folders, tmp_path):
+    with Service(tmp_path, MODEL_DIR=folders["good"], API_KEYS="first, sécond") as service:
+        service.ready()
+        refused = service.post("/predict", TICKET)
+        assert "Authorization: Bearer" in assert_problem(refused, 401)
+        assert refused.headers["www-authenticate"] == "Bearer"
+        for wrong in ("Bearer firs", "Bearer", "Basic first", "Bearer first, sécond"):
+            assert service.post("/predict", TICKET, Authorization=wrong).status == 401
+        for right in ("Bearer first", "bearer first", "Bearer sécond".encode()):
+            assert service.post("/predict", TICKET, Authorization=right).status == 200
+        assert {service.get(path).status for path in ("/health", "/ready", "/model", "/metrics", "/docs")} == {200}
+        assert service.get("/openapi.json").json["paths"]["/predict"]["post"]["security"] == [{"key": []}]
+
+
+def test_beyond_loopback_nothing_is_answered_without_a_key_unless_it_was_told_to(folders, tmp_path):
+    with Service(tmp_path, MODEL_DIR=folders["good"], HOST="0.0.0.0") as service:
+        service.ready()
+        assert "set API_KEYS" in assert_problem(service.post("/predict", TICKET, Authorization="Bearer "), 401)
+    with Service(tmp_path, MODEL_DIR=folders["good"], HOST="0.0.0.0", ALLOW_ANONYMOUS="true") as service:
+        assert service.ready().post("/predict", TICKET).status == 200
+
+
+def test_more_requests_than_allowed_at_once_are_told_to_come_back(folders, tmp_path):
+    with Service(tmp_path, MODEL_DIR=folders["good"], MAX_IN_FLIGHT=2) as service:
+        service.ready()
+        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(2)]
+        for connection in slow:
+            connection.sendall(head.encode())
+        service.until(lambda: service.post("/predict", TICKET).status == 503)
+        answer = service.post("/predict", TICKET)
+        assert "too many" in assert_problem(answer, 503) and answer.headers["retry-after"] == "1"
+        assert service.get("/health").status == 200
+        for connection in slow:
+            connection.sendall(b'{"text": "a"}')
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+            connection.close()
+        assert service.post("/predict", TICKET).status == 200
+        assert service.metric("http_requests_turned_away_total") >= 1
+
+
+# Windows ends a process at once: there is nothing to promise there.
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could answer")
+def test_a_request_in_flight_is_answered_after_sigterm(folders, tmp_path):
+    with Service(tmp_path, MODEL_DIR=folders["good"]) as service, socket.socket() as connection:
+        service.ready()
+        connection.connect(("127.0.0.1", service.port))
+        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        connection.sendall(head.encode() + b'{"text"')
+        service.until(lambda: service.metric("http_requests_in_flight") >= 1)
+        service.process.terminate()
+        time.sleep(0.5)
+        connection.sendall(b': "a"}')
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert service.process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    "variables, said",
+    [
+        ({"PORT": "eighty"}, "PORT: Input should be a valid integer"),
+        ({"MAX_BATCH": "0"}, "MAX_BATCH: Input should be greater than or equal to 1"),
+        ({"MODEL_URI": "runs:/1"}, "MODEL_URI=runs:/1 is neither models:/NAME@ALIAS nor models:/NAME/VERSION"),
+        ({"MODEL_URI": f"models:/{NAME}@production"}, "MODEL_URI needs MLFLOW_TRACKING_URI=http"),
+    ],
+)
+def test_wrong_settings_are_said_in_one_line(variables, said):
+    assert said in fails_to_start(**variables)
+
+
+def test_without_a_model_it_is_alive_and_not_ready_until_there_is_one(folders, tmp_path):
+    place = tmp_path / "model"
+    with Service(tmp_path, MODEL_DIR=place) as service:
+        assert "holds no model" in assert_problem(service.get("/ready"), 503)
+        refused = service.post("/predict", TICKET)
+        assert assert_problem(refused, 503) and refused.headers["retry-after"]
+        shutil.copytree(folders["good"], place)
+        assert service.ready().post("/predict", TICKET).status == 200
+
+
+def test_another_model_in_the_folder_is_taken_without_a_failed_request(folders, tmp_path):
+    place = tmp_path / "model"
+    shutil.copytree(folders["bad"], place)
+    with Service(tmp_path, MODEL_DIR=place) as service:
+        old = service.ready().get("/model").json["version"]
+        with Load(service) as load:
+            for name in ("model.skops", "scorer.npz", "metadata.json"):
+                shutil.copy(folders["good"] / name, tmp_path / name)
+                os.replace(tmp_path / name, place / name)
+            service.until(lambda: service.get("/model").json["version"] != old)
+            service.until(lambda: len(load.versions()) == 2)
+        assert load.statuses() == {200}
+
+
+@pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no time"])
+def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
+    place = tmp_path / "model"
+    shutil.copytree(folders["good"], place)
+    with Service(tmp_path, MODEL_DIR=place) as service:
+        before = service.ready().get("/model").json
+        metadata = json.loads((place / "metadata.json").read_text(encoding="utf-8"))
+        if broken == "a scorer whose hash is right":
+            (place / "scorer.npz").write_bytes(b"no archive")
+            metadata["files"]["scorer.npz"] = hashlib.sha256(b"no archive").hexdigest()
+            (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+        elif broken == "no time":
+            # Another model, whole but for what its metadata lacks: it must not be half in use.
+            for path in folders["bad"].glob("[!m]*"):
+                shutil.copy(path, place / path.name)
+            metadata = json.loads((folders["bad"] / "metadata.json").read_text(encoding="utf-8"))
+            del metadata["started_at"]
+            (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+        else:
+            (place / broken).write_bytes(b"{" + (place / broken).read_bytes())
+            os.utime(place / "metadata.json")
+        service.until(lambda: service.metric("model_source_up") == 0)
+        assert service.get("/model").json == before
+        assert service.post("/predict", TICKET).status == 200
+        assert service.metric("model_load_failures_total") >= 1
+        assert any(line.get("still_serving") == before["version"] for line in service.lines())
+        for path in folders["good"].iterdir():
+            shutil.copy(path, place / path.name)
+        os.utime(place / "metadata.json")
+        service.until(lambda: service.metric("model_source_up") == 1)
+
+
+@pytest.mark.slow
+def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, monkeypatch, capsys):
+    """Every request is answered; each version that is promoted answers within seconds; without a registry the last."""
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
+    with TrackingServer(tmp_path, *stores) as server:
+        for _ in range(2):
+            desk.register_in(server.address)
+        force = ("--force", "--reason", "a test")
+        desk.run("production", "--version", "1", *force)
+        source = {"MODEL_URI": f"models:/{NAME}@production", "MLFLOW_TRACKING_URI": server.address}
+        with Service(tmp_path, **source) as service:
+            service.ready()
+
+            def serves(version: str) -> bool:
+                return service.get("/model").json["version"] == version
+
+            assert service.get("/model").json["stage"] == "Production"
+            with Load(service) as load:
+                desk.run("production", "--version", "2", *force)
+                service.until(lambda: serves("2"), 10)
+                desk.run("rollback")
+                service.until(lambda: serves("1"), 10)
+                server.kill()
+                service.until(lambda: service.metric("model_source_up") == 0)
+                asked = len(load.found)
+                service.until(lambda: len(load.found) > asked + 50)
+            assert load.statuses() == {200} and load.versions() == ["1", "2"]
+            assert load.found[-1] == (200, "1")
+            assert "does not answer" in service.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_fuzzing_the_service_by_its_own_description_finds_nothing(service, tmp_path):
+    """schemathesis: no server error, no answer that is not described, no bad request accepted, no good one refused."""
+    assert_fuzzing_finds_nothing(service, tmp_path)

@@ -1,0 +1,525 @@
+"""The pages as a process that is asked over HTTP: errors, files, sessions, the login, and what is logged."""
+
+import csv
+import html
+import io
+import json
+import os
+import re
+import string
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.mlflow_server import TrackingServer
+from support.processes import free_port
+from support.registry import NAME, Desk
+from support.repository import REPOSITORY
+from support.services import assert_problem, fails_to_start
+from support.web import LABELS, WEB, AgentDouble, Visitor, start
+
+TICKET = "The laptop of anna@example.org does not start"
+SECRET = "Zanzibar-4711"
+PASSWORD = "a long password"
+PAGES = ("/", "/review", "/batch", "/models")
+POSTS = ("/", "/answer", "/undo", "/review", "/batch", "/batch/column", "/batch/continue", "/batch/delete", "/logout")
+
+
+@pytest.fixture(scope="module")
+def agent():
+    with AgentDouble() as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def web(agent, tmp_path_factory):
+    """The pages, with small limits."""
+    limits = {
+        "MAX_UPLOAD_BYTES": 50_000,
+        "MAX_ROWS": 300,
+        "MAX_BATCH": 50,
+        "AGENT_SECONDS": 1,
+        "MAX_TEXT_LENGTH": 2_000,
+    }
+    with start(tmp_path_factory.mktemp("web"), agent.address, **limits) as running:
+        yield running.ready()
+
+
+@pytest.fixture
+def visitor(web, agent):
+    """Somebody with a session of their own; the agent does as it should, and nothing waits."""
+    agent.trouble, agent.pause = None, 0
+    agent.waiting.clear()
+    return Visitor(web)
+
+
+@pytest.fixture
+def with_password(agent, tmp_path):
+    agent.trouble = None
+    limits = {"LOGIN_ATTEMPTS": 3, "LOGIN_MINUTES": 0.05}
+    with start(tmp_path, agent.address, WEB_PASSWORD=PASSWORD, **limits) as running:
+        yield running
+
+
+def read(answer) -> str:
+    """Return what a page says."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", answer.body.decode()))
+
+
+def follow(visitor: Visitor, answer):
+    """Return the page that a form leads to."""
+    assert answer.status == 303, answer.body
+    return visitor.get(answer.headers["location"])
+
+
+def finish(visitor: Visitor, answer, state: str = "done") -> str:
+    """Wait until an uploaded file has a state, and return its id."""
+    assert answer.status == 303, read(answer)
+    job = answer.headers["location"].partition("?id=")[2]
+    visitor.service.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == state)
+    return job
+
+
+def test_a_ticket_gets_its_category_and_the_deciding_words_are_marked(visitor):
+    page = visitor.post("/", text="Accès refusé: NE\u0301! le Laptop d'anna@example.org")
+    body = page.body.decode()
+    assert page.status == 200 and "Access" in body
+    assert '<mark class="for s3">Accès</mark>' in body and '<mark class="against s' in body
+    assert '<span class="scrubbed">[EMAIL]</span>' in body and "1\u00a0× email address" in html.unescape(body)
+    assert "French" in body and "This model answers alone" in body
+
+
+@pytest.mark.parametrize("text, said", [("", "no text yet"), (" \n", "no text yet"), ("x" * 2001, "too long")])
+def test_a_text_that_cannot_be_classified_stays_in_its_field(visitor, text, said):
+    page = visitor.post("/", text=text)
+    assert page.status == 422 and said in read(page)
+    assert f">\n{text}</textarea>" in page.body.decode()
+
+
+@pytest.mark.parametrize(
+    "trouble, status, said",
+    [
+        ("slow", 504, "takes too long"),
+        ("nonsense", 502, "no usable answer"),
+        (500, 502, "no usable answer"),
+        (503, 503, "no model to answer with"),
+        (401, 502, "AGENT_API_KEY"),
+        (409, 409, "another text"),
+        (422, 422, "told to fail"),
+    ],
+)
+def test_when_the_agent_fails_the_page_says_so_and_keeps_the_text(visitor, agent, trouble, status, said):
+    agent.trouble = trouble
+    page = visitor.post("/", text=TICKET)
+    assert page.status == status and said in read(page)
+    assert f">\n{TICKET}</textarea>" in page.body.decode()
+    assert page.headers["x-request-id"] in read(page)
+
+
+def test_without_an_agent_it_is_alive_and_not_ready_and_says_what_is_wrong(tmp_path):
+    with start(tmp_path, f"http://127.0.0.1:{free_port()}") as web:
+        visitor = Visitor(web)
+        assert web.get("/health").status == 200
+        refused = web.get("/ready")
+        assert refused.status == 503 and refused.headers["content-type"] == "application/problem+json"
+        assert visitor.post("/", text=TICKET).status == 502
+        for path in ("/review", "/models"):
+            page = visitor.get(path)
+            assert page.status == 502 and "cannot be reached" in read(page)
+        assert visitor.get("/batch").status == 200
+
+
+def test_the_request_id_goes_along_to_the_agent_and_no_ticket_is_logged(visitor, agent, web):
+    body = f"csrf={visitor.token()}&text={SECRET}".encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded", "X-Request-ID": "desk-7", "Cookie": visitor.cookie}
+    assert web.ask("POST", "/", body, **form).status == 200
+    assert agent.asked[-1][2]["X-Request-ID"] == "desk-7"
+    agent.trouble = "nonsense"
+    visitor.post("/", text=SECRET)
+    agent.trouble = None
+    finish(visitor, visitor.upload(f"text\n{SECRET}\n".encode(), name=f"{SECRET}.csv"))
+    line = next(line for line in web.lines() if line.get("request_id") == "desk-7")
+    assert (line["path"], line["status"]) == ("/", 200)
+    assert SECRET not in web.log.read_text(encoding="utf-8")
+    assert web.metric('http_requests_total{path="/batch/progress",status="200"}') >= 1
+
+
+def test_an_answer_is_noted_with_its_text_and_can_be_taken_back(visitor, agent):
+    text = TICKET + "\nsecond line "
+    form = visitor.post("/", text=text).body.decode()
+    ticket = re.search(r'name="ticket_id" value="([^"]+)"', form)[1]
+    page = follow(
+        visitor, visitor.post("/answer", ticket_id=ticket, category="Network", text=text.replace("\n", "\r\n"))
+    )
+    assert "Noted: Network." in read(page)
+    noted = agent.answers[-1]
+    assert (noted["ticket_id"], noted["category"], noted["text"]) == (ticket, "Network", text)
+    assert "taken back" in read(follow(visitor, visitor.post("/undo")))
+    assert noted["withdrawn"]
+    assert "no answer of yours" in read(follow(visitor, visitor.post("/undo")))
+
+
+def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
+    agent.predict("wifi", True, False)
+    ticket = next(iter(agent.waiting))
+    assert visitor.post("/review", ticket_id=ticket, category="Network").status == 303
+    other = Visitor(web)
+    assert "no answer of yours" in read(follow(other, other.post("/undo")))
+    assert not agent.answers[-1]["withdrawn"]
+
+
+def test_a_ticket_is_held_for_a_session_whichever_process_answers(visitor, agent, tmp_path):
+    """The pages keep nothing of it; the agent is told an id that is neither the session's nor anything of a person."""
+    for text in ("wifi", "printer"):
+        agent.predict(text, True, False)
+    secret = {"SESSION_SECRET": "s" * 32, "WEB_PASSWORD": PASSWORD}
+    with start(tmp_path, agent.address, **secret) as first, start(tmp_path, agent.address, **secret) as second:
+        ada, bob = Visitor(first), Visitor(first)
+        for person, text in ((ada, "wifi"), (bob, "printer")):
+            person.post("/login", name="Ada Lovelace", password=PASSWORD)
+            for person.service in (first, second, first):
+                assert f">{text}" in re.sub(r"</?mark[^>]*>", "", person.get("/review").body.decode())
+    for reviewer in agent.holds:
+        assert re.fullmatch("[0-9a-f]{32}", reviewer) and reviewer not in ada.cookie + bob.cookie
+
+
+def test_a_wrong_category_is_refused_with_the_known_ones(visitor, agent):
+    agent.predict("wifi", True, False)
+    page = visitor.post("/review", ticket_id=next(iter(agent.waiting)), category="Nonsense")
+    assert page.status == 422 and ", ".join(LABELS) in read(page)
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_no_form_is_taken_without_the_token_of_its_session(visitor, web, path):
+    other = Visitor(web)
+    visitor.get("/")
+    for token in ("", "0" * 64, other.token()):
+        assert visitor.post(path, token=token, text=TICKET).status == 403
+    cross = {"Cookie": visitor.cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    assert (
+        web.ask("POST", path, b"csrf=" + visitor.token().encode(), Sec_Fetch_Site="cross-site", **cross).status == 403
+    )
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nothing", "/login", "/static/pages.css"])
+def test_browsers_are_tied_down_on_every_page(visitor, path):
+    headers = visitor.get(path).headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
+
+
+def test_other_paths_and_methods_are_pages_too_and_there_is_no_api_to_describe(visitor, web):
+    assert visitor.get("/nothing").status == visitor.get("/docs").status == visitor.get("/openapi.json").status == 404
+    assert "no such page" in read(visitor.get("/nothing"))
+    assert web.ask("PUT", "/").status == 405
+    assert web.ask("POST", "/", b"x" * 1_100_000, Content_Type="application/x-www-form-urlencoded").status == 413
+
+
+def test_who_is_turned_away_gets_a_page_in_their_language_and_a_program_problem_details(agent, tmp_path):
+    """Without a login too: what the gate has refused goes no further."""
+    agent.trouble = None
+    html, french = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, {"Accept_Language": "fr"}
+    with start(tmp_path, agent.address, MAX_IN_FLIGHT=1) as web, ThreadPoolExecutor(1) as threads:
+        visitor = Visitor(web)
+        visitor.get("/?lang=fr")
+        token, asked, agent.trouble = visitor.token(), len(agent.asked), "slow"
+        slow = threads.submit(visitor.post, "/", token, text=TICKET)
+        web.until(lambda: len(agent.asked) > asked)
+        page = visitor.get("/", **html)
+        assert page.status == 503 and page.headers["retry-after"] and '<html lang="fr">' in page.body.decode()
+        assert "Trop à faire" in read(page) and page.headers["x-request-id"] in read(page)
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        stranger = web.ask("POST", "/batch", b"x", **html, **french)
+        assert stranger.status == 503 and "Trop à faire" in read(stranger)
+        for path, accept in (("/", "application/json"), ("/static/pages.css", "text/css,*/*;q=0.1")):
+            refused = web.get(path, Accept=accept)
+            assert "too many requests" in assert_problem(refused, 503) and refused.headers["retry-after"]
+        assert web.get("/health").status == 200
+        assert slow.result().status == 200
+    agent.trouble = None
+
+
+@pytest.mark.parametrize(
+    "method, path, status", [("GET", "/nothing", 404), ("PUT", "/", 405), ("POST", "/", 403), ("POST", "/review", 413)]
+)
+def test_every_refusal_is_a_page_for_people_and_problem_details_for_programs(web, method, path, status):
+    body = b"x" * (1_100_000 if status == 413 else 0)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    page = web.ask(method, path, body, Accept="text/html", Accept_Language="fr", **form)
+    assert page.status == status and '<html lang="fr">' in page.body.decode()
+    for accept in ("*/*", "text/html;q=0.5, application/json"):
+        assert b"<html" in web.ask(method, path, body, Accept=accept, **form).body
+    for accept in ("application/json", "application/problem+json, */*;q=0.1"):
+        assert_problem(web.ask(method, path, body, Accept=accept, **form), status)
+
+
+def test_markup_in_a_ticket_is_text(visitor, agent):
+    for text in ("<script>alert(1)</script> laptop", '"><img src=x onerror=alert(1)> wifi'):
+        page = visitor.post("/", text=text).body.decode()
+        agent.predict(text, True, False)
+        for body in (page, visitor.get("/review").body.decode()):
+            assert "<script>alert" not in body and "<img" not in body
+
+
+class TestLogin:
+    """With a password, people log in with their name."""
+
+    def test_nothing_is_shown_before_and_the_name_goes_along_after(self, with_password, agent):
+        visitor = Visitor(with_password)
+        for path in (*PAGES, "/batch/job?id=1", "/nothing"):
+            answer = visitor.get(path)
+            assert answer.status == 303 and answer.headers["location"].startswith("/login")
+        assert visitor.post("/", text=TICKET).status == 401 and not visitor.get("/ready").status == 303
+        before = visitor.cookie
+        answer = visitor.post("/login", name=" Ada  Lovelace ", password=PASSWORD, next="/review")
+        assert (answer.status, answer.headers["location"]) == (303, "/review") and visitor.cookie != before
+        agent.predict("wifi", True, False)
+        assert visitor.post("/review", ticket_id=list(agent.waiting)[-1], category="Network").status == 303
+        assert agent.answers[-1]["by"] == "Ada Lovelace"
+        assert visitor.post("/logout").headers["location"] == "/login"
+        assert visitor.get("/").status == 303
+
+    def test_wrong_passwords_have_to_wait(self, with_password):
+        visitor = Visitor(with_password)
+        for _ in range(3):
+            page = visitor.post("/login", name="Ada", password="wrong one")
+            assert page.status == 403 and "not the password" in read(page)
+        waiting = visitor.post("/login", name="Ada", password=PASSWORD)
+        assert waiting.status == 429 and 0 < int(waiting.headers["retry-after"]) <= 3
+        time.sleep(3.1)
+        assert visitor.post("/login", name="Ada", password=PASSWORD).status == 303
+
+    def test_a_name_is_needed_and_nobody_is_sent_elsewhere(self, with_password):
+        visitor = Visitor(with_password)
+        for name in ("", " ", "x" * 81, "a\x00b"):
+            assert visitor.post("/login", name=name, password=PASSWORD).status == 422
+        for target in ("https://example.org", "//example.org", "/\\example.org"):
+            answer = visitor.post("/login", name="Ada", password=PASSWORD, next=target)
+            assert answer.headers["location"] == "/"
+
+    def test_the_cookie_is_for_the_server_alone_and_cannot_be_changed(self, with_password):
+        answer = Visitor(with_password).get("/login")
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Secure" not in cookie
+        behind_tls = with_password.get("/login", X_Forwarded_Proto="https")
+        assert "; Secure" in behind_tls.headers["set-cookie"]
+        visitor = Visitor(with_password)
+        visitor.post("/login", name="Ada", password=PASSWORD)
+        assert visitor.get("/").status == 200
+        visitor.cookie = visitor.cookie[:-3] + "abc"
+        assert visitor.get("/").status == 303
+
+
+def test_beyond_loopback_a_password_is_needed_unless_it_was_told_otherwise(agent, tmp_path):
+    assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0")
+    assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0", WEB_PASSWORD="")
+    with start(tmp_path, agent.address, HOST="0.0.0.0", ALLOW_ANONYMOUS="true") as web:
+        assert web.get("/").status == 200
+
+
+@pytest.mark.parametrize(
+    "variables, said",
+    [
+        ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, this is no address"),
+        ({"WEB_PASSWORD": "short"}, "WEB_PASSWORD: "),
+        ({"SESSION_SECRET": "short"}, "SESSION_SECRET: "),
+    ],
+)
+def test_wrong_settings_are_said_in_one_line_that_repeats_no_secret(variables, said):
+    line = fails_to_start(WEB, **variables)
+    assert said in line and "short" not in line.partition(":")[2].replace("shorter", "")
+
+
+def test_a_session_outlives_a_restart_when_its_secret_is_set(agent, tmp_path):
+    agent.trouble = None
+    variables = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32}
+    with start(tmp_path, agent.address, **variables) as first:
+        visitor = Visitor(first)
+        visitor.post("/login", name="Ada", password=PASSWORD)
+    with start(tmp_path, agent.address, **variables) as visitor.service:
+        assert visitor.get("/").status == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could answer")
+def test_it_stops_when_told_to_also_while_a_file_is_at_work(agent, tmp_path):
+    agent.trouble, agent.pause = None, 0.3
+    with start(tmp_path, agent.address, MAX_BATCH=1) as web:
+        assert Visitor(web).upload(b"text\n" + b"wifi\n" * 50).status == 303
+        web.process.terminate()
+        assert web.process.wait(10) == 0
+    agent.pause = 0
+
+
+class TestFile:
+    """A file comes back with its rows, its columns and ours."""
+
+    def fetch(self, visitor, content, **fields):
+        """Send a file and return it as it comes back."""
+        job = finish(visitor, visitor.upload(content, **fields))
+        return visitor.get(f"/batch/download?id={job}")
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    def test_rows_and_cells_stay_as_they_came(self, visitor, agent, delimiter):
+        rows = [[str(n), f"wifi laptop laptop {n}", "=1+1"] for n in range(140)]
+        rows[3][1], rows[4][1], rows[5][1] = 'say "laptop"\nand\r\nwifi, laptop; x\ty', " ", "x" * 2001
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer, delimiter=delimiter).writerows([["id", "Text", "note"], *rows])
+        answer = self.fetch(visitor, b"\xef\xbb\xbf" + buffer.getvalue().encode(), name="été.csv")
+        assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%C3%A9t%C3%A9-categories.csv")
+        assert answer.body.startswith(b"\xef\xbb\xbfid")
+        text = io.StringIO(answer.body.decode("utf-8-sig"), newline="")
+        header, *found = csv.reader(text, delimiter=delimiter)
+        assert header == ["id", "Text", "note", "category", "confidence", "decision", "model"]
+        assert [row[:3] for row in found] == rows
+        assert found[0][3:] == ["Hardware", "0.6538", "auto", "tfidf"]
+        assert found[4][3:] == ["", "", "empty", ""] and found[5][3:] == ["", "", "too long", ""]
+        assert not agent.waiting
+
+    def test_a_column_of_its_own_called_category_is_not_overwritten(self, visitor):
+        answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
+        assert answer.body.splitlines()[0] == b"category,text,predicted_category,confidence,decision,model"
+        assert answer.body.splitlines()[1].startswith(b"mine,wifi,Network,")
+
+    def test_unsure_tickets_are_sent_to_review_when_asked_to(self, visitor, agent):
+        finish(visitor, visitor.upload(b"text\nwifi\nlaptop screen\n", store="yes"))
+        assert [ticket["text"] for ticket in agent.waiting.values()] == ["wifi"]
+
+    def test_one_row_that_the_agent_refuses_leaves_the_others_theirs(self, visitor):
+        answer = self.fetch(visitor, b"text\n" + b"wifi\n" * 20 + b"REFUSE ME\n" + b"laptop\n" * 20)
+        decisions = [row["decision"] for row in csv.DictReader(io.StringIO(answer.body.decode()))]
+        assert decisions.count("refused") == 1 and decisions[20] == "refused" and len(decisions) == 41
+
+    def test_without_a_text_column_one_is_chosen(self, visitor):
+        answer = visitor.upload(b"id,message\n1,laptop screen\n")
+        job = finish(visitor, answer, "column")
+        page = read(visitor.get(answer.headers["location"]))
+        assert "message" in page and "laptop screen" in page
+        for wrong in ("2", "-1", "x"):
+            visitor.post("/batch/column", id=job, column=wrong)
+            assert visitor.get(f"/batch/progress?id={job}").json["state"] == "column"
+        visitor.post("/batch/column", id=job, column="1")
+        visitor.service.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
+        assert b"1,laptop screen,Hardware," in visitor.get(f"/batch/download?id={job}").body
+
+    @pytest.mark.parametrize(
+        "content, status, said",
+        [
+            (b"", 422, "The file is empty"),
+            (b"\xef\xbb\xbf \n", 422, "The file is empty"),
+            (b"text\n", 422, "a header and no row"),
+            (b"text\nfine\ncaf\xe9\n", 422, "byte 0xE9 at offset 13, in line 3"),
+            ("text\nwifi\n".encode("utf-16"), 422, "UTF-16"),
+            (b"text\na\0b\n", 422, "Line 2 holds a NUL"),
+            (b'id,text\n1,"a\nb"\n2,b,c\n', 422, "Row 2, which ends in line 4, has 3 cells where the header has 2"),
+            (b'text\n"open\n', 422, "quotation marks of row 1"),
+            (b"text\n" + b"a\n" * 301, 413, "more than 300 rows"),
+            (b"text\n" + b"a" * 60_000, 413, "larger than 50000 bytes"),
+            (b"text\n" + b"a" * 400_000, 413, "larger than 50000 bytes"),
+        ],
+        ids=lambda value: repr(value)[:24],
+    )
+    def test_a_bad_file_says_what_is_wrong_with_it(self, visitor, content, status, said):
+        page = visitor.upload(content)
+        assert page.status == status and said in read(page)
+
+    def test_no_file_is_said_too(self, visitor):
+        page = visitor.post("/batch")
+        assert page.status == 422 and "No file was sent" in read(page)
+
+    def test_when_the_agent_fails_it_stops_and_goes_on_from_there(self, visitor, agent):
+        agent.trouble = 500
+        job = finish(visitor, visitor.upload(b"text\n" + b"laptop screen\n" * 120), "stopped")
+        page = visitor.get(f"/batch/job?id={job}")
+        assert "no usable answer" in read(page) and visitor.get(f"/batch/download?id={job}").status == 303
+        agent.trouble = None
+        assert visitor.post("/batch/continue", id=job).status == 303
+        visitor.service.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
+        assert visitor.get(f"/batch/download?id={job}").body.count(b"Hardware") == 120
+
+    def test_it_is_private_bounded_in_number_and_can_be_deleted(self, visitor, web):
+        jobs = [finish(visitor, visitor.upload(b"text\nwifi\n")) for _ in range(2)]
+        page = visitor.upload(b"text\nwifi\n")
+        assert page.status == 503 and "as many files" in read(page)
+        stranger = Visitor(web)
+        stranger.get("/")
+        for path in ("job", "progress", "download"):
+            assert stranger.get(f"/batch/{path}?id={jobs[0]}").status == 404
+        assert stranger.post("/batch/delete", id=jobs[0]).status == 404
+        assert "deleted" in read(follow(visitor, visitor.post("/batch/delete", id=jobs[0])))
+        assert visitor.get(f"/batch/job?id={jobs[0]}").status == 404
+        assert visitor.upload(b"text\nwifi\n").status == 303
+
+    def test_it_is_deleted_when_nobody_looks_at_it(self, agent, tmp_path):
+        agent.trouble = None
+        with start(tmp_path, agent.address, JOB_MINUTES=0.03, MAX_JOBS_EACH=1) as web:
+            visitor = Visitor(web)
+            finish(visitor, visitor.upload(b"text\nwifi\n"))
+            assert visitor.upload(b"text\nwifi\n").status == 503
+            time.sleep(4.5)
+            assert visitor.upload(b"text\nwifi\n").status == 303
+
+
+def test_every_language_has_the_same_texts_with_the_same_places():
+    """A text that one language lacks would be an error on that page for those who read it."""
+
+    def flat(table, prefix=""):
+        for key, value in table.items():
+            yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+
+    folder = REPOSITORY / "services" / "web" / "languages"
+    catalogues = [dict(flat(tomllib.loads(path.read_text(encoding="utf-8")))) for path in sorted(folder.glob("*.toml"))]
+    assert len(catalogues) == 2
+    places = [
+        {key: {field for _, field, _, _ in string.Formatter().parse(text) if field} for key, text in each.items()}
+        for each in catalogues
+    ]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize(
+    "accepted, language",
+    {"fr-CH, fr;q=0.9, en;q=0.8": "fr", "de, en;q=0.5": "en", "en;q=0.1, fr;q=0.2": "fr", "x": "en"}.items(),
+)
+def test_the_language_is_the_browsers_until_another_is_chosen(visitor, accepted, language):
+    assert f'<html lang="{language}">' in visitor.get("/", Accept_Language=accepted).body.decode()
+    other = "en" if language == "fr" else "fr"
+    visitor.get(f"/?lang={other}", Accept_Language=accepted)
+    assert f'<html lang="{other}">' in visitor.get("/batch", Accept_Language=accepted).body.decode()
+
+
+def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
+    agent.trouble = None
+    dead = f"http://127.0.0.1:{free_port()}"
+    with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=dead) as web:
+        page = web.get("/models")
+        assert page.status == 200 and "registry cannot be reached" in read(page) and "93.8%" in read(page)
+
+
+@pytest.mark.slow
+def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
+    """Of a real MLflow server and real promotions."""
+    agent.trouble = None
+    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
+    with TrackingServer(tmp_path, *stores) as server:
+        for _ in range(2):
+            desk.register_in(server.address)
+        desk.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
+        desk.run("staging", "--version", "2", "--force", "--reason", "a trial")
+        with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=server.address) as web:
+            page = web.get("/models")
+            body, text = page.body.decode(), re.sub(r"\s+", " ", read(page))
+    assert page.status == 200 and NAME in text
+    assert "Version 1 Production" in text and "Version 2 Staging" in text
+    metrics = json.loads((trained.folder / "m.json").read_text(encoding="utf-8"))["test"]
+    assert f"{100 * metrics['accuracy']:.1f}%" in text
+    assert "Confusion matrix of version 1 (Production)" in text and "History: 4 moves" in text
+    assert "&lt;b&gt;first&lt;/b&gt;" in body and "<b>first" not in body and "Forced past" in text
+    with (trained.folder / "plots" / "confusion.csv").open(encoding="utf-8", newline="") as file:
+        pairs = [(row["actual"], row["predicted"]) for row in csv.DictReader(file)]
+    row = re.search(r'<th scope="row">Hardware</th>(.*?)</tr>', body)[1]
+    assert sum(map(int, re.findall(r">(\d+)</td>", row))) == sum(actual == "Hardware" for actual, _ in pairs)

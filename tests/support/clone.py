@@ -1,0 +1,85 @@
+"""A repository of its own, as a user has it after cloning."""
+
+import copy
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+
+from support.processes import environment, run
+from support.repository import unpack
+
+EXPERIMENT = "callcenterai-tfidf-classification"
+
+
+class Clone:
+    """A committed copy of this repository with a small sample, in which the guide's commands are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes: dict[str, str] = {}
+        unpack(folder)
+        self.git("init", "-q")
+        self.commit("as released")
+        run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "600", "--force")
+
+    def copied(self, folder: Path) -> "Clone":
+        """Return a copy with all that is not in git."""
+        return self._at(shutil.copytree(self.folder, folder))
+
+    def cloned(self, folder: Path) -> "Clone":
+        """Return what somebody else gets from git."""
+        self.git("clone", "-q", str(self.folder), str(folder))
+        return self._at(folder)
+
+    def _at(self, folder: Path) -> "Clone":
+        other = copy.copy(self)
+        other.folder = folder
+        return other
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=tests", "-c", "user.email=tests@localhost")
+        command = ["git", *who, "-c", "commit.gpgsign=false", *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+    def command(self, line: str) -> str:
+        """Run a line as the guide has it and return what it prints."""
+        return run(self.folder, *_arguments(line)).stdout
+
+    def failed(self, line: str) -> str:
+        """Run a line that has to fail, and return what it says about that."""
+        command = [sys.executable, *_arguments(line)]
+        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
+        assert done.returncode != 0, done.stdout + done.stderr
+        return done.stderr
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def json(self, name: str) -> dict:
+        return json.loads(self.text(name))
+
+    def committed(self, name: str) -> dict:
+        return json.loads(self.git("show", f"HEAD:{name}"))
+
+    def accuracy(self) -> str:
+        """Return the accuracy on test as DVC prints it."""
+        return f"{self.json('metrics/tfidf.json')['test']['accuracy']:.5g}"
+
+    def runs(self) -> list:
+        client = mlflow.MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
+        return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+
+
+def _arguments(line: str) -> list[str]:
+    """Return a line of the guide as Python's arguments."""
+    program, *arguments = shlex.split(line)
+    return [*{"python": [], "dvc": ["-m", "dvc"]}[program], *arguments]

@@ -1,0 +1,72 @@
+"""A Dask cluster of real processes, for tests."""
+
+import itertools
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from distributed import Client
+
+from support.processes import environment, free_port, wait_until
+
+
+class Workers:
+    """A real scheduler and real workers, as processes of their own."""
+
+    def __init__(self, folder: Path, count: int, **variables: str) -> None:
+        self.variables = environment() | variables
+        self.folder, self.address = folder, f"tcp://127.0.0.1:{free_port()}"
+        port = self.address.rpartition(":")[2]
+        self.processes = [self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
+        self.names = itertools.count(1)
+        self.processes += [self.worker() for _ in range(count)]
+
+    def worker(self) -> subprocess.Popen:
+        """Start one more; the first is named 1."""
+        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        options += ["--name", str(next(self.names))]
+        return self._start("worker", self.address, *options)
+
+    def _start(self, *arguments: str) -> subprocess.Popen:
+        # Away from the repository: what they run comes from the client.
+        command = [sys.executable, "-m", "dask", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
+
+    def come(self, count: int) -> None:
+        """Wait until so many workers are there."""
+        with Client(self.address, timeout=120) as client:
+            client.wait_for_workers(count, timeout=120)
+
+    def suspend_first(self) -> None:
+        """Suspend a worker that is at work; one that has nothing to do goes on, and is tried again."""
+        process = psutil.Process(self.processes[1].pid)
+
+        def at_work() -> bool:
+            process.suspend()
+            # What it had said before reaches the scheduler.
+            time.sleep(0.3)
+            workers = client.scheduler_info()["workers"].items()
+            (address,) = (address for address, worker in workers if str(worker["name"]) == "1")
+            if not client.processing()[address]:
+                process.resume()
+                return False
+            return True
+
+        with Client(self.address, timeout=120) as client:
+            wait_until(at_work, 60)
+
+    def kill_first(self) -> None:
+        self.processes[1].kill()
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def only_error(capsys) -> str:
+    """Return the one line that says what is wrong, beside the bar and what Dask says of its own connections."""
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    return line

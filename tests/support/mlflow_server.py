@@ -1,0 +1,79 @@
+"""A real MLflow server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from support.processes import environment, free_port, wait_until
+
+
+class TrackingServer:
+    """A real `mlflow server` on a free port, which answers once this is made."""
+
+    program = ("-m", "mlflow", "server")
+
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        # One worker and no job runners: eleven processes take twice as long to start.
+        small = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_PORT": str(self.port)}
+        with (folder / "server.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.program, *arguments],
+                cwd=folder,
+                env=environment() | small | variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self.answers, 120)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> "TrackingServer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.kill()
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the server has ended by itself"
+        try:
+            return self.read("/health") == b"OK"
+        except OSError:
+            return False
+
+    def read(self, path: str, **body) -> bytes:
+        """Return what the server answers to a GET, or to a POST of JSON when there is a body."""
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
+
+    def experiment_id(self, name: str) -> str | None:
+        """Return an experiment's id, or None while there is none of that name."""
+        wanted = {"max_results": 100, "filter": f"name = '{name}'"}
+        found = json.loads(self.read("/api/2.0/mlflow/experiments/search", **wanted)).get("experiments", [])
+        return found[0]["experiment_id"] if found else None
+
+    def runs(self, name: str) -> list[dict]:
+        """Return the runs of an experiment, the latest first."""
+        wanted = {"experiment_ids": [self.experiment_id(name)]}
+        return json.loads(self.read("/api/2.0/mlflow/runs/search", **wanted)).get("runs", [])
+
+    def artifact(self, run: dict, path: str) -> bytes:
+        return self.read(f"/get-artifact?path={path}&run_uuid={run['info']['run_id']}")
+
+    def kill(self) -> None:
+        """End the server and its workers, without asking them."""
+        if os.name == "nt":
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.process.pid)], capture_output=True)
+        elif self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()

@@ -1,0 +1,66 @@
+"""Other processes: how they are started, killed and waited for."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from support.repository import REPOSITORY, SCRIPTS
+
+KILLED_AT_A_RENAME = """
+import os, sys
+
+number, replace = int(sys.argv.pop(1)), os.replace
+sys.path[:0] = [sys.argv.pop(1), os.getcwd()]
+renamed = []
+
+def replace_or_die(*paths):
+    if len(renamed) == number:
+        os.kill(os.getpid(), 9)
+    renamed.append(paths)
+    replace(*paths)
+
+os.replace = replace_or_die
+"""
+
+
+def run_killed(number: int, code: str, *arguments: str) -> bool:
+    """Run code in a process that kills itself in place of the rename `number`, from 0; return whether it did."""
+    command = [sys.executable, "-c", KILLED_AT_A_RENAME + code, str(number), str(SCRIPTS), *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    # Windows has no signals: there the number is the exit code.
+    assert done.returncode in (0, 9, -9), done.stderr
+    return done.returncode != 0
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for a process whose `python` is this one, and which tracks and measures on its own."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    hidden = ("MLFLOW_", "COV_", "COVERAGE_")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run Python in a folder, with more variables, and insist on success."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float) -> None:
+    """Ask again and again, and fail when it has not happened in time."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"not within {seconds} s: {happened}"
+        time.sleep(0.05)

@@ -1,0 +1,91 @@
+"""What the tests of races and kills run in processes of their own."""
+
+import contextlib
+import io
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests")]
+
+# What a command imports: seconds in a new process, and once for all that are forked from a server which has it.
+HEAVY = ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pandas"]
+HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "skops.io"]
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "set_registered_model_tag",
+    "delete_registered_model_tag",
+    "set_model_version_tag",
+    "transition_model_version_stage",
+    "delete_registered_model",
+)
+
+
+def processes() -> multiprocessing.context.BaseContext:
+    """Return what starts processes that share nothing with this one, and nothing but imported libraries."""
+    if os.name == "nt":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    return context
+
+
+def run_killed(number: int, uri: str, command: list[str]) -> None:
+    """Run a registry command in this process, which dies before the number-th write, if there are so many."""
+    import mlflow_registry
+
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    die_before_write(number)
+    sys.exit(mlflow_registry.main(command))
+
+
+def die_before_write(number: int) -> None:
+    """Have this process killed when the client is about to make its number-th write, counted from 0."""
+    from mlflow import MlflowClient
+
+    made = iter(range(1_000_000))
+
+    def counted(write):
+        def wrapper(*arguments, **keywords):
+            if next(made) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return write(*arguments, **keywords)
+
+        return wrapper
+
+    for name in WRITES:
+        setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
+
+
+def race(folder: Path, worker: int, rounds: int, versions: int, options: list[str], variables: dict[str, str]) -> None:
+    """Make changes round after round, together with the other workers; leave how many moves were made in a file.
+
+    variables: those of this test's process; a forked one has those of the first test that had any forked.
+    """
+    import mlflow_registry
+
+    os.environ.clear()
+    os.environ.update(variables)
+    dice, moves = random.Random(worker), 0
+    for number in range(rounds):
+        (folder / f"ready-{number}-{worker}").touch()
+        while not (folder / f"go-{number}").exists():
+            time.sleep(0.005)
+        version = str(dice.randint(1, versions))
+        command = dice.choice(
+            (["staging", "--version", version], ["production", "--version", version], ["rollback"], ["production"])
+        )
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            code = mlflow_registry.main([*command, "--force", "--reason", "race", "--by", f"worker {worker}", *options])
+        assert code in (0, 2), (command, code)
+        moves += said.getvalue().count(" -> ")
+    (folder / f"moves-{worker}").write_text(str(moves))

@@ -1,0 +1,69 @@
+"""Invented tickets with their personal data marked, and how well a detector finds it.
+
+Each line of personal_data.jsonl holds a ticket in which a finding is written {{kind:the text}}, its language, and its
+part. The detectors were tuned on "development". "held-out" was drawn at random from the same tickets before there were
+any detectors; "later" was written after them, to be harder.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from callcenterai.privacy.spans import Span
+
+FILE = Path(__file__).with_name("personal_data.jsonl")
+PARTS = ("development", "held-out", "later")
+_MARK = re.compile(r"\{\{([a-z_]+):(.+?)\}\}")
+
+
+class Case(NamedTuple):
+    """A ticket and the spans that have to be found in it."""
+
+    text: str
+    spans: frozenset[Span]
+    part: str
+    language: str
+
+
+class Score(NamedTuple):
+    """How many spans of a kind were found as they are, found wrongly and missed."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    @property
+    def precision(self) -> float:
+        return self.right / (self.right + self.wrong) if self.right + self.wrong else 1.0
+
+    @property
+    def recall(self) -> float:
+        return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
+
+
+def read_cases() -> list[Case]:
+    """Return all labelled tickets."""
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    return [_case(**json.loads(line)) for line in lines]
+
+
+def _case(ticket: str, part: str, language: str) -> Case:
+    text, spans, end = "", [], 0
+    for mark in _MARK.finditer(ticket):
+        text += ticket[end : mark.start()]
+        spans.append(Span(mark[1], len(text), len(text) + len(mark[2])))
+        text, end = text + mark[2], mark.end()
+    return Case(text + ticket[end:], frozenset(spans), part, language)
+
+
+def score(cases: Iterable[Case], find: Callable[[str], Iterable[Span]]) -> dict[str, Score]:
+    """Return the score of each kind; a finding counts when its first and its last character are right."""
+    right, wrong, missed = Counter(), Counter(), Counter()
+    for case in cases:
+        found = set(find(case.text))
+        for counter, spans in ((right, found & case.spans), (wrong, found - case.spans), (missed, case.spans - found)):
+            counter.update(span.kind for span in spans)
+    return {kind: Score(right[kind], wrong[kind], missed[kind]) for kind in sorted(right | wrong | missed)}

@@ -1,0 +1,45 @@
+"""MLflow for a team: a server behind the login of its image, on PostgreSQL, and the people who work with it."""
+
+import secrets
+from pathlib import Path
+
+import mlflow_users
+from support.mlflow_server import TrackingServer
+from support.repository import REPOSITORY
+
+SERVER = REPOSITORY / "deploy" / "mlflow"
+PASSWORDS = ("MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_READER_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
+
+
+class TeamServer(TrackingServer):
+    """The program of the MLflow image, with a database and a folder for files of its own."""
+
+    program = (str(SERVER / "team_server.py"),)
+
+    def __init__(self, folder: Path, database: str, artifacts: Path, **variables: str) -> None:
+        """Start it; `passwords` holds those of admin and services."""
+        chosen = {name: secrets.token_hex(12) for name in PASSWORDS} | variables
+        self.passwords = {"admin": chosen[PASSWORDS[0]], "services": chosen[PASSWORDS[1]]}
+        places = {"MLFLOW_BACKEND_STORE_URI": database, "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts)}
+        # So that it does not answer to localhost.
+        places["MLFLOW_SERVER_ALLOWED_HOSTS"] = "127.0.0.1:*"
+        # Where it writes its configuration: two servers of this machine would share it.
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        super().__init__(folder, **places, **temporary, **chosen, PYTHONPATH=str(SERVER))
+
+    def login(self, name: str) -> dict[str, str]:
+        """Return the variables with which somebody works on this server."""
+        variables = {"MLFLOW_TRACKING_URI": self.address, "MLFLOW_TRACKING_USERNAME": name}
+        return variables | {"MLFLOW_TRACKING_PASSWORD": self.passwords[name]}
+
+    def log_in(self, name: str, monkeypatch) -> None:
+        """Have scripts of this process work as somebody."""
+        for variable, value in self.login(name).items():
+            monkeypatch.setenv(variable, value)
+
+    def add(self, name: str, monkeypatch, capsys) -> None:
+        """Add somebody as the administrator does."""
+        self.log_in("admin", monkeypatch)
+        capsys.readouterr()
+        assert mlflow_users.main(["add", name]) == 0
+        self.passwords[name] = capsys.readouterr().out.strip()

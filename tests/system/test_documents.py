@@ -1,0 +1,492 @@
+"""What the documents say is so: their commands run as written and do what is said, and what they name exists."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from support.clone import EXPERIMENT, Clone
+from support.mlflow_server import TrackingServer
+from support.processes import environment, run
+from support.repository import REPOSITORY, write_params
+from support.tickets import invent, write_csv
+from support.transformer import SMALL, need_pytorch
+
+DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+MODEL = Path("models/tfidf/model.skops")
+OUTPUT = re.MULTILINE | re.DOTALL
+# Commands that other tests run.
+ELSEWHERE = {
+    "python setup_mlops.py": ("test_setup.py", "test_a_tarball_becomes_a_trained_model_in_one_command"),
+    "python setup_mlops.py --input tickets.csv --text-column text --label-column category": (
+        "test_setup.py",
+        "test_new_data_is_not_scored_on_the_test_split_of_the_old",
+    ),
+    "python scripts/make_secrets.py .env": ("test_compose.py", "test_secrets_are_made_once_for_their_owner_alone"),
+    "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
+    "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python scripts/predict_batch.py tickets.csv predictions": (
+        "test_predict_batch.py",
+        "test_every_kind_of_file_is_answered_as_the_model_answers",
+    ),
+    "python scripts/search_tfidf.py": (
+        "test_search_tfidf.py",
+        "test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run",
+    ),
+    "python benchmarks/routing.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_routing_benchmark_prints_its_table",
+    ),
+    "python benchmarks/scale.py FILE --text-column C": (
+        "test_documents.py",
+        "test_the_scale_benchmark_prints_its_table",
+    ),
+    "python scripts/mlflow_users.py add amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py add amina --admin": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py list": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py password amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py remove amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv": (
+        "test_team.py",
+        "test_a_team_goes_on_where_the_embedded_database_ended",
+    ),
+    "dvc remote add --local -d storage s3://bucket/callcenterai": (
+        "test_dvc_remote.py",
+        "test_what_one_pushes_another_pulls_and_has_nothing_to_run",
+    ),
+    "dvc remote modify --local storage endpointurl https://s3.example.com": (
+        "test_dvc_remote.py",
+        "test_what_one_pushes_another_pulls_and_has_nothing_to_run",
+    ),
+    "dvc pull": ("test_dvc_remote.py", "test_what_one_pushes_another_pulls_and_has_nothing_to_run"),
+    "dvc add data/raw/own.csv": ("test_dvc_remote.py", "test_tickets_of_ones_own_travel_too"),
+    "dvc remove data/raw/tickets.csv.dvc": ("test_dvc_remote.py", "test_tickets_of_ones_own_travel_too"),
+    "python setup_mlops.py lint": ("test_workflow.py", "test_a_gate_stops_the_line"),
+    "python setup_mlops.py security": ("test_workflow.py", "test_the_security_scan_passes_on_this_repository"),
+    "python scripts/model_report.py main": (
+        "test_model_report.py",
+        "test_without_a_change_the_report_passes_and_shows_the_pipelines_figures",
+    ),
+    "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf": (
+        "test_images.py",
+        "test_an_image_answers_with_a_key",
+    ),
+    "python scripts/notify.py": ("test_notify.py", "test_when_all_jobs_succeed_the_webhook_is_sent_what_is_printed"),
+    "python scripts/smoke_test.py": ("test_smoke_test.py", "test_a_sound_stack_passes_every_check"),
+    "python scripts/deploy_staging.py images.env": (
+        "test_deploy_staging.py",
+        "test_another_version_takes_the_place_of_the_first",
+    ),
+    "python scripts/deploy_staging.py images.env --first-model models/tfidf": (
+        "test_deploy_staging.py",
+        "test_a_first_deployment_gets_a_first_model_and_answers",
+    ),
+    "python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config": (
+        "test_deploy_staging.py",
+        "test_a_host_is_deployed_to_over_ssh",
+    ),
+    "python setup_mlops.py transformer": ("test_setup.py", "test_pytorch_is_installed_only_when_it_is_asked_for"),
+    "python -m services.transformer.app": (
+        "test_service_transformer.py",
+        "test_predictions_are_those_of_the_exported_model",
+    ),
+    "dvc --cd transformer repro": (
+        "test_train_transformer.py",
+        "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
+    ),
+    "python -m services.agent.app": ("test_loop.py", "test_what_people_answer_changes_the_next_model"),
+    "python -m services.web.app": ("test_pages.py", "test_a_ticket_goes_all_the_way_through_the_real_services"),
+    "python scripts/export_feedback.py data/raw/feedback.csv": (
+        "test_loop.py",
+        "test_what_people_answer_changes_the_next_model",
+    ),
+    "python benchmarks/scrubbing.py": ("test_documents.py", "test_the_scrubbing_benchmark_prints_the_guides_table"),
+    "python scripts/fit_routing.py models/tfidf models/transformer": (
+        "test_routing.py",
+        "test_a_transformer_is_asked_when_tfidf_is_unsure",
+    ),
+    "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
+    "python scripts/mlflow_registry.py register --model transformer": (
+        "test_service_transformer.py",
+        "test_it_is_registered_promoted_and_exported_like_the_other_model",
+    ),
+    "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
+    "python benchmarks/agent.py": ("test_documents.py", "test_the_agent_benchmark_prints_its_table"),
+    "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
+    "python benchmarks/training.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_benchmark_prints_the_guides_table",
+    ),
+} | {
+    f"python scripts/mlflow_registry.py {command}": ("test_registry.py", test)
+    for command, test in {
+        "register": "test_register_takes_the_best_run_on_validation_and_never_twice",
+        "staging": "test_from_training_to_production_and_back",
+        "production": "test_from_training_to_production_and_back",
+        "list": "test_json_and_tables_hold_what_people_and_programs_look_for",
+        "check 1": "test_check_says_what_the_gates_would_and_changes_nothing",
+        "history": "test_json_and_tables_hold_what_people_and_programs_look_for",
+        "rollback": "test_from_training_to_production_and_back",
+    }.items()
+}
+# What the pipeline or its user makes: a fresh clone has none of it.
+MADE = {
+    ".venv",
+    "data/raw/tickets.csv",
+    ".dvc/config.local",
+    "mlflow.db",
+    "model.skops",
+    "metadata.json",
+    "rejected.csv",
+}
+
+
+def text(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def commands(document: Path) -> list[str]:
+    """Return the lines of a document's console blocks, in order."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", text(document), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def in_backticks(document: Path) -> list[str]:
+    """Return what stands between single backticks in a document's prose and tables."""
+    prose = re.sub(r"^```.*?^```$", "", text(document), flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(words.split()) for words in re.findall(r"`([^`]+)`", prose)]
+
+
+def is_there(name: str) -> bool:
+    """Whether a path is in the repository, also in scripts/ or services/, or is made by the pipeline or its user."""
+    files = [REPOSITORY / "dvc.yaml", REPOSITORY / "transformer" / "dvc.yaml"]
+    stages = [stage for file in files for stage in yaml.safe_load(text(file))["stages"].values()]
+    declared = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage.get(kind, [])]
+    outputs = {Path(next(iter(entry)).removeprefix("../")) for entry in declared}
+    path = Path(name)
+    made = path in {Path(other) for other in MADE} | outputs | {folder for path in outputs for folder in path.parents}
+    return made or any((REPOSITORY / place / path).exists() for place in (".", "scripts", "services"))
+
+
+def test_every_command_is_run_by_a_test():
+    """A command that is new in a document needs an outcome here, or the name of the test that runs it."""
+    written = [command for document in DOCUMENTS for command in commands(document)]
+    inline = [words for document in DOCUMENTS for words in in_backticks(document) if words.startswith("python ")]
+    assert set(written + inline) == set(OUTCOMES) | set(ELSEWHERE)
+
+
+def test_commands_stand_in_console_blocks_only():
+    """In a block of another kind they would escape these tests."""
+    kinds = [kind for document in DOCUMENTS for kind in re.findall(r"^```(.*)\n", text(document), re.MULTILINE)]
+    assert set(kinds) <= {"console", "mermaid", "text", ""}
+    assert kinds.count("") == len(kinds) - kinds.count("")
+    outputs = [block for document in DOCUMENTS for block in re.findall(r"^```text\n(.*?)^```$", text(document), OUTPUT)]
+    assert [block for block in outputs if re.search(r"^(\$ )?(python|dvc|mlflow|pytest|git|pip) ", block, OUTPUT)] == []
+
+
+def test_the_tests_that_run_commands_elsewhere_exist():
+    for file, name in ELSEWHERE.values():
+        assert f"\ndef {name}" in text(REPOSITORY / "tests" / file)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(document):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text(document))
+    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_in_backticks_exist(document):
+    suffix = r"\.(?:py|md|ya?ml|in|txt|csv|json|lock|toml|skops|db)"
+    named = [
+        name for name in in_backticks(document) if re.fullmatch(rf"[\w.][\w./-]*(?:/|{suffix})|\w+/[\w./-]+", name)
+    ]
+    assert [name for name in named if not is_there(name)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_parameters_in_backticks_exist(document):
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    named = [
+        name
+        for words in in_backticks(document)
+        for name in re.findall(r"\b(prepare|train_tfidf|train_transformer|fit_routing)\.([A-Za-z]\w*)", words)
+    ]
+    assert [(section, name) for section, name in named if name != "py" and name not in params[section]] == []
+    settings = [name for words in in_backticks(document) for name in re.findall(r"^(\w+): ", words)]
+    sections = ("prepare", "train_tfidf", "train_transformer", "fit_routing")
+    assert [name for name in settings if not any(name in params[section] for section in sections)] == []
+
+
+def repro_trains(clone: Clone, said: str) -> None:
+    assert "Running stage 'prepare'" in said and "Running stage 'train_tfidf'" in said
+    assert clone.json("metrics/prepare.json")["rows_in"] == 600
+    assert [run.data.params["C"] for run in clone.runs()] == ["0.5"]
+
+
+def nothing_is_left_to_do(clone: Clone, said: str) -> None:
+    assert "up to date" in said and "Running stage" not in said
+
+
+def dag_shows_the_order(clone: Clone, said: str) -> None:
+    stages = re.findall(r"\| (\S+) \|", said)
+    assert stages == ["data/raw/tickets.csv.dvc", "prepare", "train_tfidf"]
+
+
+def metrics_are_shown(clone: Clone, said: str) -> None:
+    header, *rows = said.splitlines()
+    column = re.split(r"\s{2,}", header.strip()).index("test.accuracy")
+    figures = {row.split()[0]: re.split(r"\s{2,}", row.strip())[column] for row in rows}
+    assert figures[str(Path("metrics/tfidf.json"))] == clone.accuracy()
+
+
+def difference_to_the_last_commit_is_shown(clone: Clone, said: str) -> None:
+    before = clone.committed("metrics/tfidf.json")["test"]["accuracy"]
+    after = clone.json("metrics/tfidf.json")["test"]["accuracy"]
+    assert before != after
+    row = next(row.split() for row in said.splitlines() if row.split()[1:2] == ["test.accuracy"])
+    assert [float(figure) for figure in row[2:]] == pytest.approx([before, after, after - before], abs=1e-5)
+
+
+def plots_are_drawn(clone: Clone, said: str) -> None:
+    page = clone.folder / "dvc_plots" / "index.html"
+    assert said.strip() == page.as_uri()
+    titles = [plot[name]["title"] for plot in yaml.safe_load(text(clone.folder / "dvc.yaml"))["plots"] for name in plot]
+    assert len(titles) == 4
+    assert [title for title in titles if title not in text(page)] == []
+
+
+def experiment_changes_c_and_the_figures(clone: Clone, said: str) -> None:
+    assert "Stage 'prepare' didn't change" in said and "Running stage 'train_tfidf'" in said
+    assert "+  C: 2.0" in clone.git("diff", "params.yaml")
+    assert clone.json("models/tfidf/metadata.json")["parameters"]["C"] == 2.0
+    assert sorted(run.data.params["C"] for run in clone.runs()) == ["0.5", "2.0"]
+    difference = clone.command("dvc metrics diff")
+    assert {row.split()[0] for row in difference.splitlines()[1:]} == {str(Path("metrics/tfidf.json"))}
+    difference_to_the_last_commit_is_shown(clone, difference)
+
+
+def server_shows_runs_and_files(clone: Clone, server: TrackingServer) -> None:
+    latest, earlier = server.runs(EXPERIMENT)
+    assert {"key": "C", "value": "2.0"} in latest["data"]["params"]
+    assert json.loads(server.artifact(latest, "metrics/tfidf.json")) == clone.json("metrics/tfidf.json")
+    assert json.loads(server.artifact(earlier, "metrics/tfidf.json")) == clone.committed("metrics/tfidf.json")
+
+
+def run_is_logged_again(clone: Clone, said: str) -> None:
+    latest, once, _ = clone.runs()
+    latest, once = sorted((latest, once), key=lambda run: run.info.run_id not in said)
+    assert latest.info.run_id in said
+    assert latest.data.tags["model_sha256"] == once.data.tags["model_sha256"]
+    assert latest.data.metrics == once.data.metrics
+
+
+def remote_stays_out_of_git(clone: Clone, said: str) -> None:
+    assert "dvc-storage" in text(clone.folder / ".dvc" / "config.local")
+    assert ".dvc" not in clone.git("status", "--porcelain", "--untracked-files=all")
+
+
+def pull_elsewhere_brings_the_same_and_checkout_mends_it(clone: Clone, said: str) -> None:
+    clone.commit("trained")
+    elsewhere = clone.folder.parent / "elsewhere"
+    clone.git("clone", "-q", str(clone.folder), str(elsewhere))
+    assert not (elsewhere / MODEL).exists()
+    run(elsewhere, "-m", "dvc", *"remote add --local -d storage ../dvc-storage".split())
+    run(elsewhere, "-m", "dvc", "pull")
+    model = (clone.folder / MODEL).read_bytes()
+    assert (elsewhere / MODEL).read_bytes() == model
+    assert "up to date" in run(elsewhere, "-m", "dvc", "status").stdout
+    (elsewhere / MODEL).write_bytes(model[:-1])
+    mend = next(words for words in in_backticks(REPOSITORY / "MLOPS_GUIDE.md") if words.startswith("dvc checkout"))
+    run(elsewhere, "-m", *mend.split())
+    assert (elsewhere / MODEL).read_bytes() == model
+
+
+OUTCOMES = {
+    "dvc repro": repro_trains,
+    "dvc repro train_tfidf": nothing_is_left_to_do,
+    "dvc dag": dag_shows_the_order,
+    "dvc metrics show": metrics_are_shown,
+    "dvc metrics diff": difference_to_the_last_commit_is_shown,
+    "dvc plots show": plots_are_drawn,
+    "dvc exp run -S train_tfidf.C=2.0": experiment_changes_c_and_the_figures,
+    "mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000": server_shows_runs_and_files,
+    "python scripts/log_run.py": run_is_logged_again,
+    "dvc remote add --local -d storage ../dvc-storage": remote_stays_out_of_git,
+    "dvc push": pull_elsewhere_brings_the_same_and_checkout_mends_it,
+}
+
+
+@pytest.mark.slow
+def test_the_guides_commands_do_what_it_says_in_its_order(tmp_path):
+    clone = Clone(tmp_path / "clone")
+    for line in commands(REPOSITORY / "MLOPS_GUIDE.md"):
+        if line in ELSEWHERE:
+            continue
+        if line.startswith("mlflow server "):
+            arguments = line.removeprefix("mlflow server ").removesuffix(" --port 5000").split()
+            with TrackingServer(clone.folder, *arguments) as server:
+                OUTCOMES[line](clone, server)
+            continue
+        if line.startswith("dvc exp run"):
+            # So that the experiment's figures are compared with those of the same tickets.
+            clone.commit("the sample")
+        OUTCOMES[line](clone, clone.command(line))
+
+
+@pytest.mark.slow
+def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path):
+    """Change C, `dvc repro`, register, staging, production, list, rollback; and worse parameters are refused."""
+    clone = Clone(tmp_path / "clone")
+    run(clone.folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "2500", "--force")
+    wanted = [line for line in commands(REPOSITORY / "MLOPS_GUIDE.md") if "mlflow_registry.py" in line]
+    promote = [line for line in wanted if line.split()[2] in ("register", "staging", "production")]
+    assert [line.split()[2] for line in promote] == ["register", "staging", "production"]
+
+    def train(C: float) -> None:
+        run(clone.folder, "scripts/set_parameters.py", f"train_tfidf.C={C}")
+        clone.command("dvc repro")
+
+    def stages() -> list[tuple[int, str]]:
+        rows = json.loads(clone.command("python scripts/mlflow_registry.py list --json"))
+        return sorted((row["version"], row["stage"]) for row in rows)
+
+    for C in (0.02, 0.5):
+        train(C)
+        for line in promote:
+            clone.command(line)
+    assert stages() == [(1, "Archived"), (2, "Production")]
+    assert "Production" in clone.command("python scripts/mlflow_registry.py list")
+    assert "version 1: Archived -> Production" in clone.command("python scripts/mlflow_registry.py rollback")
+    assert stages() == [(1, "Production"), (2, "Archived")]
+    train(0.0001)
+    registry = [sys.executable, "scripts/mlflow_registry.py"]
+    clone.command(f"python scripts/mlflow_registry.py register --run-id {clone.runs()[0].info.run_id}")
+    refused = subprocess.run(
+        [*registry, "staging"], cwd=clone.folder, env=environment(), capture_output=True, text=True
+    )
+    assert refused.returncode == 3 and refused.stderr.startswith("refused: ")
+    assert "accuracy" in refused.stderr and stages()[2] == (3, "None")
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_the_guides_table(tmp_path):
+    run(REPOSITORY, "scripts/make_sample_tickets.py", str(tmp_path / "tickets.csv"), "--tickets", "250")
+    columns = ("--text-column", "text", "--label-column", "category")
+    printed = run(REPOSITORY, "benchmarks/training.py", str(tmp_path / "tickets.csv"), *columns).stdout
+    header, _, *rows = printed.split("\n\n")[0].splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert [re.split(r" \| ?|, ", row.strip("| "))[0][:4].strip() for row in rows] == ["ours", "(a)", "(b)"]
+    assert all(0 < float(figure) for row in rows for figure in row.strip("| ").split(" | ")[1:])
+
+
+# The benchmark says that it needs Linux: no other system shows the memory of a group of processes in files.
+linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="it reads processes' memory from /proc")
+
+
+def serving_table(script: str, model: Path, data: Path) -> list[str]:
+    """Run a benchmark of services for seconds and return its table, after comparing the header with the guide's."""
+    command = [sys.executable, f"benchmarks/{script}", "--model", str(model), "--data", str(data)]
+    done = subprocess.run(
+        [*command, "--rounds", "1", "--seconds", "0.5"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    header, _, *rows = done.stdout.splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    return rows
+
+
+@linux
+@pytest.mark.slow
+def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
+    """On the last of the trained models, which is in the model folder."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{trained.database.as_posix()}")
+    rows = serving_table("serving.py", trained.folder / "model", trained.data)
+    assert rows[0].startswith("| ours | ") and len(rows) == 5
+
+
+@linux
+@pytest.mark.slow
+def test_the_agent_benchmark_prints_its_table(trained):
+    rows = serving_table("agent.py", trained.folder / "model", trained.data)
+    assert rows[0].startswith("| the tfidf service | ") and rows[1].startswith("| the agent | ") and len(rows) == 3
+
+
+@linux
+@pytest.mark.slow
+def test_the_batching_benchmark_prints_its_table(transformer):
+    rows = serving_table("batching.py", transformer.model, transformer.data)
+    assert rows[0].startswith("| ours | ") and rows[1].startswith("| ours, BATCH_SIZE=1 | ") and len(rows) == 5
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["registry.py", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["serving.py", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["scale.py", "absent.csv", "--rounds", "0"], "argument --rounds: invalid positive value: '0'"),
+        (["scale.py", "absent.csv"], "error: absent.csv: No such file or directory"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_run_says_why_in_one_line(arguments, said):
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / arguments[0]), *arguments[1:]]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].endswith(said) and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
+    """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
+    tickets = write_csv(tmp_path / "tickets.csv", invent(60))
+    more = ["--model", str(folders["good"]), "--tickets", "500", "--label-column", "category", "--times", "1", "2"]
+    done = run(REPOSITORY, "benchmarks/scale.py", str(tickets), *more, "--rounds", "2")
+    assert done.stderr.count("500: plain loop") == 2
+    printed = done.stdout
+    table = [line.strip("| ").split(" | ") for line in printed.splitlines()]
+    rows = {cells[0]: cells[1:] for cells in table if cells[-1].replace(".", "").isdigit()}
+    one, *others = [name for name in rows if name.startswith("predict_batch.py")]
+    assert len(others) == 2 and rows[one][0] == "500" and rows[one][5] == "1.00"
+    stages = [f"{script}, {times} times" for times in (1, 2) for script in ("prepare_data.py", "train_tfidf.py")]
+    assert list(rows) == [one, *others, "plain loop", *stages] and rows[stages[-1]][0] == "120"
+    assert all(float(cost[2]) > 0 and float(cost[4]) > 50 for cost in rows.values())
+
+
+@pytest.mark.slow
+def test_the_routing_benchmark_prints_its_table(tmp_path):
+    """With a small transformer, on two halves, each of which is tested by models that have not seen it."""
+    need_pytorch()
+    tickets = write_csv(tmp_path / "tickets.csv", invent(240))
+    params = write_params(tmp_path / "params.yaml", train_transformer=SMALL | {"members": 1, "epochs": 1})
+    more = ["--text-column", "text", "--label-column", "category", "--folds", "2", "--params", str(params)]
+    printed = run(REPOSITORY, "benchmarks/routing.py", str(tickets), *more).stdout
+    header, _, *rows = printed.splitlines()
+    assert header in text(REPOSITORY / "MLOPS_GUIDE.md")
+    first, second, mean = ([float(figure.split()[0]) for figure in row.strip("| ").split(" | ")[1:]] for row in rows)
+    assert first[0] + second[0] == mean[0] == 240
+    assert mean[1:] == pytest.approx(np.mean([first[1:], second[1:]], axis=0), abs=0.051)
+    assert all(0 < share <= 100 for each in (first, second) for share in each[1:5])
+
+
+def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
+    """Precision and recall depend on the code and the labelled tickets alone, so that the guide's must be these."""
+    command = [sys.executable, "benchmarks/scrubbing.py"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^(held-out|later) +all +(\d+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    guide = text(REPOSITORY / "MLOPS_GUIDE.md")
+    assert found == re.findall(r"^\| (held-out|later) \| \d+ \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", guide, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_registry_benchmark_prints_its_table(desk):
+    desk.register("good")
+    command = [sys.executable, "benchmarks/registry.py", "--rounds", "1"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    _, _, bare, ours = (line.strip("| ").split(" | ") for line in printed.splitlines())
+    assert (bare[0], ours[0]) == ("bare MlflowClient query", "mlflow_registry.py list")
+    assert float(ours[2]) == pytest.approx(float(ours[1]) / float(bare[1]), abs=0.05)

@@ -1,0 +1,232 @@
+"""Data and models travel through a DVC remote, a folder or a bucket, and no credential travels through git."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from callcenterai.artifact.folder import load_model
+from support.clone import Clone
+from support.processes import free_port, run
+from support.s3 import BUCKET, S3
+
+pytestmark = pytest.mark.slow
+# As the guide has them, but for the bucket and the server's address.
+FOLDER = "dvc remote add --local -d storage ../dvc-storage"
+S3_PATH = "dvc remote add --local -d storage s3://bucket/callcenterai"
+ENDPOINT = "dvc remote modify --local storage endpointurl https://s3.example.com"
+KEY = (
+    "dvc remote modify --local storage access_key_id ID",
+    "dvc remote modify --local storage secret_access_key KEY",
+)
+OWN = ("dvc add data/raw/own.csv", "dvc remove data/raw/tickets.csv.dvc")
+TEXTS = ["my laptop is broken", "je n'arrive pas à imprimer"]
+
+
+class Remote(NamedTuple):
+    """What a person types to have it, and what must stay out of git."""
+
+    commands: list[str]
+    secret: str | None = None
+
+
+@pytest.fixture(scope="module")
+def trained_clone(tmp_path_factory) -> Clone:
+    """The sample, trained on; nobody changes it."""
+    clone = Clone(tmp_path_factory.mktemp("remote") / "clone")
+    clone.command("dvc repro")
+    return clone
+
+
+@pytest.fixture
+def clone(trained_clone, tmp_path) -> Clone:
+    """One for each test, without a remote."""
+    return trained_clone.copied(tmp_path / "clone")
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory) -> S3:
+    """The server."""
+    server = S3(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch, tmp_path) -> None:
+    """Those of whoever runs the tests are not for them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def s3_commands(s3: S3, bucket: str = BUCKET, address: str | None = None) -> list[str]:
+    """Return the guide's lines, with a path of the bucket that nobody else uses."""
+    path = f"{bucket}/{uuid4().hex}"
+    return [S3_PATH.replace("bucket", path), ENDPOINT.replace("https://s3.example.com", address or s3.address)]
+
+
+def key_commands(s3: S3) -> list[str]:
+    return [line.replace(" ID", f" {s3.key_id}").replace(" KEY", f" {s3.secret}") for line in KEY]
+
+
+def set_key(monkeypatch: pytest.MonkeyPatch, key_id: str, secret: str) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+
+
+@pytest.fixture(params=["folder", "S3, key in the environment", "S3, key in config.local"])
+def remote(request, monkeypatch) -> Remote:
+    """Each kind that the guide has."""
+    if request.param == "folder":
+        return Remote([FOLDER])
+    s3 = request.getfixturevalue("s3")
+    commands = s3_commands(s3)
+    if "environment" in request.param:
+        set_key(monkeypatch, s3.key_id, s3.secret)
+    else:
+        commands += key_commands(s3)
+    return Remote(commands, s3.secret)
+
+
+def told_to_git(clone: Clone) -> str:
+    """Return the content of every file that git has or would take."""
+    names = clone.git("ls-files", "-co", "--exclude-standard", "-z").split("\0")
+    paths = [clone.folder / name for name in names if name]
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file())
+
+
+def pulled(clone: Clone, folder: Path, remote: Remote) -> Clone:
+    """Return what somebody else has after `git clone`, the same remote and `dvc pull`."""
+    other = clone.cloned(folder)
+    assert not (other.folder / "models" / "tfidf" / "model.skops").exists()
+    for line in remote.commands:
+        other.command(line)
+    other.command("dvc pull")
+    return other
+
+
+def nothing_is_left_to_do(clone: Clone) -> None:
+    assert "up to date" in clone.command("dvc status")
+    said = clone.command("dvc repro")
+    assert "up to date" in said and "Running stage" not in said
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_what_one_pushes_another_pulls_and_has_nothing_to_run(clone, remote, tmp_path):
+    """The model answers there as it does here, and git knows neither the remote nor its key."""
+    before = clone.git("status", "--porcelain")
+    for line in remote.commands:
+        clone.command(line)
+    assert clone.git("status", "--porcelain") == before
+    assert "pushed" in clone.command("dvc push")
+    assert remote.secret is None or remote.secret not in told_to_git(clone)
+    clone.commit("trained")
+    other = pulled(clone, tmp_path / "elsewhere", remote)
+    nothing_is_left_to_do(other)
+    ours, theirs = (load_model(each.folder / "models" / "tfidf") for each in (clone, other))
+    assert (ours.predict_proba(TEXTS) == theirs.predict_proba(TEXTS)).all()
+    assert "up to date" in other.command("dvc push")
+
+
+def test_a_sample_that_git_knew_already_is_pushed_too(clone):
+    """As after the README's first command: the file is the pointer's, a script has made it, and the cache has none."""
+    clone.command(FOLDER)
+    shutil.rmtree(clone.folder / ".dvc" / "cache")
+    shutil.rmtree(clone.folder / "data" / "processed")
+    assert "not in cache" in clone.command("dvc status data/raw/tickets.csv.dvc")
+    clone.command("dvc repro prepare")
+    clone.command("dvc push prepare --with-deps")
+    digest = yaml.safe_load(clone.text("data/raw/tickets.csv.dvc"))["outs"][0]["md5"]
+    pushed = clone.folder.parent / "dvc-storage" / "files" / "md5" / digest[:2] / digest[2:]
+    assert pushed.read_bytes() == (clone.folder / "data" / "raw" / "tickets.csv").read_bytes()
+
+
+def test_a_key_that_git_would_take_is_seen(clone, s3):
+    """Without --local it would be: so the test above can fail."""
+    for line in (*s3_commands(s3), *key_commands(s3)):
+        clone.command(line.replace(" --local", ""))
+    assert s3.secret in told_to_git(clone) and ".dvc/config" in clone.git("status", "--porcelain")
+
+
+def test_tickets_of_ones_own_travel_too(clone, tmp_path):
+    """They are known to DVC, and the sample no longer is: nobody would have pushed it."""
+    clone.command(FOLDER)
+    (clone.folder / "data" / "raw" / "tickets.csv").rename(clone.folder / "data" / "raw" / "own.csv")
+    run(clone.folder, "scripts/set_parameters.py", "prepare.input=data/raw/own.csv")
+    for line in (*OWN, "dvc repro", "dvc push"):
+        clone.command(line)
+    clone.commit("our tickets")
+    nothing_is_left_to_do(pulled(clone, tmp_path / "elsewhere", Remote([FOLDER])))
+
+
+Spoil = Callable[[S3, pytest.MonkeyPatch], list[str]]
+
+
+def wrong_secret(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    set_key(monkeypatch, s3.key_id, "of somebody else")
+    return s3_commands(s3)
+
+
+def unknown_key(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    set_key(monkeypatch, "AKIANOBODY", s3.secret)
+    return s3_commands(s3)
+
+
+def no_key(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return s3_commands(s3)
+
+
+def no_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    set_key(monkeypatch, s3.key_id, s3.secret)
+    return s3_commands(s3, bucket="nowhere")
+
+
+def nobody_there(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    # Otherwise it tries each file several times, which takes a minute.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    set_key(monkeypatch, s3.key_id, s3.secret)
+    return s3_commands(s3, address=f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (wrong_secret, "Forbidden"),
+        (unknown_key, "Forbidden"),
+        (no_key, "Unable to locate credentials"),
+        (no_bucket, "The specified bucket does not exist"),
+        (nobody_there, "Could not connect to the endpoint URL"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_does_not_arrive_is_an_error_that_says_why(clone, s3, monkeypatch, tmp_path, spoil: Spoil, said: str):
+    """Both ways, in DVC's words, without a traceback; nothing here is lost by it."""
+    commands = spoil(s3, monkeypatch)
+    clone.commit("trained")
+    other = clone.cloned(tmp_path / "elsewhere")
+    for here, line in ((clone, "dvc push"), (other, "dvc pull")):
+        for command in commands:
+            here.command(command)
+        told = here.failed(line)
+        errors = [words for words in told.splitlines() if words.startswith("ERROR: ")]
+        assert said in errors[0] and "Traceback" not in told, told
+    nothing_is_left_to_do(clone)
+
+
+def test_what_nobody_has_pushed_is_missed_elsewhere(clone, tmp_path):
+    """DVC says so, instead of leaving an old model or none without a word."""
+    clone.command(FOLDER)
+    clone.commit("trained, and not pushed")
+    other = clone.cloned(tmp_path / "elsewhere")
+    other.command(FOLDER)
+    told = other.failed("dvc pull")
+    assert "do not exist neither locally nor on remote" in told and "ERROR: failed to pull data" in told

@@ -1,0 +1,70 @@
+"""The loop: what the models are unsure of goes to people, and what they answer changes the next model."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.clone import Clone
+from support.mlflow_server import TrackingServer
+from support.processes import run
+from support.services import TFIDF, Service
+
+AGENT = [sys.executable, "-m", "services.agent.app"]
+# Three tickets about something that the sample has never heard of.
+UNHEARD = [
+    "the zorblax in room 12 has lost its quendle and hums",
+    "who can look at our zorblax? its quendle came off this morning",
+    "another quendle for the zorblax on the second floor, please",
+]
+NEXT = "our zorblax needs a new quendle"
+
+
+def promote(clone: Clone) -> None:
+    for command in ("register", "staging", "production"):
+        clone.command(f"python scripts/mlflow_registry.py {command}")
+
+
+def is_served(agent: Service, version: str) -> bool:
+    return agent.get("/status").json["services"]["tfidf"]["version"] == version
+
+
+@pytest.mark.slow
+def test_what_people_answer_changes_the_next_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Train, promote, serve, answer three reviews, train with them, promote: the running agent has learned."""
+    clone = Clone(tmp_path / "clone")
+    run(clone.folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "2500", "--force")
+    clone.command("dvc repro")
+    promote(clone)
+    database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(TrackingServer(clone.folder, "--backend-store-uri", "sqlite:///mlflow.db"))
+        registry = {
+            "MODEL_URI": "models:/callcenterai-tfidf-classifier@production",
+            "MLFLOW_TRACKING_URI": server.address,
+        }
+        tfidf = stack.enter_context(Service(tmp_path, TFIDF, **registry)).ready()
+        address = f"http://127.0.0.1:{tfidf.port}"
+        agent = stack.enter_context(Service(tmp_path, AGENT, TFIDF_URL=address, DATABASE_URL=database)).ready()
+        before = [agent.post("/predict", {"text": text}).json for text in UNHEARD]
+        assert {"review"} == {each["decision"] for each in before}
+        queue = agent.get("/reviews").json
+        assert 3 == queue["waiting"] and UNHEARD == [each["text"] for each in queue["tickets"]]
+        first = agent.post("/predict", {"text": NEXT, "store": False}).json
+        answer = next(label for label in agent.get("/status").json["labels"] if label != first["category"])
+        for ticket in queue["tickets"]:
+            said = {"ticket_id": ticket["ticket_id"], "category": answer, "by": "Amina"}
+            assert agent.post("/feedback", said).status == 201
+        assert 0 == agent.get("/reviews").json["waiting"]
+
+        monkeypatch.setenv("DATABASE_URL", database)
+        clone.command("python scripts/export_feedback.py data/raw/feedback.csv")
+        run(clone.folder, "scripts/set_parameters.py", "prepare.feedback_input=data/raw/feedback.csv")
+        assert "Running stage 'prepare'" in clone.command("dvc repro")
+        assert 3 == clone.json("metrics/prepare.json")["feedback"]
+        promote(clone)
+        agent.until(lambda: is_served(agent, "2"))
+        after = agent.post("/predict", {"text": NEXT, "store": False}).json
+        assert (answer, "2") == (after["category"], after["versions"]["tfidf"])
+        assert "1" == first["versions"]["tfidf"]

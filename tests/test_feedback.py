@@ -1,0 +1,94 @@
+"""What people have answered becomes tickets that prepare takes."""
+
+import csv
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import export_feedback
+from callcenterai.privacy.scrub import KINDS
+from services.agent.database import connect
+from services.agent.store import Store, Ticket
+from support.tickets import invent
+
+LAPTOP, PRINTER, LEAVE = "my laptop is broken", "call [PHONE], the printer is on fire", "about my leave"
+
+
+class Answered:
+    """An agent's database with tickets that wait, and the export of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "agent.db"
+        self.url, self.output = f"sqlite:///{self.path.as_posix()}", folder / "feedback.csv"
+        self.store = Store(connect(self.url))
+        self.store.prepare()
+
+    def ask(self, ticket_id: str, text: str, *categories: str) -> list[int]:
+        """Have people answer a ticket, one after the other, and return the answers' numbers."""
+        answer = {"category": "Access", "confidence": 0.5, "decision": "review"}
+        self.store.add([Ticket(ticket_id, text, answer, [])])
+        found = [self.store.add_answer(ticket_id, category, "Amina", None)[0] for category in categories]
+        return [each["answer_id"] for each in found]
+
+    def export(self) -> int:
+        return export_feedback.main([str(self.output), "--database", self.url])
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        with self.output.open(encoding="utf-8", newline="") as file:
+            return [(row["text"], row["label"], row["ticket_id"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def answered(tmp_path):
+    made = Answered(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_the_last_standing_answer_counts(answered, capsys):
+    """One that was withdrawn does not, nor an earlier one, nor one to an equal ticket, case and spaces aside."""
+    answered.ask("first", LAPTOP, "Hardware")
+    answered.ask("second", PRINTER, "Storage", "Hardware")
+    withdrawn = answered.ask("third", LEAVE, "HR Support", "Purchase")
+    answered.store.withdraw(withdrawn[1])
+    answered.ask("fourth", "nobody has answered this")
+    answered.ask("fifth", f"  {LAPTOP.upper()} ", "Purchase")
+    assert answered.export() == 0
+    neutral = PRINTER.replace("[PHONE]", "\N{HORIZONTAL ELLIPSIS}")
+    expected = [(neutral, "Hardware", "second"), (LEAVE, "HR Support", "third")]
+    assert expected + [(f"  {LAPTOP.upper()} ", "Purchase", "fifth")] == answered.rows()
+    assert capsys.readouterr().out == f"{answered.output}: 3 tickets of 5 answers\n"
+    before = answered.output.read_bytes()
+    assert answered.export() == 0
+    assert answered.output.read_bytes() == before
+
+
+def test_the_export_is_what_prepare_takes(answered, prepare):
+    tickets = invent(90)
+    answered.ask("hard", tickets[0][0], "B")
+    assert answered.export() == 0
+    assert prepare.run(prepare.write(tickets), feedback_input=str(answered.output)) == 0
+    assert ["B"] == [row["label"] for row in prepare.read("train") if row["text"] == tickets[0][0]]
+
+
+def test_placeholders_are_those_of_the_agent():
+    assert {kind.lower() for kind in export_feedback.KINDS} == set(KINDS)
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(answered, tmp_path, error_line):
+    assert answered.export() == 2
+    assert error_line().startswith("nobody has answered a ticket yet")
+    assert not answered.output.exists()
+    output = str(answered.output)
+    missing = tmp_path / "nowhere.db"
+    assert export_feedback.main([output, "--database", f"sqlite:///{missing.as_posix()}"]) == 2
+    assert f"{missing.as_posix()}: no such database; name the agent's with --database or DATABASE_URL" == error_line()
+    assert not missing.exists()
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE something (id)").connection.close()
+    for url in (f"sqlite:///{(tmp_path / 'other.db').as_posix()}", "postgresql://nobody@127.0.0.1:1/agent"):
+        assert export_feedback.main([output, "--database", url]) == 2
+        assert error_line().startswith("the agent's tables cannot be read (")
+    for url in ("agent.db", "nosuch://x"):
+        assert export_feedback.main([output, "--database", url]) == 2
+        assert error_line().startswith("--database is no address such as")

@@ -1,0 +1,275 @@
+"""Learning who answers: what the policy holds, what it is learned on, its figures, and what is refused.
+
+Most tests take two TF-IDF models, one bad and always asked, one good: what is learned does not depend on their kinds.
+"""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import fit_routing
+from callcenterai.artifact.folder import load_model, probabilities_bytes
+from support.repository import write_params
+from support.tickets import read_csv, write_csv
+
+LEAST = 1e-6
+
+
+class Bench:
+    """Two models and their data in a folder of their own, where any of it may be changed and vouched for again."""
+
+    def __init__(self, folder, data, first, second):
+        self.folder, self.data = folder, folder / "data"
+        self.models = {"tfidf": folder / "first", "transformer": folder / "second"}
+        for source, target in zip((data, first, second), (self.data, *self.models.values())):
+            shutil.copytree(source, target)
+
+    def run(self, **changes):
+        """Learn a policy with changed parameters and return the exit code."""
+        params = write_params(self.folder / "params.yaml", fit_routing={"bootstrap_samples": 100} | changes)
+        places = {"params": params, "data": self.data, "policy": self.folder / "policy.json"}
+        places["metrics"] = self.folder / "routing.json"
+        options = [text for name, path in places.items() for text in (f"--{name}", str(path))]
+        return fit_routing.main([*map(str, self.models.values()), *options])
+
+    def read(self, name):
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def learn(self, **changes):
+        """Learn and return the policy."""
+        assert self.run(**changes) == 0
+        return self.read("policy.json")
+
+    def metadata(self, name):
+        return json.loads((self.models[name] / "metadata.json").read_text(encoding="utf-8"))
+
+    def vouch(self, name, metadata):
+        (self.models[name] / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+
+    def let_say(self, name, probabilities):
+        """Replace what a model said of validation."""
+        content = probabilities_bytes(probabilities)
+        (self.models[name] / "validation.npy").write_bytes(content)
+        metadata = self.metadata(name)
+        metadata["files"]["validation.npy"] = hashlib.sha256(content).hexdigest()
+        self.vouch(name, metadata)
+
+    def replace(self, part, rows):
+        """Replace a part of the data, as if both models had been trained or tested with it."""
+        path = write_csv(self.data / f"{part}.csv", [[*row.values()] for row in rows], tuple(rows[0]))
+        for name in self.models:
+            metadata = self.metadata(name)
+            metadata["data"][part]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            self.vouch(name, metadata)
+
+    def said(self, part):
+        """Return what both models say of a part, and the label numbers: of validation what they said at the time."""
+        rows, labels = read_csv(self.data / f"{part}.csv"), self.metadata("tfidf")["labels"]
+        true = np.array([labels.index(row["label"]) for row in rows])
+        if part == "validation":
+            return *(np.load(folder / "validation.npy").astype(float) for folder in self.models.values()), true
+        texts = [row["text"] for row in rows]
+        return *(load_model(folder).predict_proba(texts) for folder in self.models.values()), true
+
+
+@pytest.fixture
+def bench(trained, folders, tmp_path):
+    return Bench(tmp_path, trained.data, folders["bad"], folders["good"])
+
+
+def pool(policy, first, second):
+    """Apply the policy's weights and biases, as the formula has it."""
+    weights = policy["weights"]
+    scores = weights["tfidf"] * np.log(np.maximum(first, LEAST))
+    scores += weights["transformer"] * np.log(np.maximum(second, LEAST)) + policy["biases"]
+    return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+
+def log_loss(probabilities, true):
+    return -np.log(np.maximum(probabilities[np.arange(len(true)), true], LEAST)).mean()
+
+
+def test_the_policy_is_what_the_agent_reads(bench):
+    """It names its labels and models, and the agent's own reader takes it and computes the same."""
+    from services.agent.policy import Policy
+
+    policy = bench.learn()
+    assert set(policy) == {
+        *("format", "labels", "models", "ask_below", "weights", "biases", "threshold", "target_accuracy"),
+        *("parameters", "milliseconds"),
+    }
+    assert policy["format"] == 1 and policy["labels"] == bench.metadata("tfidf")["labels"]
+    assert policy["models"] == {name: bench.metadata(name)["files"]["model.skops"] for name in bench.models}
+    assert policy["target_accuracy"] == policy["parameters"]["target_accuracy"] == 0.95
+    costs = policy["milliseconds"]
+    share = bench.read("routing.json")["transformer_share"]
+    assert (
+        costs["mean"] == pytest.approx(costs["tfidf"] + share * costs["transformer"], abs=0.002) and costs["mean"] > 0
+    )
+    first, second, _ = bench.said("test")
+    by_label = [dict(zip(policy["labels"], each[0])) for each in (first, second)]
+    together = Policy.model_validate(policy).together(*by_label)
+    assert [*together.values()] == pytest.approx(pool(policy, first, second)[0], abs=1e-9)
+
+
+def test_every_figure_is_that_of_the_policy(bench, capsys):
+    """Each is counted anew here, from the files alone."""
+    # The good model first, which asks for some tickets because the other is made to have known better.
+    bench.models = dict(zip(bench.models, reversed(bench.models.values())))
+    true = bench.said("validation")[2]
+    bench.let_say("transformer", 0.8 * np.eye(len(bench.metadata("tfidf")["labels"]))[true] + 0.025)
+    policy = bench.learn(target_accuracy=0.8)
+    metrics = bench.read("routing.json")
+    groups = {part: {row["group"] for row in read_csv(bench.data / f"{part}.csv")} for part in ("train", "validation")}
+    for part, learned in (("validation", groups["train"]), ("test", groups["train"] | groups["validation"])):
+        first, second, true = bench.said(part)
+        together, asked = pool(policy, first, second), first.max(axis=1) < policy["ask_below"]
+        found = np.where(asked[:, None], together, first)
+        right, sure = found.argmax(axis=1) == true, found.max(axis=1) >= policy["threshold"]
+        figures = metrics[part]
+        assert figures["accuracy"] == pytest.approx(right.mean(), abs=1e-6)
+        assert figures["auto_route"]["threshold"] == policy["threshold"]
+        assert figures["auto_route"]["coverage"] == pytest.approx(sure.mean(), abs=1e-6) and sure.any()
+        assert figures["auto_route"]["accuracy"] == pytest.approx(right[sure].mean(), abs=1e-6)
+        seen = [row["group"] in learned for row in read_csv(bench.data / f"{part}.csv")]
+        assert figures["near_duplicates_of_training"] == sum(seen)
+    alone = {name: float(np.mean(each.argmax(axis=1) == true)) for name, each in zip(bench.models, (first, second))}
+    assert metrics["models"] == pytest.approx(alone, abs=1e-6)
+    assert metrics["always_both"] == pytest.approx(np.mean(together.argmax(axis=1) == true), abs=1e-6)
+    assert metrics["gain"] == pytest.approx(right.mean() - max(alone.values()), abs=2e-6)
+    assert metrics["transformer_share"] == pytest.approx(asked.mean(), abs=1e-6) and asked.any()
+    assert f"test: accuracy {100 * right.mean():.2f}% (tfidf alone" in capsys.readouterr().out
+
+
+def test_nothing_is_learned_from_test(bench):
+    """With other texts and labels in test, every number of the policy is the same; only its cost is measured there."""
+    policy, metrics = bench.learn(), bench.read("routing.json")
+    rows = read_csv(bench.data / "test.csv")
+    bench.replace("test", [row | {"text": f"other {row['text']}", "label": rows[0]["label"]} for row in rows[::2]])
+    again = bench.learn()
+    assert again | {"milliseconds": 0} == policy | {"milliseconds": 0}
+    assert bench.read("routing.json")["validation"] == metrics["validation"]
+    assert bench.read("routing.json")["test"]["accuracy"] != metrics["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("most", [0, 0.05, 0.3, 1])
+def test_no_more_tickets_than_allowed_are_asked_for(bench, most):
+    first, _, _ = bench.said("validation")
+    asked = first.max(axis=1) < bench.learn(largest_transformer_share=most)["ask_below"]
+    assert asked.mean() <= most
+    # The first model is so bad that more questions are worth it.
+    assert asked.mean() > 0.8 * most - 0.01
+
+
+def test_equally_sure_answers_do_not_break_the_limit(bench):
+    """A model that is as sure of one ticket as of every other: whoever asks for some would ask for all."""
+    _, second, true = bench.said("validation")
+    bench.let_say("tfidf", np.full_like(second, 1 / second.shape[1]))
+    assert bench.learn(largest_transformer_share=0.3)["ask_below"] <= 1 / second.shape[1]
+
+
+def test_with_a_share_of_zero_nobody_is_asked(bench):
+    """The cascade is then the first model alone, figure by figure."""
+    assert bench.learn(largest_transformer_share=0)["ask_below"] == 0
+    metrics = bench.read("routing.json")
+    assert metrics["transformer_share"] == 0
+    assert metrics["test"]["accuracy"] == metrics["models"]["tfidf"]
+
+
+def test_both_together_are_no_worse_than_either_alone(bench):
+    """In log loss, on the tickets that the pool was fitted on: either model with weight 1 is one of its choices."""
+    first, second, true = bench.said("validation")
+    loss = log_loss(pool(bench.learn(), first, second), true)
+    assert loss <= min(log_loss(first, true), log_loss(second, true)) + 1e-5
+
+
+def test_models_that_know_different_things_reach_more_together(bench):
+    """Each is right about its own half of the tickets and in doubt about the other: the pool is right about all."""
+    true = bench.said("validation")[2]
+    sure, doubt = (np.full((len(true), len(bench.metadata("tfidf")["labels"])), low) for low in (0.01, 0.1))
+    sure[np.arange(len(true)), true] = doubt[np.arange(len(true)), (true + 1) % doubt.shape[1]] = 1
+    sure, doubt = (each / each.sum(axis=1, keepdims=True) for each in (sure, doubt))
+    half = (np.arange(len(true)) % 2 == 0)[:, None]
+    bench.let_say("tfidf", np.where(half, sure, doubt))
+    bench.let_say("transformer", np.where(half, doubt, sure))
+    policy = bench.learn(largest_transformer_share=0.6)
+    assert bench.read("routing.json")["validation"]["accuracy"] == 1
+    assert policy["weights"]["tfidf"] == pytest.approx(policy["weights"]["transformer"], rel=0.2)
+
+
+def test_a_useless_model_gets_no_weight(bench):
+    true = bench.said("validation")[2]
+    noise = np.random.default_rng(3).dirichlet(np.ones(len(bench.metadata("tfidf")["labels"])), len(true))
+    bench.let_say("transformer", noise)
+    weights = bench.learn()["weights"]
+    assert weights["transformer"] < 0.1 * weights["tfidf"]
+
+
+def test_without_a_proof_every_ticket_goes_to_a_person(bench, capsys):
+    assert bench.learn(target_accuracy=0.999)["threshold"] is None
+    assert bench.read("routing.json")["test"]["auto_route"]["coverage"] == 0
+    assert "every ticket goes to a person" in capsys.readouterr().out
+
+
+def other_data(bench):
+    rows = read_csv(bench.data / "validation.csv")[1:]
+    write_csv(bench.data / "validation.csv", [[*row.values()] for row in rows], tuple(rows[0]))
+
+
+def other_labels(bench):
+    metadata = bench.metadata("transformer")
+    bench.vouch("transformer", metadata | {"labels": [label + "s" for label in metadata["labels"]]})
+
+
+def damaged(bench):
+    path = bench.models["transformer"] / "validation.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def missing_file(bench):
+    (bench.models["tfidf"] / "validation.npy").unlink()
+
+
+def missing_folder(bench):
+    shutil.rmtree(bench.models["transformer"])
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (other_data, "validation.csv is not the validation part of"),
+        (other_labels, "the models know other labels: train both on the same data"),
+        (damaged, "validation.npy is not the file that metadata.json vouches for"),
+        (missing_file, "validation.npy: no such file"),
+        (missing_folder, "metadata.json: no such file"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_and_the_last_policy_stays(bench, error_line, change, said):
+    bench.learn()
+    files = [bench.folder / name for name in ("policy.json", "routing.json")]
+    before = [path.read_bytes() for path in files]
+    change(bench)
+    assert bench.run() == 2
+    assert said in error_line()
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_share_above_one_is_refused(bench, error_line):
+    assert bench.run(largest_transformer_share=1.5) == 2
+    assert "fit_routing.largest_transformer_share: input should be less than or equal to 1" in error_line()
+    assert not (bench.folder / "policy.json").exists()
+
+
+@pytest.mark.slow
+def test_a_transformer_is_asked_when_tfidf_is_unsure(trained, folders, transformer, tmp_path):
+    """Both kinds of model, as their trainings left them: the transformer is named by its ONNX file and costs more."""
+    bench = Bench(tmp_path, trained.data, folders["good"], transformer.model)
+    policy, metrics = bench.learn(), bench.read("routing.json")
+    assert policy["models"]["transformer"] == bench.metadata("transformer")["files"]["model.onnx"]
+    first, second, true = bench.said("validation")
+    assert metrics["validation"]["accuracy"] >= np.mean(first.argmax(axis=1) == true)
+    assert policy["weights"]["transformer"] > 0.1
+    assert 0 < policy["milliseconds"]["tfidf"] <= policy["milliseconds"]["mean"]

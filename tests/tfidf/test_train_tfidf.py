@@ -1,0 +1,274 @@
+"""Training through its command line, against a real MLflow store: outputs, figures, tracking and failures."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+
+import log_run
+import train_tfidf
+from callcenterai.artifact.folder import load_model
+from support.mlflow_server import TrackingServer
+from support.processes import environment, free_port, run_killed, wait_until
+from support.tfidf_project import WORDS, Project
+from support.tickets import invent
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder.as_posix()}/mlflow.db")
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        patch.setattr("callcenterai.tracking.store.ROOT", folder)
+        project = Project(folder)
+        assert project.train() == 0
+        yield project
+
+
+def runs():
+    return mlflow.search_runs(experiment_names=["callcenterai-tfidf-classification"], output_format="list")
+
+
+def test_metrics_hold_every_figure_of_both_parts(project):
+    metrics = project.metrics()
+    for part in ("validation", "test"):
+        figures = metrics[part]
+        assert 0.85 < figures["accuracy"] < 1
+        assert figures["accuracy_ci95"]["low"] <= figures["accuracy"] <= figures["accuracy_ci95"]["high"]
+        assert figures["macro_f1_ci95"]["low"] <= figures["macro_f1"] <= figures["macro_f1_ci95"]["high"]
+        assert sorted(figures["per_class"]) == sorted(WORDS)
+        assert sum(row["tickets"] for row in figures["per_class"].values()) == figures["tickets"]
+        assert {"weighted_f1", "macro_precision", "macro_recall", "ece", "log_loss"} <= set(figures)
+        assert figures["accuracy_without_near_duplicates"] == figures["accuracy"]
+        assert figures["majority_accuracy"] < figures["accuracy"]
+        assert list(figures["auto_route"]) == ["target_accuracy", "threshold", "coverage", "accuracy"]
+
+
+@pytest.mark.parametrize("sizes", [(100, 100, 10), (10, 10, 10), (10, 10)])
+def test_classes_as_small_as_prepare_keeps_them_are_trained(project, prepare, sizes):
+    """Also where validation has a single ticket of a class, or no class with as many as there are folds."""
+    rows = [row for number, size in enumerate(sizes) for row in invent(size, number, "ABC"[number])]
+    assert prepare.run(prepare.write(rows)) == 0
+    places = {"--model": "model", "--metrics": "metrics.json", "--plots": "plots"}
+    outputs = [each for name, place in places.items() for each in (name, str(prepare.folder / place))]
+    assert train_tfidf.main(["--params", str(prepare.params), "--data", str(prepare.output), *outputs]) == 0
+    trained = load_model(prepare.folder / "model")
+    assert list(trained.classes_) == list("ABC"[: len(sizes)])
+    assert np.isfinite(trained.predict_proba([rows[0][0]])).all()
+
+
+def test_the_stored_model_takes_raw_text_and_gives_the_reported_accuracy(project):
+    import csv
+
+    pipeline = load_model(project.folder / "model")
+    with (project.folder / "data" / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    predicted = pipeline.predict([row["text"] for row in rows])
+    accuracy = np.mean([row["label"] == label for row, label in zip(rows, predicted, strict=True)])
+    assert project.metrics()["test"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    np.testing.assert_allclose(pipeline.predict_proba(["", "laptop"]).sum(axis=1), 1)
+
+
+def test_metadata_vouches_for_model_and_data(project):
+    metadata = project.metadata()
+    model = (project.folder / "model" / "model.skops").read_bytes()
+    assert metadata["files"]["model.skops"] == hashlib.sha256(model).hexdigest()
+    assert set(metadata["files"]) == {"model.skops", "scorer.npz", "validation.npy"}
+    assert metadata["labels"] == sorted(WORDS)
+    assert list(metadata["data"]) == ["train", "validation", "test"]
+    assert metadata["parameters"] == project.params["train_tfidf"]
+    assert {"scikit-learn", "skops"} <= set(metadata["libraries"])
+
+
+def test_a_changed_model_file_is_not_loaded(project, tmp_path):
+    from callcenterai.core.cli import UserError
+
+    (tmp_path / "metadata.json").write_bytes((project.folder / "model" / "metadata.json").read_bytes())
+    (tmp_path / "model.skops").write_bytes((project.folder / "model" / "model.skops").read_bytes() + b"x")
+    with pytest.raises(UserError, match="not the file that metadata.json vouches for"):
+        load_model(tmp_path)
+
+
+def test_a_model_file_of_foreign_types_is_not_loaded_even_when_its_hash_is_right(tmp_path):
+    """A right hash says who wrote a file, not that it is harmless: only types of our models are made from it."""
+    import skops.io
+
+    from callcenterai.core.cli import UserError
+
+    content = skops.io.dumps({"model": Path("anything")})
+    (tmp_path / "model.skops").write_bytes(content)
+    (tmp_path / "metadata.json").write_text(json.dumps({"files": {"model.skops": hashlib.sha256(content).hexdigest()}}))
+    with pytest.raises(UserError, match="model.skops is refused: .*pathlib"):
+        load_model(tmp_path)
+
+
+def test_plots_are_there_as_data_and_as_pictures(project):
+    names = sorted(path.name for path in (project.folder / "plots").iterdir())
+    kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
+    assert names == sorted(f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png"))
+    confusion = (project.folder / "plots" / "confusion.csv").read_text(encoding="utf-8").splitlines()
+    assert len(confusion) == project.metrics()["test"]["tickets"] + 1
+
+
+def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text(project):
+    run = runs()[-1]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["C"] == "0.5"
+    assert run.data.metrics["test.accuracy"] == project.metrics()["test"]["accuracy"]
+    assert run.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
+    assert run.data.tags["dvc.train"] == project.metadata()["data"]["train"]["md5"]
+    assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["train", "validation", "test"]
+    files = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    assert {"metadata", "metrics", "plots"} <= files
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    texts = np.array(["laptop screen broken", "salary and payslip", "password reset"])
+    assert list(model.predict(texts)) == ["Hardware", "HR Support", "Access"]
+
+
+def test_what_mlflow_has_is_the_files_of_the_training_with_their_true_size(project, tmp_path):
+    """The same bytes, so that their hashes hold; and MLflow's own loader reads them."""
+    uri = f"runs:/{runs()[-1].info.run_id}/model"
+    logged = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path)))
+    for name in (*project.metadata()["files"], "metadata.json"):
+        assert (logged / name).read_bytes() == (project.folder / "model" / name).read_bytes()
+    described = yaml.safe_load((logged / "MLmodel").read_text(encoding="utf-8"))
+    # Writing the size down changes it by a line.
+    assert abs(sum(file.stat().st_size for file in logged.iterdir()) - described["model_size_bytes"]) < 100
+    assert set(described["flavors"]) == {"python_function", "sklearn"}
+    texts = ["laptop screen broken", "salary and payslip"]
+    expected = load_model(project.folder / "model").predict_proba(texts)
+    np.testing.assert_array_equal(mlflow.sklearn.load_model(uri).predict_proba(texts), expected)
+
+
+def test_a_training_that_cannot_work_leaves_a_failed_run_and_the_last_good_model(project, capsys):
+    before = project.metadata()
+    assert project.train(min_df=100_000) == 2
+    assert "lower train_tfidf.min_df" in capsys.readouterr().err
+    assert project.metadata() == before
+    assert runs()[0].info.status == "FAILED"
+
+
+def test_a_solver_that_did_not_converge_is_reported(project, capsys):
+    before = project.metadata(), project.metrics()
+    assert project.train(max_iter=1, tol=1e-9) == 0
+    assert "before it converged" in capsys.readouterr().err
+    assert project.metrics()["converged"] == 0
+    assert project.metadata()["converged"] is False
+    assert before != (project.metadata(), project.metrics())
+
+
+def test_without_refit_the_model_has_learned_from_train_alone(project):
+    assert project.train() == 0
+    final = project.metrics()
+    assert project.train(refit=False) == 0
+    first = project.metrics()
+    assert first["validation"] == final["validation"]
+    assert first["features"] < final["features"]
+
+
+def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
+    assert project.train(calibration="temperature") == 0
+    pipeline = load_model(project.folder / "model")
+    texts = ["laptop screen broken", "salary and payslip", "password reset", ""]
+    margins = pipeline[1].estimator.decision_function(pipeline[0].transform(texts))
+    probabilities = pipeline.predict_proba(texts)
+    assert (probabilities.argmax(axis=1) == margins.argmax(axis=1)).all()
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+def test_other_kernels_announce_what_they_cost(project, capsys):
+    assert project.train(kernel="rbf", max_iter=100_000, tol=0.001, subwords=True) == 0
+    assert "fitting SVC(kernel='rbf') on" in capsys.readouterr().err
+    assert project.metrics()["test"]["accuracy"] > 0.8
+
+
+def test_log_run_logs_the_finished_training_again(project, capsys):
+    before = {run.info.run_id for run in runs()}
+    assert log_run.main(project.outputs()) == 0
+    (logged,) = (run for run in runs() if run.info.run_id not in before)
+    assert f"MLflow run {logged.info.run_id}" in capsys.readouterr().out
+    assert logged.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
+
+
+def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{free_port()}")
+    before = project.metadata()
+    assert project.train() == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: cannot use the MLflow tracking store http://127.0.0.1")
+    assert "Traceback" not in message and len(message.splitlines()) == 1
+    assert project.metadata() == before
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_later(project, monkeypatch, capsys):
+    store = ("--backend-store-uri", f"sqlite:///{project.folder.as_posix()}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "through a server")
+    project.write_params(C=0.7)
+    command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *project.arguments()]
+    with TrackingServer(project.folder, *store) as server:
+        variables = environment() | {
+            "MLFLOW_TRACKING_URI": server.address,
+            "MLFLOW_EXPERIMENT_NAME": "through a server",
+        }
+        training = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+        # Training starts as soon as it has made the experiment, and needs seconds to import scikit-learn.
+        wait_until(lambda: server.experiment_id("through a server") is not None, 60)
+    dead = time.monotonic()
+    said = training.communicate()[1]
+    assert training.returncode == 0, said
+    assert f"the run is not logged: cannot use the MLflow tracking store {server.address} " in said
+    assert len(said.splitlines()) == 1
+    (told,) = re.findall(r"then log it with `python scripts/log_run\.py (.*)`\n$", said)
+    assert told.split() == [str(Path(word).resolve()) if word[:2] != "--" else word for word in project.outputs()]
+    assert time.monotonic() - dead < 60, "whoever trains should not wait minutes for a server that is gone"
+    assert project.metadata()["parameters"]["C"] == 0.7
+    load_model(project.folder / "model")
+    with TrackingServer(project.folder, *store) as server:
+        assert server.runs("through a server") == []
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+        assert log_run.main(project.outputs()) == 0
+        (logged,) = server.runs("through a server")
+        assert logged["info"]["run_id"] in capsys.readouterr().out
+        assert {"key": "C", "value": "0.7"} in logged["data"]["params"]
+        assert json.loads(server.artifact(logged, "metrics/m.json")) == project.metrics()
+
+
+def test_without_prepared_data_the_message_names_the_command(project, capsys):
+    arguments = ["--params", project.at("params.yaml"), "--data", project.at("nowhere"), *project.outputs()]
+    assert train_tfidf.main(arguments) == 2
+    assert "`dvc repro prepare`" in capsys.readouterr().err
+
+
+# The last, since killed trainings leave temporary files and runs that other tests here would count.
+@pytest.mark.slow
+def test_a_model_killed_before_its_metadata_is_there_is_refused_until_the_next_run(project, capsys):
+    """Killed after the first of the renames, and before the last one; log_run logs no mixture of two trainings."""
+    before = project.metadata()
+    # Every file of the model, every plot and the metrics come before the metadata.
+    last = len(before["files"]) + len(list((project.folder / "plots").iterdir())) + 1
+    for number, renamed in ((1, False), (last, True)):
+        figures = project.metrics()
+        project.write_params(C=0.1 * number)
+        assert run_killed(number, "import train_tfidf; train_tfidf.main(sys.argv[1:])", *project.arguments())
+        assert (project.metrics() != figures) == renamed
+        assert project.metadata() == before
+        assert log_run.main(project.outputs()) == 2
+        refusal = f"error: {project.at('model')}{os.sep}model.skops is not the file that metadata.json vouches for"
+        message = capsys.readouterr().err
+        assert message.startswith(refusal) and len(message.splitlines()) == 1
+    assert project.train(C=3.0) == 0
+    load_model(project.folder / "model")
+    assert project.metadata()["parameters"]["C"] == 3.0

@@ -1,0 +1,367 @@
+"""MLflow for a team: behind a login on PostgreSQL, moved there from an embedded database without losing anything."""
+
+import hashlib
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+import log_run
+import migrate_mlflow
+import mlflow_registry
+import mlflow_users
+import train_tfidf
+from callcenterai.tracking import store as tracking
+from support.processes import environment, free_port
+from support.registry import EXPERIMENT, NAME, Desk
+from support.repository import REPOSITORY, write_params
+from support.services import Service
+from support.team import TeamServer
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["mlflow.db"], "'mlflow.db' is no embedded database: give sqlite:/// and its file"),
+        (["sqlite:///none.db"], "none.db: no such file"),
+        (["sqlite:///there.db"], "say where to: a target, or MLFLOW_BACKEND_STORE_URI"),
+        (["sqlite:///there.db", "postgresql+pg8000://x@127.0.0.1/x"], "say where to: --artifacts"),
+    ],
+)
+def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, monkeypatch, error_line):
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "there.db").touch()
+    assert migrate_mlflow.main(arguments) == 2
+    assert said in error_line()
+
+
+@pytest.mark.parametrize(
+    "target, said",
+    [
+        ("sqlite:///other.db", "the target is sqlite: it has to be postgresql+pg8000://"),
+        ("postgresql+nothing://x@127.0.0.1/x", "the target's address is not understood"),
+        ("here", "the target's address is not understood"),
+        ("postgresql+pg8000://x:{word}@127.0.0.1:{port}/x", "Can't create a connection to host 127.0.0.1"),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_told(target, said, trained, tmp_path, error_line, capsys):
+    """And a password that is in its address is not shown."""
+    capsys.readouterr()
+    target = target.format(port=free_port(), word="sesame")
+    arguments = [f"sqlite:///{trained.database.as_posix()}", target, "--artifacts", str(tmp_path)]
+    assert migrate_mlflow.main(arguments) == 2
+    line = error_line()
+    assert said in line and "sesame" not in line
+
+
+def test_a_database_of_another_mlflow_is_not_moved(trained, tmp_path, error_line, capsys):
+    shutil.copy(trained.database, tmp_path / "mlflow.db")
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'another'")
+    capsys.readouterr()
+    arguments = [f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}", "postgresql+pg8000://x@127.0.0.1/x"]
+    assert migrate_mlflow.main([*arguments, "--artifacts", str(tmp_path)]) == 2
+    line = error_line()
+    assert "is of another MLflow (its schema is another" in line and "`mlflow db upgrade sqlite:///" in line
+
+
+def test_there_are_no_users_without_a_server(monkeypatch, error_line):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert mlflow_users.main(["list"]) == 2
+    assert "set MLFLOW_TRACKING_URI to its address" in error_line()
+
+
+def test_the_server_does_not_start_without_its_secrets():
+    """And says how they are made."""
+    command = [sys.executable, str(REPOSITORY / "deploy" / "mlflow" / "team_server.py")]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert "MLFLOW_READER_PASSWORD" in done.stderr and "`python scripts/make_secrets.py .env`" in done.stderr
+
+
+class Embedded:
+    """An embedded database in use: promotions and a rollback, a failed and a deleted run, a trace, odd values."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        """Make it."""
+        self.desk, self.folder, self.file = desk, folder, desk.database
+        desk.register("good", "close", "bad")
+        for version in ("1", "2"):
+            desk.run("staging", "--version", version)
+            desk.run("production", "--force", "--reason", "better, she says: 100 % \u2713")
+        desk.run("rollback", "--reason", "wrong queue")
+        client = mlflow.MlflowClient(desk.uri, desk.uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+        failed = client.create_run(experiment, tags={"error": "no space\nleft"})
+        client.log_metric(failed.info.run_id, "loss", float("inf"))
+        client.log_metric(failed.info.run_id, "loss", float("nan"), step=2)
+        client.set_terminated(failed.info.run_id, "FAILED")
+        client.delete_run(failed.info.run_id)
+        # As a server on this database has left it, with files of its own.
+        other = client.create_experiment("through a server", "mlflow-artifacts:/7")
+        self.served = client.create_run(other).info.run_id
+        place = folder / "mlartifacts" / "7" / self.served / "artifacts"
+        place.mkdir(parents=True)
+        (place / "note.txt").write_bytes(b"kept by a server")
+        # By the client: `set_experiment` would have an effect on every test after this one.
+        trace = client.start_trace("asked", inputs={"text": "my laptop"}, experiment_id=experiment)
+        client.end_trace(trace.trace_id)
+        mlflow.flush_trace_async_logging()
+
+    def arguments(self, target: str, artifacts: Path) -> list[str]:
+        """Return the command line of the migration."""
+        return [f"sqlite:///{self.file.as_posix()}", target, "--artifacts", str(artifacts)]
+
+    def rows(self, table: str) -> int:
+        """Return how many rows a table has."""
+        with sqlite3.connect(self.file) as database:
+            return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@pytest.fixture
+def embedded(desk, tmp_path) -> Embedded:
+    return Embedded(desk, tmp_path)
+
+
+def told(desk: Desk) -> dict[str, Any]:
+    """Return all that the registry's reading commands say of what was there before."""
+    shown = {name: desk.read(name) for name in ("list", "history")}
+    return shown | {f"show {number}": desk.read("show", str(number)) for number in (1, 2, 3)}
+
+
+@pytest.mark.slow
+def test_a_team_goes_on_where_the_embedded_database_ended(
+    embedded, postgresql, tmp_path, monkeypatch, capsys, error_line
+):
+    """Same ids, stages, history and bytes after the migration; then two people train, promote and roll back.
+
+    Every command of the guide works for somebody who is no administrator, and on versions of somebody else; the
+    services' user reads what a service needs and changes nothing; whoever may not is told in one line.
+    """
+    desk, artifacts = embedded.desk, tmp_path / "artifacts"
+    before, exported = told(desk), tmp_path / "exported"
+    desk.run("export", "production", str(exported))
+    bytes_before = embedded.file.read_bytes()
+    capsys.readouterr()
+    assert migrate_mlflow.main(embedded.arguments(database := postgresql.new_database("team"), artifacts)) == 0
+    summary = capsys.readouterr().out
+    assert embedded.file.read_bytes() == bytes_before
+    for table in ("runs", "metrics", "logged_models", "model_versions", "registered_model_tags", "trace_info"):
+        assert f"{table:<32} {embedded.rows(table):>9,}" in summary and embedded.rows(table), table
+
+    with TeamServer(tmp_path, database, artifacts) as server:
+        for name in ("amina", "ben"):
+            server.add(name, monkeypatch, capsys)
+        server.log_in("amina", monkeypatch)
+        assert told(desk) == before
+        desk.run("export", "production", str(tmp_path / "again"))
+        for path in exported.iterdir():
+            assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+        check_files(embedded)
+        check_work_of_two(server, desk, monkeypatch)
+        check_service(server, tmp_path, monkeypatch)
+        check_refusals(server, desk, monkeypatch, capsys, error_line)
+
+    assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 2
+    assert "the target is not empty" in error_line()
+
+
+def check_files(embedded: Embedded) -> None:
+    """Check that runs have their files through the server, and models load as MLflow's own users load them."""
+    client = mlflow.MlflowClient()
+    run = client.get_run(embedded.desk.trained.runs["good"])
+    assert run.info.artifact_uri == f"mlflow-artifacts:/{run.info.experiment_id}/{run.info.run_id}/artifacts"
+    assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"metadata", "metrics", "plots"}
+    note = mlflow.artifacts.download_artifacts(run_id=embedded.served, artifact_path="note.txt")
+    assert Path(note).read_bytes() == b"kept by a server"
+    loaded = mlflow.sklearn.load_model(f"models:/{NAME}@production")
+    assert loaded.predict(["my laptop is broken"])[0] == "Hardware"
+
+
+def check_work_of_two(server: TeamServer, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that each goes on with what the other has done: train, log, register, promote, roll back, archive."""
+    places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
+    outputs = [text for option, name in places.items() for text in (option, str(desk.database.parent / "own" / name))]
+    quick = write_params(desk.database.parent / "t.yaml", train_tfidf={"bootstrap_samples": 100, "min_df": 1})
+    server.log_in("amina", monkeypatch)
+    assert train_tfidf.main(["--params", str(quick), "--data", str(desk.trained.data), *outputs]) == 0
+    server.log_in("ben", monkeypatch)
+    desk.capsys.readouterr()
+    assert log_run.main(outputs) == 0
+    run_id = desk.capsys.readouterr().out.split()[-1]
+    for name, command, *more in (
+        ("amina", "register", "--run-id", run_id),
+        ("ben", "staging", "--version", "4"),
+        ("amina", "production", "--force", "--reason", "trained anew"),
+        ("ben", "rollback"),
+        ("amina", "archive", "3"),
+        ("ben", "diff", "1", "4"),
+    ):
+        server.log_in(name, monkeypatch)
+        by = [] if command == "diff" else ["--by", name]
+        assert desk.run(command, *more, *by), command
+    stages = {row["version"]: row["stage"] for row in desk.read("list")}
+    assert stages == {1: "Production", 2: "Archived", 3: "Archived", 4: "Archived"}
+    made = [(change["by"], change["action"]) for change in desk.read("history") if change["version"] in (3, 4)]
+    assert made[-4:] == [("ben", "staging"), ("amina", "production"), ("ben", "rollback"), ("amina", "archive")]
+
+
+def check_service(server: TeamServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that a service answers as the user `services`, who can make nothing, not even a new experiment."""
+    variables = server.login("services") | {"MODEL_URI": f"models:/{NAME}@production"}
+    with Service(folder, **variables) as service:
+        answer = service.ready().post("/predict", {"text": "my laptop is broken"})
+        assert (answer.status, answer.json["category"]) == (200, "Hardware")
+    server.log_in("services", monkeypatch)
+    with pytest.raises(mlflow.MlflowException, match="services may only read"):
+        mlflow.MlflowClient(server.address, server.address).create_experiment("mine")
+    with pytest.raises(mlflow.MlflowException, match="services may only read"):
+        mlflow.MlflowClient(server.address, server.address).create_registered_model("mine")
+
+
+def check_refusals(server: TeamServer, desk: Desk, monkeypatch, capsys, error_line) -> None:
+    """Check that whoever is not let in, or may not, is told what to do in one line, by every command."""
+    places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
+    log = [text for option, name in places.items() for text in (option, str(desk.trained.folder / name))]
+    judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    commands = [(mlflow_registry, ["staging", "--version", "2", *judging]), (log_run, log)]
+    guest = {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": secrets.token_hex()}
+    server.log_in("admin", monkeypatch)
+    with tracking.unreachable_is_said():
+        mlflow_users.ask("POST", "users/create", username="guest", password=guest["MLFLOW_TRACKING_PASSWORD"])
+    nobody = {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
+    for changes, said in (
+        (nobody, "asks for a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        (
+            {"MLFLOW_TRACKING_PASSWORD": server.passwords["services"]},
+            "does not let admin in with this password: set MLFLOW_TRACKING",
+        ),
+        (guest, "does not let guest do this: an administrator gives the right to train and promote with"),
+        ({"MLFLOW_TRACKING_URI": f"http://localhost:{server.port}"}, "is not among the names to which this server"),
+        ({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}, "start the server, or unset MLFLOW_TRACKING_URI"),
+    ):
+        for script, arguments in commands:
+            server.log_in("admin", monkeypatch)
+            for name, value in changes.items():
+                monkeypatch.setenv(name, value)
+            capsys.readouterr()
+            assert script.main(arguments) == 2
+            assert said in error_line(), (script, changes)
+
+
+@pytest.mark.slow
+def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
+    embedded, postgresql, tmp_path, capsys, error_line
+):
+    """Here PostgreSQL refuses a name that is too long for it, which sqlite has let pass."""
+    database, artifacts = postgresql.new_database("failing"), tmp_path / "artifacts"
+    run_id = embedded.desk.trained.runs["good"]
+    (tmp_path / "file").touch()
+    capsys.readouterr()
+    assert migrate_mlflow.main(embedded.arguments(database, tmp_path / "file" / "artifacts")) == 2
+    assert "error: files cannot be kept in " in capsys.readouterr().err.splitlines()[-1]
+    with sqlite3.connect(embedded.file) as source:
+        source.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", ("n" * 300, run_id))
+    assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: the database refuses: value too long for type character varying(250)")
+    with postgresql.ask("failing") as connection:
+        for table in ("runs", "metrics", "registered_models"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
+        assert connection.exec_driver_sql("SELECT name FROM experiments").scalar() == "Default"
+    with sqlite3.connect(embedded.file) as source:
+        source.execute("UPDATE runs SET name = 'short' WHERE run_uuid = ?", (run_id,))
+    assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 0
+    with postgresql.ask("failing") as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM runs").scalar() == embedded.rows("runs")
+        # What the server numbers next comes after what was moved.
+        query = "SELECT nextval(pg_get_serial_sequence('experiments', 'experiment_id')) > max(experiment_id)"
+        assert connection.exec_driver_sql(f"{query} FROM experiments").scalar()
+
+
+@pytest.mark.slow
+def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, tmp_path, capsys, error_line):
+    """Their places are recorded as whole paths, which are wrong once the folder was moved."""
+    desk, artifacts = embedded.desk, tmp_path / "artifacts"
+    recorded, place = desk.trained.folder / "mlruns", tmp_path / "moved"
+    shutil.copytree(recorded, place)
+    gone = tmp_path / "gone"
+    desk.record_files_at(gone)
+    arguments = embedded.arguments(postgresql.new_database("moved"), artifacts)
+    capsys.readouterr()
+    assert migrate_mlflow.main(arguments) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"the files of version 1 of {NAME} ({gone.as_uri()}" in said and "--moved OLD NEW" in said
+    assert migrate_mlflow.main([*arguments, "--moved", gone.as_posix(), place.as_posix()]) == 0
+    model = next((place / "models").glob("*/artifacts/model.skops"))
+    copy = next(artifacts.glob(f"*/models/{model.parts[-3]}/artifacts/model.skops"))
+    assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(model.read_bytes()).digest()
+
+
+@pytest.mark.slow
+def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, capsys, error_line):
+    """A password is shown once, alone on stdout; who is removed is not let in any more; only an administrator may."""
+    with TeamServer(tmp_path, postgresql.new_database("people"), tmp_path / "artifacts") as server:
+        server.add("amina", monkeypatch, capsys)
+        server.add("ben", monkeypatch, capsys)
+        assert len(server.passwords["amina"]) >= 32 and server.passwords["amina"] != server.passwords["ben"]
+        assert mlflow_users.main(["add", "ben", "--admin"]) == 0
+        said = capsys.readouterr()
+        assert said.out == "" and "ben is there already, and keeps the password; now: do everything" in said.err
+        assert mlflow_users.main(["list"]) == 0
+        rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
+        assert rows == [
+            ["admin", "do everything"],
+            ["amina", "train and promote"],
+            ["ben", "do everything"],
+            ["services", "read"],
+        ]
+        old = server.login("amina")
+        assert mlflow_users.main(["password", "amina"]) == 0
+        server.passwords["amina"] = capsys.readouterr().out.strip()
+        assert server.login("amina") != old
+        server.log_in("amina", monkeypatch)
+        assert mlflow_users.main(["list"]) == 0
+        capsys.readouterr()
+        assert mlflow_users.main(["add", "carla"]) == 2
+        assert "amina is no administrator" in error_line()
+        server.log_in("admin", monkeypatch)
+        for name, said in (("nobody", "there is no user 'nobody'"), ("services", "services belongs to the server")):
+            assert mlflow_users.main(["remove", name]) == 2
+            assert said in error_line()
+        assert mlflow_users.main(["remove", "amina"]) == 0
+        capsys.readouterr()
+        server.log_in("amina", monkeypatch)
+        assert mlflow_users.main(["list"]) == 2
+        assert "does not let amina in with this password" in error_line()
+
+
+@pytest.mark.slow
+def test_pages_of_other_addresses_change_nothing_unless_they_are_named(postgresql, tmp_path):
+    """And a password of the environment is that of admin and services from the next start on."""
+    import requests
+
+    database = postgresql.new_database("pages")
+
+    def status(server: TeamServer, origin: str, password: str | None = None) -> int:
+        headers = {"Origin": origin}
+        login = ("admin", password or server.passwords["admin"])
+        address = f"{server.address}/ajax-api/2.0/mlflow/experiments/search"
+        return requests.post(address, json={"max_results": 1}, headers=headers, auth=login, timeout=60).status_code
+
+    (tmp_path / "one").mkdir()
+    with TeamServer(tmp_path / "one", database, tmp_path / "artifacts", MLFLOW_SERVER_CORS_ALLOWED_ORIGINS="") as one:
+        assert (status(one, one.address), status(one, "https://mlflow.example")) == (200, 403)
+    named = {"MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "https://mlflow.example"}
+    (tmp_path / "two").mkdir()
+    with TeamServer(tmp_path / "two", database, tmp_path / "artifacts", **named) as two:
+        assert (status(two, "https://mlflow.example"), status(two, "https://evil.example")) == (200, 403)
+        assert status(two, two.address, one.passwords["admin"]) == 401
