@@ -3,11 +3,12 @@
     python benchmarks/scrubbing.py
     python benchmarks/scrubbing.py --tickets ../shared/data/it_tickets.csv.gz --text-column Document
 
-The labelled tickets are invented, in tests/support/personal_data.jsonl. A finding counts when its kind, its first
-and its last character are right. The detectors were tuned on the part "development". All parts were written by the same people as
-the detectors, so the tickets of a company are harder. When they were first looked at, in November 2026, "held-out" had
-precision 0.977 and recall 0.988 (86 findings), and "later", written to be harder, 0.955 and 0.875 (48 findings) with
-two labels corrected. A bracket and a way to write American numbers were mended after that, and nothing else for them.
+The labelled tickets are invented, in tests/support/personal_data.jsonl. A finding counts when its kind, its first and
+its last character are right. The detectors were tuned on the part "development". All parts were written by the same
+people as the detectors, so the tickets of a company are harder. When they were first looked at, in November 2026,
+"held-out" had precision 0.977 and recall 0.988 (86 findings), and "later", written to be harder, 0.955 and 0.875 (48
+findings) with two labels corrected. A bracket and a way to write American numbers were mended after that, and nothing
+else for them.
 
 Milliseconds are of CPU time, for one sample ticket; a third of those have findings.
 --tickets adds what share of real tickets has findings, and of which kinds; it prints nothing of the tickets themselves.

@@ -1,7 +1,7 @@
 """The pipeline as the arrays of scorer.npz, for many texts at once, without scikit-learn, which takes seconds to load.
 
-Its probabilities are those of the pipeline to the last bit (tests/artifact/test_scorer_format.py). services/tfidf/scorer.py
-is for one text at a time, and needs numpy alone.
+Its probabilities are those of the pipeline to the last bit (tests/artifact/test_scorer_format.py).
+services/tfidf/scorer.py is for one text at a time, and needs numpy alone.
 """
 
 from collections.abc import Sequence

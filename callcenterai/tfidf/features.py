@@ -1,10 +1,10 @@
 """TF-IDF features: ordinary scikit-learn vectorizers, fitted from counts made by numpy.
 
 Nearly all of TfidfVectorizer.fit_transform is Python work per word; ngrams.py counts with numpy instead. The result is
-the same vocabulary_, idf_ and matrix (tests/tfidf/test_features.py compares them), handed to ordinary fitted vectorizers
-that take raw text from then on. Words and pairs of words take 0.33 x scikit-learn's CPU time, word beginnings 0.39 x,
-trigrams 0.95 x (38,193 tickets, median of 5, November 2026). Counting once also serves two fits: on train, and on train
-and validation. The matrix is changed in place, since a copy would take more memory than all texts.
+the same vocabulary_, idf_ and matrix (tests/tfidf/test_features.py compares them), handed to ordinary fitted
+vectorizers that take raw text from then on. Words and pairs of words take 0.33 x scikit-learn's CPU time, word
+beginnings 0.39 x, trigrams 0.95 x (38,193 tickets, median of 5, November 2026). Counting once also serves two fits: on
+train, and on train and validation. The matrix is changed in place, since a copy would take more memory than all texts.
 """
 
 from collections.abc import Sequence
