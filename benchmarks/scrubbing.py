@@ -70,10 +70,10 @@ def quality_rows() -> Iterable[Sequence[str]]:
 
 def sample(french: float) -> list[str]:
     """Return 2,000 sample tickets, a share of which is French and the others are English."""
-    import make_sample_tickets
+    from callcenterai.sample import generator
 
-    make_sample_tickets.FRENCH_SHARE, make_sample_tickets.MIXED_SHARE = french, 0.0
-    return [ticket.text for ticket in make_sample_tickets.make_tickets(2000, 7)]
+    generator.FRENCH_SHARE, generator.MIXED_SHARE = french, 0.0
+    return [ticket.text for ticket in generator.make_tickets(2000, 7)]
 
 
 def language_row(language: str, texts: list[str]) -> Sequence[str]:
