@@ -98,10 +98,10 @@ def time_row(name: str, function: Callable[[str], object], texts: list[str]) -> 
 
 def share_with_findings(tickets: Path, text_column: str) -> str:
     """Return a sentence on the tickets in which something is found."""
-    from callcenterai.formats.reader import read_tickets
+    from callcenterai.formats.reader import stream_tickets
     from callcenterai.privacy.scrub import scrub
 
-    counts = [scrub(ticket.text or "").counts for ticket in read_tickets(tickets, text_column, text_column)]
+    counts = [scrub(ticket.text or "").counts for ticket in stream_tickets(tickets, text_column, text_column)]
     kinds = sum((Counter(each) for each in counts), Counter())
     return f"{sum(map(bool, counts))} of {len(counts)} tickets have findings: {dict(kinds)}"
 

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 def export(database: str, output: Path) -> None:
     """Read the standing answers and write them; the file is replaced whole or not at all."""
     from callcenterai.core.files import write_bytes
-    from callcenterai.formats.csv_files import csv_bytes
+    from callcenterai.formats.delimited import csv_bytes
 
     found = standing_answers(database)
     last = last_of_each_text(found)

@@ -16,8 +16,8 @@ import numpy as np
 from callcenterai.batch.row_ends import Ends, row_ends
 from callcenterai.batch.ticket_pieces import Partition, Piece, Source, lines_of
 from callcenterai.core.cli import UserError
-from callcenterai.formats.csv_files import csv_rows
-from callcenterai.formats.raw_files import open_bytes
+from callcenterai.formats.delimited import csv_rows
+from callcenterai.formats.opening import open_bytes
 from callcenterai.formats.reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of, seekable
 
 KINDS = (*DELIMITERS, *JSON_LINES, ".parquet")

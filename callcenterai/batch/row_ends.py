@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from callcenterai.batch.ticket_pieces import lines_of
-from callcenterai.formats.csv_files import csv_rows
+from callcenterai.formats.delimited import csv_rows
 
 QUOTE, RETURN, NEWLINE = b'"\r\n'
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from callcenterai.core.cli import UserError
-from callcenterai.formats.csv_files import csv_rows
+from callcenterai.formats.delimited import csv_rows
 
 
 class Source(NamedTuple):

@@ -110,9 +110,9 @@ def test_prepare_leaves_old_tickets_where_they_were(prepare, tickets, more):
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_real_tickets_stay_where_they_were(prepare, shared_data, share):
     """Real tickets come with near-duplicates that join old groups and with conflicts that set old tickets aside."""
-    from callcenterai.formats.reader import read_tickets
+    from callcenterai.formats.reader import stream_tickets
 
-    rows = [(t.text, t.label) for t in read_tickets(shared_data("it_tickets.csv.gz"), "Document", "Topic_group")]
+    rows = [(t.text, t.label) for t in stream_tickets(shared_data("it_tickets.csv.gz"), "Document", "Topic_group")]
     old = rows[: int(len(rows) / (1 + share))]
     assert prepare.run(prepare.write(old)) == 0
     before = prepare.part_of()

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callcenterai.core.cli import UserError
-from callcenterai.formats.reader import Ticket, read_tickets, stream_tickets
+from callcenterai.formats.reader import Ticket, stream_tickets
 from support.tickets import invent
 
 TWO = [Ticket(1, "hello there", "A"), Ticket(2, "good bye", "B")]
@@ -26,7 +26,7 @@ HEADER = b"text,category\n"
 def read(tmp_path):
     def read_bytes(content: bytes, name: str = "t.csv") -> list[Ticket]:
         (tmp_path / name).write_bytes(content)
-        return read_tickets(tmp_path / name, "text", "category")
+        return list(stream_tickets(tmp_path / name, "text", "category"))
 
     return read_bytes
 

@@ -1,4 +1,4 @@
-"""Open files that may be gzipped, and say before they are parsed whether they are empty, cut short or no UTF-8 text."""
+"""Open files that may be gzipped, and check before they are parsed that they are whole, not empty and UTF-8 text."""
 
 import codecs
 import gzip
@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from callcenterai.core.cli import UserError
 
@@ -15,22 +15,22 @@ CHUNK = 2**20
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to read, unpacked when its name ends in .gz; a UserError when it is no complete gzip."""
+    """Open a file for reading, unpacked when its name ends in .gz; a UserError unless that is a complete gzip file."""
     try:
         with path.open("rb") as raw:
             if path.suffix.lower() != ".gz":
                 yield raw
                 return
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield unpacked
+                yield cast(IO[bytes], unpacked)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
 
 
 def check_content(path: Path, is_text: bool) -> None:
-    """Read a file once; a UserError when it is empty or, where it should be text, no UTF-8 or with a NUL in it."""
+    """Read a file to its end; a UserError when it is empty or, if it should be text, not UTF-8 or holding a NUL."""
     empty, start = True, b""
-    text = _Text() if is_text else None
+    text = _TextCheck() if is_text else None
     with open_bytes(path) as file:
         while chunk := file.read(CHUNK):
             empty = empty and not (chunk if start else chunk.removeprefix(codecs.BOM_UTF8)).strip()
@@ -43,8 +43,8 @@ def check_content(path: Path, is_text: bool) -> None:
         text.finish(path, start)
 
 
-class _Text:
-    """Decodes a text chunk by chunk and remembers where it first is none."""
+class _TextCheck:
+    """Decodes a file chunk by chunk and remembers the first byte that is not UTF-8 and the first NUL."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -53,14 +53,14 @@ class _Text:
         self._nul: int | None = None
 
     def feed(self, chunk: bytes, final: bool = False) -> None:
-        """Take the next bytes; after the first that are no UTF-8, nothing else is looked at."""
+        """Check the next bytes; after the first invalid one, the rest of the file is ignored."""
         if self._broken:
             return
         waiting = self._decoder.getstate()[0]
         try:
             self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            # The decoder counts from the bytes that it had kept for this chunk, in which there is no line end.
+            # error.object starts with the incomplete character that the decoder kept; that holds no line end.
             offset = self._read - len(waiting) + error.start
             line = self._lines + error.object.count(b"\n", 0, error.start) + 1
             self._broken = error.object[error.start], offset, line
@@ -71,7 +71,7 @@ class _Text:
         self._lines += chunk.count(b"\n")
 
     def finish(self, path: Path, start: bytes) -> None:
-        """Raise a UserError for what was found; start is how the file begins."""
+        """Raise a UserError if a fault was found; `start`, the file's first bytes, tells which encoding is likely."""
         self.feed(b"", final=True)
         if self._broken:
             byte, offset, line = self._broken

@@ -1,4 +1,4 @@
-"""CSV as every script here reads and writes it."""
+"""CSV, the one way in which all commands read and write it."""
 
 import csv
 import io
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def csv_rows(lines: Iterable[str], delimiter: str) -> Any:
-    """Return a csv.reader of all rows, empty ones for blank lines, that raises csv.Error at broken quoting."""
-    # The default limit of 128 KiB a field would refuse a long ticket.
+    """Return a csv.reader that raises csv.Error at broken quoting; a blank line is an empty row."""
+    # By default the csv module refuses fields above 128 KiB.
     csv.field_size_limit(2**31 - 1)
     return csv.reader(lines, delimiter=delimiter, strict=True)
 
@@ -19,13 +19,13 @@ def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:
 
 
 def csv_pieces(header: Iterable[str], blocks: Iterable[Iterable[Iterable]]) -> Iterator[bytes]:
-    """Give the same piece by piece: the header, then each block of rows."""
+    """Yield the bytes of csv_bytes piece by piece: the header, then each block of rows."""
     yield _encoded([header])
     yield from map(_encoded, blocks)
 
 
 def _encoded(rows: Iterable[Iterable]) -> bytes:
     buffer = io.StringIO(newline="")
-    # Quotes around every text: left to itself, Python before 3.13 writes a lone CR bare, and readers see two rows.
+    # Quote every text: by default, Python before 3.13 does not quote a lone CR, at which readers start a new row.
     csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     return buffer.getvalue().encode()
