@@ -1,4 +1,4 @@
-"""What people have answered becomes tickets that prepare takes."""
+"""People's answers become tickets that prepare reads."""
 
 import csv
 import sqlite3
@@ -16,7 +16,7 @@ LAPTOP, PRINTER, LEAVE = "my laptop is broken", "call [PHONE], the printer is on
 
 
 class Answered:
-    """An agent's database with tickets that wait, and the export of it."""
+    """An agent's database with tickets and answers, and the export from it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "agent.db"
@@ -47,7 +47,7 @@ def answered(tmp_path):
 
 
 def test_the_last_standing_answer_counts(answered, capsys):
-    """One that was withdrawn does not, nor an earlier one, nor one to an equal ticket, case and spaces aside."""
+    """Neither a withdrawn answer counts, nor an earlier one, nor one to a text that differs only in case and spaces."""
     answered.ask("first", LAPTOP, "Hardware")
     answered.ask("second", PRINTER, "Storage", "Hardware")
     withdrawn = answered.ask("third", LEAVE, "HR Support", "Purchase")
@@ -64,7 +64,7 @@ def test_the_last_standing_answer_counts(answered, capsys):
     assert answered.output.read_bytes() == before
 
 
-def test_the_export_is_what_prepare_takes(answered, prepare):
+def test_prepare_reads_the_export(answered, prepare):
     tickets = invent(90)
     answered.ask("hard", tickets[0][0], "B")
     assert answered.export() == 0
@@ -72,11 +72,14 @@ def test_the_export_is_what_prepare_takes(answered, prepare):
     assert ["B"] == [row["label"] for row in prepare.read("train") if row["text"] == tickets[0][0]]
 
 
-def test_placeholders_are_those_of_the_agent():
-    assert {kind.lower() for kind in export_feedback.KINDS} == set(KINDS)
+def test_every_placeholder_of_the_agent_becomes_an_ellipsis(answered):
+    """The models read them so; [NAME] is none of the agent's and stays."""
+    answered.ask("first", " ".join(["[NAME]", *(f"[{kind.upper()}]" for kind in KINDS)]), "Hardware")
+    assert answered.export() == 0
+    assert [" ".join(["[NAME]", *["\N{HORIZONTAL ELLIPSIS}"] * len(KINDS)])] == [row[0] for row in answered.rows()]
 
 
-def test_what_cannot_be_exported_is_said_in_one_line(answered, tmp_path, error_line):
+def test_a_failed_export_is_one_error_line(answered, tmp_path, error_line):
     assert answered.export() == 2
     assert error_line().startswith("nobody has answered a ticket yet")
     assert not answered.output.exists()
@@ -91,4 +94,4 @@ def test_what_cannot_be_exported_is_said_in_one_line(answered, tmp_path, error_l
         assert error_line().startswith("the agent's tables cannot be read (")
     for url in ("agent.db", "nosuch://x"):
         assert export_feedback.main([output, "--database", url]) == 2
-        assert error_line().startswith("--database is no address such as")
+        assert error_line().startswith("--database is not an address such as")
