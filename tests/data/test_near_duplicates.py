@@ -8,7 +8,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
 from callcenterai.data import near_duplicates
-from callcenterai.data.near_duplicates import fold, near_duplicate_groups, sign
+from callcenterai.data.fingerprints import BANDS, fold, sign
+from callcenterai.data.near_duplicates import near_duplicate_groups
 from support.tickets import NOUNS, PARTS, invent
 
 
@@ -117,16 +118,16 @@ def test_four_times_the_texts_cost_four_times_the_comparisons(text, monkeypatch)
     compared = []
     exact = near_duplicates._jaccard
 
-    def counted(signed, left, right):
+    def counted(signatures, left, right):
         compared[-1] += len(left)
-        return exact(signed, left, right)
+        return exact(signatures, left, right)
 
     monkeypatch.setattr(near_duplicates, "_jaccard", counted)
     for count in (1000, 4000):
         compared.append(0)
         groups([text(number) for number in range(count)])
     assert compared[1] <= 4.4 * compared[0] + 100
-    assert compared[1] <= 4000 * near_duplicates.BANDS * (near_duplicates.NEIGHBOURS + 1)
+    assert compared[1] <= 4000 * BANDS * (near_duplicates.NEIGHBOURS + 1)
 
 
 def test_a_progress_bar_appears_when_it_takes_more_than_three_seconds(prepare, monkeypatch, capsys):

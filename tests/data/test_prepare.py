@@ -267,7 +267,7 @@ def test_a_bug_of_ours_keeps_its_traceback(prepare, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("callcenterai.data.deciding.clean", broken)
+    monkeypatch.setattr("callcenterai.data.prepare.reject_repeated_texts", broken)
     with pytest.raises(ZeroDivisionError):
         prepare.run(prepare.write(invent(60)))
 
@@ -279,7 +279,7 @@ def test_an_interruption_is_one_word_and_leaves_the_outputs(prepare, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("callcenterai.data.deciding.assign", interrupted)
+    monkeypatch.setattr("callcenterai.data.prepare.assign_parts", interrupted)
     assert prepare.run(prepare.write(invent(90))) == 130
     assert "interrupted\n" == capsys.readouterr().err
     assert before == prepare.files()

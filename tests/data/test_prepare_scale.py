@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 import predict_batch
 from callcenterai.core.cluster import connected, in_order
-from callcenterai.data import near_duplicates
-from callcenterai.data import spill as ticket_spill
-from callcenterai.data import table as ticket_table
-from callcenterai.data.examining import examine
+from callcenterai.data import near_duplicates, spill
+from callcenterai.data import prepare as prepare_stage
+from callcenterai.data.fingerprints import fingerprint
 from callcenterai.data.split import draw
 from support.dask_workers import Workers
 from support.prepare_runner import Prepare
@@ -28,8 +27,8 @@ from support.tickets import PARTS, invent, write_csv
 UNIX = pytest.mark.skipif(os.name == "nt", reason="signals and memory as Unix has them")
 # Every limit that cuts the work into pieces, as small as it can be.
 TINY = {
-    ticket_table: {"ROWS_AT_ONCE": 7, "CHARACTERS_AT_ONCE": 300},
-    ticket_spill: {"IN_MEMORY": 1, "RUN": 40, "GAP": 20},
+    prepare_stage: {"ROWS_AT_ONCE": 7, "CHARACTERS_AT_ONCE": 300},
+    spill: {"IN_MEMORY": 1, "WORDS_PER_READ": 40, "LARGEST_GAP": 20},
     near_duplicates: {"WORDS_AT_ONCE": 50, "WORDS_OF_A_TEXT": 0},
 }
 TINY_CODE = "\n".join(
@@ -174,7 +173,7 @@ def test_workers_run_the_code_of_who_asks(cluster, tmp_path, monkeypatch):
     for folder in (PACKAGE, changed, PACKAGE):
         monkeypatch.setattr("callcenterai.core.cluster.PACKAGE", folder)
         with connected(None) as client:
-            (found,) = in_order(client, partial(examine, seed=1), [["my laptop"]])
+            (found,) = in_order(client, partial(fingerprint, seed=1), [["my laptop"]])
         draws.append(found.draws[0])
     assert draws == pytest.approx([draw("my laptop", 1), draw("my laptop", 1) - 2, draw("my laptop", 1)])
 
@@ -189,7 +188,7 @@ def examined(client: Client) -> int:
 def kill_one_in_the_middle(prepare: Prepare, **variables: str) -> subprocess.CompletedProcess:
     """Prepare 20,000 tickets in 200 partitions on two workers, of which one dies after five partitions."""
     workers = Workers(prepare.folder, 2, **variables)
-    command = as_command(prepare, "from callcenterai.data import table; table.ROWS_AT_ONCE = 100")
+    command = as_command(prepare, "from callcenterai.data import prepare; prepare.ROWS_AT_ONCE = 100")
     variables = environment() | {"DASK_SCHEDULER_ADDRESS": workers.address}
     try:
         with Client(workers.address, timeout=120) as client:
@@ -236,7 +235,7 @@ def test_tickets_that_end_workers_are_said_and_the_outputs_stay(prepare, many):
 def peak(prepare: Prepare, words: int) -> int:
     """Return the memory, in bytes, that preparing 4,000 texts of so many words, all different, takes at most."""
     prepare.write([" ".join(f"w{number}x{n}" for n in range(words)), "ABC"[number % 3]] for number in range(4000))
-    limits = "from callcenterai.data import spill, table; spill.IN_MEMORY = 2**20; table.ROWS_AT_ONCE = 20\n"
+    limits = "from callcenterai.data import prepare, spill; spill.IN_MEMORY = 2**20; prepare.ROWS_AT_ONCE = 20\n"
     # Not what wait4 says, which counts this process too, as whose copy the other began.
     told = "import atexit; atexit.register(lambda: print(open('/proc/self/status').read()))"
     done = subprocess.run(as_command(prepare, limits + told), capture_output=True, text=True, check=True)

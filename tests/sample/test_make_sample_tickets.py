@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import make_sample_tickets
-from callcenterai.data.near_duplicates import fold, near_duplicate_groups, sign
+from callcenterai.data.fingerprints import fold, sign
+from callcenterai.data.near_duplicates import near_duplicate_groups
 from support.repository import REPOSITORY
 
 
