@@ -69,13 +69,13 @@ def prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | 
 @contextmanager
 def spread(workers: int | None) -> "Iterator[Spread]":
     """Give what has a function done for each of many items, in their order: this process, or Dask's workers."""
-    from callcenterai.core.cluster import VARIABLE, connected, in_order
+    from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
 
-    if workers is None and not os.environ.get(VARIABLE):
+    if workers is None and not os.environ.get(SCHEDULER_VARIABLE):
         yield map
         return
-    with connected(workers) as client:
-        yield lambda function, items: in_order(client, function, items)
+    with dask_client(workers) as client:
+        yield lambda function, items: map_in_order(client, function, items)
 
 
 if __name__ == "__main__":

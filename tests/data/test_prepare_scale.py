@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import predict_batch
-from callcenterai.core.cluster import connected, in_order
+from callcenterai.core.cluster import dask_client, map_in_order
 from callcenterai.data import near_duplicates
 from callcenterai.data import spill as ticket_spill
 from callcenterai.data import table as ticket_table
@@ -173,8 +173,8 @@ def test_workers_run_the_code_of_who_asks(cluster, tmp_path, monkeypatch):
     draws = []
     for folder in (PACKAGE, changed, PACKAGE):
         monkeypatch.setattr("callcenterai.core.cluster.PACKAGE", folder)
-        with connected(None) as client:
-            (found,) = in_order(client, partial(examine, seed=1), [["my laptop"]])
+        with dask_client(None) as client:
+            (found,) = map_in_order(client, partial(examine, seed=1), [["my laptop"]])
         draws.append(found.draws[0])
     assert draws == pytest.approx([draw("my laptop", 1), draw("my laptop", 1) - 2, draw("my laptop", 1)])
 
@@ -229,7 +229,7 @@ def test_tickets_that_end_workers_are_said_and_the_outputs_stay(prepare, many):
     done = kill_one_in_the_middle(prepare, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "has ended several workers" in line
+    assert "has killed several workers" in line
     assert many == prepare.files()
 
 

@@ -192,7 +192,7 @@ def test_a_space_that_makes_no_sense_is_refused_before_anything_starts(search, e
 
 def test_without_a_scheduler_at_the_address_nothing_is_logged(search, monkeypatch, error_line, tmp_path):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
-    monkeypatch.setattr("callcenterai.core.cluster.SECONDS", 2)
+    monkeypatch.setattr("callcenterai.core.cluster.TIMEOUT_SECONDS", 2)
     assert search() == 2
     assert "no Dask scheduler answers at" in error_line() and not (tmp_path / "mlflow.db").exists()
 

@@ -32,7 +32,7 @@ ELSEWHERE = {
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
     "python scripts/predict_batch.py tickets.csv predictions": (
         "test_predict_batch.py",
-        "test_every_kind_of_file_is_answered_as_the_model_answers",
+        "test_every_kind_of_file_gets_the_predictions_of_the_model",
     ),
     "python scripts/search_tfidf.py": (
         "test_search_tfidf.py",
