@@ -35,7 +35,7 @@ ELSEWHERE = {
         "test_every_kind_of_file_gets_the_predictions_of_the_model",
     ),
     "python scripts/search_tfidf.py": (
-        "test_search_tfidf.py",
+        "test_search.py",
         "test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run",
     ),
     "python benchmarks/routing.py FILE --text-column C --label-column C": (
