@@ -18,7 +18,7 @@ import sys
 from typing import Any
 
 import _path  # noqa: F401
-from callcenterai.core.cli import UserError, run
+from callcenterai.core.cli import UserError, print_table, run
 
 ROLE = "trainers"
 # MLflow's one place for roles, as long as its workspaces are not in use.
@@ -110,8 +110,6 @@ def role_id() -> int:
 
 def print_people(people: list[dict[str, Any]]) -> None:
     """Print every user and what they may do."""
-    from callcenterai.core.tables import print_table
-
     rows = [(user["username"], rights(user["is_admin"], roles_of(user))) for user in people]
     print_table(("user", "may"), sorted(rows))
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from callcenterai.core.cluster import VARIABLE, connected, in_order
+from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
 from callcenterai.core.files import json_bytes, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
 from callcenterai.data.cleaning import correct_labels, cut, reject_rare_classes, reject_repeated_texts, reject_row
@@ -67,11 +67,11 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
 @contextmanager
 def parallel_map(workers: int | None) -> Iterator[ParallelMap]:
     """Give a map that runs in this process or, if workers or a scheduler are asked for, on Dask workers."""
-    if workers is None and not os.environ.get(VARIABLE):
+    if workers is None and not os.environ.get(SCHEDULER_VARIABLE):
         yield map
         return
-    with connected(workers) as client:
-        yield lambda function, items: in_order(client, function, items)
+    with dask_client(workers) as client:
+        yield lambda function, items: map_in_order(client, function, items)
 
 
 def paths_of(params: PrepareParameters) -> dict[Source, Path]:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from callcenterai.core.tables import print_table
+from callcenterai.core.cli import print_table
 from callcenterai.registry.promotion import Desk
 from callcenterai.registry.store import ARCHIVED, PRODUCTION, STAGING, State, Version
 

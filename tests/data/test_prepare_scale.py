@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import predict_batch
-from callcenterai.core.cluster import connected, in_order
+from callcenterai.core.cluster import dask_client, map_in_order
 from callcenterai.data import near_duplicates, spill
 from callcenterai.data import prepare as prepare_stage
 from callcenterai.data.fingerprints import fingerprint
@@ -183,8 +183,8 @@ def test_workers_run_the_code_of_the_client(cluster, tmp_path, monkeypatch):
     draws = []
     for folder in (PACKAGE, changed, PACKAGE):
         monkeypatch.setattr("callcenterai.core.cluster.PACKAGE", folder)
-        with connected(None) as client:
-            (found,) = in_order(client, partial(fingerprint, seed=1), [["my laptop"]])
+        with dask_client(None) as client:
+            (found,) = map_in_order(client, partial(fingerprint, seed=1), [["my laptop"]])
         draws.append(found.draws[0])
     assert draws == pytest.approx([draw("my laptop", 1), draw("my laptop", 1) - 2, draw("my laptop", 1)])
 
@@ -239,7 +239,7 @@ def test_tickets_that_kill_workers_are_an_error_and_leave_the_outputs(prepare, m
     done = kill_one_in_the_middle(prepare, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "has ended several workers" in line
+    assert "has killed several workers" in line
     assert many == prepare.files()
 
 

@@ -32,10 +32,10 @@ ELSEWHERE = {
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
     "python scripts/predict_batch.py tickets.csv predictions": (
         "test_predict_batch.py",
-        "test_every_kind_of_file_is_answered_as_the_model_answers",
+        "test_every_kind_of_file_gets_the_predictions_of_the_model",
     ),
     "python scripts/search_tfidf.py": (
-        "test_search_tfidf.py",
+        "test_search.py",
         "test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run",
     ),
     "python benchmarks/routing.py FILE --text-column C --label-column C": (

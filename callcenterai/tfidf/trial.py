@@ -1,4 +1,7 @@
-"""One trial of a parameter search, as a worker carries it out: train on train, judge validation; test is not there."""
+"""One trial of a parameter search: train on train, and measure on validation; test is not read.
+
+Dask workers import this module, so it imports neither MLflow nor anything else of the search.
+"""
 
 import time
 from dataclasses import dataclass
@@ -15,9 +18,10 @@ from callcenterai.training.evaluation import choose_threshold, judge
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: its number (0 is params.yaml as it is), and what became of it: figures, or why there are none.
+    """A trial that has ended, with its figures, or with the error if it could not be trained.
 
-    correct says of each ticket of validation whether the answer was right: bool of shape (n,).
+    number: 0 is params.yaml as it is; correct: whether the answer to each ticket of validation was right, bool of shape
+    (n,).
     """
 
     number: int
@@ -27,17 +31,17 @@ class Trial:
     figures: dict[str, Any] | None = None
     correct: np.ndarray | None = None
     converged: bool = True
-    trouble: str | None = None
+    error: str | None = None
 
 
-def carry_out(number: int, train: Part, validation: Part, params: TrainTfidfParameters) -> Trial:
-    """Train with these parameters and judge validation, as a training does before it sees test."""
+def run_trial(number: int, train: Part, validation: Part, params: TrainTfidfParameters) -> Trial:
+    """Train with these parameters and measure on validation, as the stage train_tfidf does before it reads test."""
     started, clock = time.time(), time.perf_counter()
     try:
         fitted = fit(train, validation, params)
     except UserError as error:
-        # These parameters do not fit these tickets; others may.
-        return Trial(number, params, started, time.perf_counter() - clock, trouble=str(error))
+        # The parameters do not suit these tickets; those of other trials may.
+        return Trial(number, params, started, time.perf_counter() - clock, error=str(error))
     threshold = choose_threshold(fitted.validation, params.target_accuracy, params.threshold_confidence)
     figures = judge(fitted.validation, validation.groups, train.groups, threshold, params)
     seconds = time.perf_counter() - clock
