@@ -12,8 +12,7 @@ from callcenterai.core.files import dvc_md5
 from callcenterai.data.parts import Part
 from callcenterai.search.search_space import SearchTfidfParameters
 from callcenterai.search.search_trial import Trial
-from callcenterai.tracking import store as tracking
-from callcenterai.tracking.tracking_errors import short
+from callcenterai.tracking import runs, store
 
 # Not among the trainings: a trial has no model, and the registry looks for the best run there.
 SUFFIX = "-search"
@@ -24,11 +23,11 @@ class SearchRuns:
 
     def __init__(self, kind: str, space: SearchTfidfParameters, parts: dict[str, Part]) -> None:
         """Begin the run of the search; a UserError when there is no tracking store to be used."""
-        self._experiment = tracking.open_experiment(tracking.experiment_name(kind) + SUFFIX)
+        self._experiment = store.open_experiment(store.experiment_name(kind) + SUFFIX)
         data = {f"dvc.{name}": dvc_md5(part.path) for name, part in parts.items()}
-        tags = {name: str(value) for name, value in (git_state(tracking.ROOT) | data).items() if value is not None}
+        tags = {name: str(value) for name, value in (git_state(store.ROOT) | data).items() if value is not None}
         self._tags, self._warned = tags, False
-        with tracking.unreachable_is_said():
+        with store.translate_tracking_errors():
             self.id = self._create(f"{space.method}-{time.strftime('%Y%m%d-%H%M%S')}", time.time(), {})
             for name, value in space.model_dump().items():
                 self._client().log_param(self.id, name, json.dumps(value) if name == "parameters" else value)
@@ -51,19 +50,19 @@ class SearchRuns:
 
         def log() -> None:
             self._client().set_tag(self.id, "best_trial", trial.number)
-            tracking.log_metrics(self.id, {"validation": trial.figures})
+            runs.log_metrics(self.id, {"validation": trial.figures})
 
         self._try(log)
 
     def _log(self, trial: Trial) -> None:
         client, nested = self._client(), {"mlflow.parentRunId": self.id}
         if trial.trouble:
-            nested["error"] = short(trial.trouble)
+            nested["error"] = store.shorten(trial.trouble)
         run = self._create(f"trial-{trial.number}", trial.started, nested)
         for name, value in trial.parameters.model_dump().items():
             client.log_param(run, name, value)
         if trial.figures:
-            tracking.log_metrics(run, {"validation": trial.figures, "converged": trial.converged})
+            runs.log_metrics(run, {"validation": trial.figures, "converged": trial.converged})
         ended = int(1000 * (trial.started + trial.seconds))
         client.set_terminated(run, "FAILED" if trial.trouble else "FINISHED", end_time=ended)
 
@@ -73,7 +72,7 @@ class SearchRuns:
 
     def _try(self, log: Any) -> None:
         try:
-            with tracking.unreachable_is_said():
+            with store.translate_tracking_errors():
                 log()
         except UserError as error:
             if not self._warned:
