@@ -73,7 +73,7 @@ def judge(
     now: "Figures", then: "Figures | None", revision: str, data: Path, params: "RegistryParameters"
 ) -> "list[Verdict]":
     """Return the verdicts: whether every metric is there, and whether those that are gated are no worse than before."""
-    from callcenterai.registry.gates import Reference, Verdict, regression
+    from callcenterai.registry.gates import Reference, Verdict, check_regression
 
     missing = now.absent()
     if missing:
@@ -81,7 +81,7 @@ def judge(
     if then is None or then.absent():
         return []
     if now.has_output_of(then, f"{data.as_posix()}/test.csv"):
-        return regression(now.judged(), Reference(revision, then.judged(), ADVICE), params)
+        return check_regression(now.judged(), Reference(revision, then.judged(), ADVICE), params)
     return on_other_tickets(now, then, revision)
 
 

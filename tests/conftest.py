@@ -131,11 +131,13 @@ def builder() -> Path:
 
 
 @pytest.fixture
-def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
+def registry_commands(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Any:
     """Runs registry commands."""
-    from support.registry import Desk
+    from support.registry import RegistryCommands
 
-    return Desk(trained, tmp_path, monkeypatch, capsys)
+    return RegistryCommands(trained, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

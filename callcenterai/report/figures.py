@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from callcenterai.core.cli import UserError
-from callcenterai.registry.gates import Judged
+from callcenterai.registry.gates import Measurement
 
 # From a path to the file's text, or to None when there is no such file.
 Reader = Callable[[Path], str | None]
@@ -44,11 +44,11 @@ class Figures:
         own = [("per_class", label, name) for label in _mapping(classes) for name in ("f1", "tickets")]
         return [".".join(("test", *keys)) for keys in (*needed, *own) if not _is_figure(keys, self.find(*keys))]
 
-    def judged(self) -> Judged:
+    def judged(self) -> Measurement:
         """Return the figures that are gated; all of them have to be there."""
         classes = self.test["per_class"].items()
         f1, tickets = ({label: row[name] for label, row in classes} for name in ("f1", "tickets"))
-        return Judged(self.test["accuracy"], self.test["macro_f1"], f1, tickets)
+        return Measurement(self.test["accuracy"], self.test["macro_f1"], f1, tickets)
 
     def has_output_of(self, other: "Figures", path: str) -> bool:
         """Whether an output is the same file there, as far as dvc.lock tells."""

@@ -15,7 +15,7 @@ import pytest
 
 from support.mlflow_server import TrackingServer
 from support.processes import free_port
-from support.registry import NAME, Desk
+from support.registry import NAME, RegistryCommands
 from support.repository import REPOSITORY
 from support.services import assert_problem, fails_to_start
 from support.web import LABELS, WEB, AgentDouble, Visitor, start
@@ -503,13 +503,13 @@ def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
 def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
     """Of a real MLflow server and real promotions."""
     agent.trouble = None
-    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
         for _ in range(2):
-            desk.register_in(server.address)
-        desk.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
-        desk.run("staging", "--version", "2", "--force", "--reason", "a trial")
+            registry_commands.register_in(server.address)
+        registry_commands.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
+        registry_commands.run("staging", "--version", "2", "--force", "--reason", "a trial")
         with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=server.address) as web:
             page = web.get("/models")
             body, text = page.body.decode(), re.sub(r"\s+", " ", read(page))

@@ -483,8 +483,8 @@ def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_registry_benchmark_prints_its_table(desk):
-    desk.register("good")
+def test_the_registry_benchmark_prints_its_table(registry_commands):
+    registry_commands.register("good")
     command = [sys.executable, "benchmarks/registry.py", "--rounds", "1"]
     printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     _, _, bare, ours = (line.strip("| ").split(" | ") for line in printed.splitlines())
