@@ -5,8 +5,8 @@ import subprocess
 import pytest
 import yaml
 
-import check_image as script
-from check_image import SERVICES
+import check_image as command
+from callcenterai.delivery.image_checks import SERVICE_LIMITS, checks_for
 from support.images import build, build_from, check_image, containers_of
 from support.repository import REPOSITORY
 
@@ -35,12 +35,12 @@ def spoilt(builder, tmp_path):
     subprocess.run(["podman", "rmi", "--force", image], capture_output=True)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", SERVICE_LIMITS)
 def test_it_starts_a_service_as_compose_does(name):
     """The same limits and the same hardening: otherwise passing would say nothing about the stack."""
     service = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"][name]
-    options = SERVICES[name].options
-    pairs = dict(zip(options, options[1:]))
+    options = SERVICE_LIMITS[name].options
+    pairs = dict(zip(options, options[1:], strict=False))
     assert service["read_only"] and "--read-only" in options
     assert [pairs["--cap-drop"]] == service["cap_drop"]
     assert [pairs["--security-opt"]] == service["security_opt"]
@@ -57,7 +57,7 @@ def test_an_image_is_alive_without_a_model_and_leaves_no_container(builder):
     done = check_image("tfidf", image)
     assert done.returncode == 0, done.stdout + done.stderr
     titles = [line.removeprefix("ok      ").partition(": ")[0] for line in done.stdout.splitlines()]
-    assert titles[0] == "size" and set(titles) == {"size", *script.checks("tfidf", False, "")}
+    assert titles[0] == "size" and set(titles) == {"size", *checks_for("tfidf", False, "")}
     assert "/predict: 503, there is no model yet" in done.stdout
     assert containers_of(image) == before
 
@@ -114,12 +114,12 @@ def test_an_image_that_is_not_there_is_said_in_one_line(builder):
 
 def test_without_an_engine_it_says_so(monkeypatch, tmp_path, error_line):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert script.main(["web", "callcenterai-web"]) == 2
+    assert command.main(["web", "callcenterai-web"]) == 2
     assert "docker is not on the PATH; podman is not on the PATH" in error_line()
 
 
 def test_a_folder_without_a_model_is_refused_before_anything_starts(tmp_path, error_line):
-    assert script.main(["tfidf", "callcenterai-tfidf", "--model", str(tmp_path)]) == 2
-    assert "is no model folder" in error_line()
-    assert script.main(["web", "callcenterai-web", "--model", str(tmp_path)]) == 2
+    assert command.main(["tfidf", "callcenterai-tfidf", "--model", str(tmp_path)]) == 2
+    assert "is not a model folder" in error_line()
+    assert command.main(["web", "callcenterai-web", "--model", str(tmp_path)]) == 2
     assert "web has no model of its own" in error_line()

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from callcenterai.delivery import engine as containers
-from callcenterai.delivery.engine import Container
-from check_image import SERVICES
+from callcenterai.delivery.engine import Container, create_container
+from callcenterai.delivery.image_checks import SERVICE_LIMITS
 from support.images import build, check_image, readable_copy
 from support.processes import wait_until
 from support.repository import REPOSITORY
@@ -74,25 +73,25 @@ def test_the_agents_image_asks_the_one_of_tfidf_and_keeps_what_it_says(builder, 
     """Hardened like the others; it writes in its volume alone, and its database is there again after a restart."""
     model = {"/app/models/tfidf": readable_copy(folders["good"], tmp_path)}
     images = {name: build(builder, name) for name in ("tfidf", "agent")}
-    with containers.created("podman", images["tfidf"], SERVICES["tfidf"], {"API_KEYS": "sesame"}, model) as tfidf:
-        tfidf.call("start")
+    with create_container("podman", images["tfidf"], SERVICE_LIMITS["tfidf"], {"API_KEYS": "sesame"}, model) as tfidf:
+        tfidf.start()
         inside = f"http://{tfidf.inspect()['NetworkSettings']['IPAddress']}:8000"
         variables = {"API_KEYS": "sesame", "TFIDF_URL": inside, "TFIDF_API_KEY": "sesame"}
-        with containers.created("podman", images["agent"], SERVICES["agent"], variables, {}) as agent:
-            agent.call("start")
+        with create_container("podman", images["agent"], SERVICE_LIMITS["agent"], variables, {}) as agent:
+            agent.start()
             wait_until(lambda: answers(agent), 60)
-            found = agent.ask(
+            found = agent.request(
                 "/predict", {"text": "my laptop is broken, mail a@b.example", "ticket_id": "kept"}, "sesame"
             )
             assert (found.json["category"], found.json["personal_data"]) == ("Hardware", {"email": 1})
             assert "agent.db" in agent.execute("ls", "/app/data")
-            agent.call("restart", "-t", "15")
+            agent.run_command("restart", "-t", "15")
             wait_until(lambda: answers(agent), 60)
-            assert agent.ask("/tickets/kept", key="sesame").json["category"] == "Hardware"
+            assert agent.request("/tickets/kept", key="sesame").json["category"] == "Hardware"
 
 
 def answers(agent: Container) -> bool:
     try:
-        return agent.ask("/status", key="sesame").json["services"]["tfidf"]["ready"]
+        return agent.request("/status", key="sesame").json["services"]["tfidf"]["ready"]
     except OSError:
         return False
