@@ -7,7 +7,7 @@ import yaml
 
 import check_image as command
 from callcenterai.delivery.image_checks import SERVICE_LIMITS, checks_for
-from support.images import build, build_from, check_image, containers_of
+from support.images import check_image, containers_of
 from support.repository import REPOSITORY
 
 DEAF = """
@@ -25,11 +25,14 @@ HTTPServer(("", 8080), Handler).serve_forever()
 @pytest.fixture
 def spoilt(builder, tmp_path):
     """Builds an image from that of the tfidf service, with lines of a Dockerfile on top; it is removed afterwards."""
-    base, image = build(builder, "tfidf"), f"callcenterai-spoilt-{tmp_path.name.replace('_', '-')[-40:].strip('-')}"
+    base, image = (
+        builder.build_service("tfidf"),
+        f"callcenterai-spoilt-{tmp_path.name.replace('_', '-')[-40:].strip('-')}",
+    )
 
     def make(*lines: str) -> str:
         (tmp_path / "Dockerfile").write_text("\n".join([f"FROM localhost/{base}", *lines, ""]), encoding="utf-8")
-        return build_from(builder, tmp_path / "Dockerfile", tmp_path, image)
+        return builder.build(tmp_path / "Dockerfile", tmp_path, image)
 
     yield make
     subprocess.run(["podman", "rmi", "--force", image], capture_output=True)
@@ -52,7 +55,7 @@ def test_it_starts_a_service_as_compose_does(name):
 @pytest.mark.slow
 def test_an_image_is_alive_without_a_model_and_leaves_no_container(builder):
     """What a pull request can check of an image whose model takes long to train."""
-    image = build(builder, "tfidf")
+    image = builder.build_service("tfidf")
     before = containers_of(image)
     done = check_image("tfidf", image)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -326,7 +326,8 @@ def test_a_host_without_secrets_is_told_how_they_are_made(first, host, there, er
     (there / ".env").unlink()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there)) == 2
-    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in error_line()
+    said = error_line()
+    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in said
 
 
 @pytest.mark.slow
