@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from support.once import made_once, one_build_at_a_time
+from support.once import made_once
 from support.prepare_runner import Prepare
-from support.repository import REPOSITORY, SHARED_DATA, TOOLS
+from support.repository import REPOSITORY, SHARED_DATA
 
 # OpenBLAS's threads wait for each other by spinning: the many small calibrations take twice as long with them, and
 # tests run side by side. It reads this when numpy is first imported, and so do the processes that tests start.
@@ -118,16 +118,11 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def builder() -> Path:
-    """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
-    script = TOOLS / "build_and_run.sh"
-    if not script.is_file():
-        pytest.skip("no tools beside this repository that build images without a registry")
-    if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        pytest.skip("no podman here; it is installed in CI only")
-    with one_build_at_a_time():
-        subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
-    return script
+def builder() -> Any:
+    """Builds images with Podman, on a base image that is made where no registry can be reached."""
+    from support.images import ImageBuilder
+
+    return ImageBuilder()
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from typing import Any
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from callcenterai.core.cli import UserError
-from callcenterai.core.tables import print_table
+from callcenterai.core.cli import UserError, print_table
 from callcenterai.tracking.store import make_client, tracking_uri, translate_tracking_errors
 
 ROLE = "trainers"

@@ -19,9 +19,6 @@ PACKAGE = REPOSITORY / "callcenterai"
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
-TOOLS = REPOSITORY.parent / "shared" / "tools"
-
-
 # What `setup_mlops.py --input` changes in params.yaml.
 SAMPLE = {
     "input": "data/raw/tickets.csv",
