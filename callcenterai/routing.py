@@ -1,6 +1,6 @@
 """How two models answer together: what both say of a ticket, and for which tickets the second is asked at all.
 
-services/agent/policy.py applies what is learned here. The first model is cheap and is always asked; the second is asked
+services/agent/routing/policy.py applies what is learned here. The first model is cheap and is always asked; the second is asked
 when the first is less sure than `ask_below`.
 """
 

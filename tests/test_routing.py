@@ -94,7 +94,7 @@ def log_loss(probabilities, true):
 
 def test_the_policy_is_what_the_agent_reads(bench):
     """It names its labels and models, and the agent's own reader takes it and computes the same."""
-    from services.agent.policy import Policy
+    from services.agent.routing.policy import Policy
 
     policy = bench.learn()
     assert set(policy) == {
