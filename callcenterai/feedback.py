@@ -11,7 +11,7 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import write_bytes
 from callcenterai.data.fingerprints import fold
 from callcenterai.formats.delimited import csv_bytes
-from callcenterai.privacy.scrub import as_the_models_read_it
+from callcenterai.privacy.scrub import without_placeholders
 
 COLUMNS = ("text", "label", "ticket_id", "answered_at")
 STANDING_ANSWERS = """
@@ -65,7 +65,7 @@ def last_of_each_text(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]
     """
     last: dict[str, dict[str, Any]] = {}
     for answer in answers:
-        text = as_the_models_read_it(answer["text"])
+        text = without_placeholders(answer["text"])
         key = " ".join(fold(text).split())
         # Removing an earlier answer first puts the text where its last answer was given.
         last.pop(key, None)

@@ -8,8 +8,8 @@ import pytest
 
 import export_feedback
 from callcenterai.privacy.scrub import KINDS
-from services.agent.database import connect
-from services.agent.store import Store, Ticket
+from services.agent.storage.database import make_engine
+from services.agent.storage.store import StoredTicket, TicketStore
 from support.tickets import invent
 
 LAPTOP, PRINTER, LEAVE = "my laptop is broken", "call [PHONE], the printer is on fire", "about my leave"
@@ -21,13 +21,13 @@ class Answered:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "agent.db"
         self.url, self.output = f"sqlite:///{self.path.as_posix()}", folder / "feedback.csv"
-        self.store = Store(connect(self.url))
+        self.store = TicketStore(make_engine(self.url))
         self.store.prepare()
 
     def ask(self, ticket_id: str, text: str, *categories: str) -> list[int]:
         """Have people answer a ticket, one after the other, and return the answers' numbers."""
         answer = {"category": "Access", "confidence": 0.5, "decision": "review"}
-        self.store.add([Ticket(ticket_id, text, answer, [])])
+        self.store.add([StoredTicket(ticket_id, text, answer, [])])
         found = [self.store.add_answer(ticket_id, category, "Amina", None)[0] for category in categories]
         return [each["answer_id"] for each in found]
 

@@ -94,7 +94,7 @@ def log_loss(probabilities, true):
 
 def test_the_agents_reader_takes_the_policy_and_computes_the_same(bench):
     """The policy also names its labels and the models that it was learned for."""
-    from services.agent.policy import Policy
+    from services.agent.routing.policy import Policy
 
     policy = bench.learn()
     assert set(policy) == {
