@@ -263,6 +263,7 @@ def test_a_share_above_one_is_refused(bench, error_line):
     assert not (bench.folder / "policy.json").exists()
 
 
+@pytest.mark.runs("python scripts/fit_routing.py models/tfidf models/transformer")
 @pytest.mark.slow
 def test_a_transformer_is_asked_when_tfidf_is_unsure(trained, folders, transformer, tmp_path):
     """Both kinds of model, as their trainings left them: the transformer is named by its ONNX file and costs more."""

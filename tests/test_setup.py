@@ -153,6 +153,7 @@ def test_without_a_network_one_line_says_so(root, calls, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: the packages could not be installed")
 
 
+@pytest.mark.runs("python setup_mlops.py transformer")
 def test_pytorch_is_installed_only_when_it_is_asked_for(root, installed, calls, capsys):
     """By pip, which takes the machine's settings, and after everything else; a failure says what to do."""
     assert setup_mlops.main(["test"]) == 0
@@ -190,6 +191,7 @@ def parameters(*arguments):
     return setup_mlops.chosen_parameters(setup_mlops.parse([*arguments]))
 
 
+@pytest.mark.runs("python setup_mlops.py --input tickets.csv --text-column text --label-column category")
 def test_new_data_is_not_scored_on_the_test_split_of_the_old(root):
     (root / "mine.csv").touch()
     (root / "official.csv").touch()
@@ -302,6 +304,7 @@ def test_stages_find_the_environment_first(root, capfd):
 # The checks
 
 
+@pytest.mark.runs("python setup_mlops.py test")
 def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys):
     calls.codes = {"flake8": 1}
     assert setup_mlops.main(["test"]) == 1
@@ -326,6 +329,7 @@ def test_bandit_is_not_run_on_a_folder_without_python(root):
 # All of it
 
 
+@pytest.mark.runs("python setup_mlops.py")
 @pytest.mark.slow
 def test_a_tarball_becomes_a_trained_model_in_one_command_and_a_second_run_does_nothing(tmp_path):
     """The only test that needs the package index; without a network it is skipped, though never in CI."""

@@ -91,6 +91,7 @@ def write(folder: Path, kind: str, texts: list[str]) -> Path:
     return path
 
 
+@pytest.mark.runs("python scripts/predict_batch.py tickets.csv predictions")
 @pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet", ".parquet.gz"])
 def test_every_kind_of_file_is_answered_as_the_model_answers(batch, kind, capsys):
     """Line breaks, quotes and accents included; the id is kept, and rows are numbered."""

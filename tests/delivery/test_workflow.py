@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.clone import Clone
+from support.clone import make_clone
 from support.processes import environment, free_port
 from support.repository import REPOSITORY
 
@@ -236,7 +236,7 @@ class Runner:
     """Runs steps of the workflow as a GitHub runner does, in a clean clone."""
 
     def __init__(self, folder: Path) -> None:
-        self.clone = Clone(folder / "clone")
+        self.clone = make_clone(folder / "clone")
         self.summary = folder / "summary.md"
         self.vulnerabilities = Vulnerabilities()
         run = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(folder / "output")}
@@ -288,6 +288,7 @@ def test_the_pipeline_leaves_nothing_to_do_and_the_model_is_reported(runner):
     runner.clone.git("checkout", "params.yaml")
 
 
+@pytest.mark.runs("python setup_mlops.py security")
 @pytest.mark.slow
 def test_the_security_scan_passes_on_this_repository(runner):
     """With a server in place of PyPI's, which knows no vulnerability; safety has no key and says so."""
@@ -368,6 +369,7 @@ def unsafe_workflow(runner: Runner) -> str:
     return "python setup_mlops.py security --only workflow"
 
 
+@pytest.mark.runs("python setup_mlops.py lint")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil, said",

@@ -20,6 +20,11 @@ from support.registry import EXPERIMENT, NAME
 from support.repository import REPOSITORY, write_params
 
 
+@pytest.mark.runs(
+    "python scripts/mlflow_registry.py staging",
+    "python scripts/mlflow_registry.py production",
+    "python scripts/mlflow_registry.py rollback",
+)
 def test_from_training_to_production_and_back(desk):
     """The guide's road: register, staging, production, a second version, rollback."""
     desk.register("good", "close")
@@ -44,6 +49,7 @@ def test_from_training_to_production_and_back(desk):
     assert desk.read("history")[-1]["by"] == "night shift"
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py register")
 def test_register_takes_the_best_run_on_validation_and_never_twice(desk, trained):
     assert "version 1 of" in desk.run("register")
     assert "is version 1 already" in desk.run("register")
@@ -102,6 +108,7 @@ def test_no_regression_is_judged_against_production_on_the_same_tickets(desk):
     assert desk.stages() == {1: "Production", 2: "Staging"}
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py check 1")
 def test_check_says_what_the_gates_would_and_changes_nothing(desk):
     desk.register("good")
     before = desk.read("history")
@@ -235,6 +242,7 @@ def test_dry_run_checks_and_changes_nothing(desk):
     assert len(desk.read("history")) == 2
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py list", "python scripts/mlflow_registry.py history")
 def test_json_and_tables_hold_what_people_and_programs_look_for(desk):
     desk.register("good", "bad")
     desk.run("staging", "--version", "1")
