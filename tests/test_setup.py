@@ -310,18 +310,31 @@ def test_the_pipelines_stages_find_the_python_of_the_environment_first(root, cap
 # The checks
 
 
+CHECKERS = ["ruff", "flake8", "black", "bandit", "mypy"]
+
+
 @pytest.mark.runs("python setup_mlops.py test")
-def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys):
-    calls.codes = {"ruff": 1}
+@pytest.mark.parametrize("failing", [*CHECKERS, "pytest"])
+def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys, failing):
+    calls.codes = {failing: 1}
     assert setup_mlops.main(["test"]) == 1
-    assert [command.split()[1] for command in calls] == ["venv", "black", "flake8", "ruff"]
-    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()[-2:]] == ["passed", "FAILED"]
+    ran = [command.split()[1] for command in calls[1:]]
+    assert ran == [*CHECKERS, "pytest"][: len(ran)] and ran[-1] == failing
+    printed = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " in " in line]
+    assert printed[-len(ran) :] == ["passed"] * (len(ran) - 1) + ["FAILED"]
+
+
+@pytest.mark.parametrize("failing", ["bandit", "scripts/security_scan.py"])
+def test_a_failed_scan_fails_the_command_security(root, installed, monkeypatch, failing):
+    monkeypatch.setattr(setup_mlops, "run_command", lambda *command, **_: int(failing in map(str, command)))
+    monkeypatch.setattr(setup_mlops, "install_locked", lambda venv, requirements: None)
+    assert setup_mlops.main(["security"]) == 1
 
 
 @pytest.mark.runs("python setup_mlops.py lint")
 def test_lint_runs_every_checker(root, installed, calls):
     assert setup_mlops.main(["lint"]) == 0
-    assert [command.split()[1] for command in calls[1:]] == ["black", "flake8", "ruff", "mypy", "bandit"]
+    assert [command.split()[1] for command in calls[1:]] == CHECKERS
 
 
 def test_arguments_after_test_go_to_pytest(root, installed, calls):
