@@ -231,9 +231,8 @@ def install_transformer(venv: Venv, _: argparse.Namespace) -> int:
         f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS}; the first time, this downloads several hundred MB"
     )
     # With pip, not uv: pip reads the machine's own settings, which may choose the index with the right PyTorch build.
-    if run_command(
-        *pip_command(venv), "install", "--quiet", "-r", ROOT / TRANSFORMER_REQUIREMENTS, venv=venv, quiet=True
-    ):
+    command = (*pip_command(venv), "install", "--quiet", "--no-compile", "-r", ROOT / TRANSFORMER_REQUIREMENTS)
+    if run_command(*command, venv=venv, quiet=True):
         raise UserError("PyTorch could not be installed (see above): check the network, then run this again")
     print_progress(f"{venv.folder}: ready to train the transformer, after {time.monotonic() - started:.0f} s")
     return 0

@@ -5,6 +5,7 @@ The last test uses a real installation, in a copy without .git. The others repla
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -413,3 +414,13 @@ def test_a_tarball_becomes_a_trained_model_in_one_command_and_a_second_run_does_
     assert "nothing to install" in second.stderr
     assert "Running stage" not in second.stderr
     assert second.stdout == first.stdout
+
+
+# The Makefile
+
+
+def test_the_makefile_runs_the_documented_commands_only():
+    """It is a table of contents: each command is one that setup_mlops.py itself documents."""
+    commands = re.findall(r"^\t\$\(PYTHON\) (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) == 7
+    assert [command for command in commands if f"python {command} " not in setup_mlops.__doc__] == []
