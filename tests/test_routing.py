@@ -266,6 +266,7 @@ def test_a_share_above_one_is_refused(bench, error_line):
     assert not (bench.folder / "policy.json").exists()
 
 
+@pytest.mark.runs("python scripts/fit_routing.py models/tfidf models/transformer")
 @pytest.mark.slow
 def test_a_transformer_is_asked_when_tfidf_is_unsure(trained, folders, transformer, tmp_path):
     """With both kinds of model as trained, the policy names the transformer by its ONNX file and uses it."""

@@ -222,6 +222,7 @@ def test_a_first_deployment_that_does_not_start_leaves_nothing_running(staging, 
     assert staging.ids() == [] and staging.running() == {}
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env --first-model models/tfidf")
 @pytest.mark.slow
 def test_a_first_deployment_gets_a_first_model_and_answers(staging, model, capsys, monkeypatch):
     """The table says which images run, and the registry who put the model there."""
@@ -248,6 +249,7 @@ def test_a_digest_that_does_not_exist_changes_nothing(first, capsys):
     assert first.ids() == before and first.answers()
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env")
 @pytest.mark.slow
 def test_another_version_takes_the_place_of_the_first(first, model, capsys):
     """Its images are removed then; the model stays, and so do containers whose image is the same."""
@@ -330,6 +332,7 @@ def test_a_host_without_secrets_is_told_how_they_are_made(first, host, there, er
     assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in said
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config")
 @pytest.mark.slow
 def test_a_host_is_deployed_to_over_ssh(first, host, there, capsys, tmp_path):
     """What compose.yaml mounts comes along, a tunnel leads to the ports, and a bad version gives way there too."""

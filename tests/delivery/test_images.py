@@ -45,6 +45,7 @@ def assert_small(image: str, said: str, limit: int) -> None:
     assert "uvicorn" in packages and not TOO_MUCH & packages
 
 
+@pytest.mark.runs("python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tfidf", "transformer"])
 def test_an_image_answers_with_a_key(builder, name, model, tmp_path):

@@ -112,6 +112,7 @@ class Liar:
         self.server.server_close()
 
 
+@pytest.mark.runs("python scripts/smoke_test.py")
 def test_a_sound_stack_passes_every_check(stack, capsys):
     """And each is a line with its milliseconds."""
     assert smoke_test.main(stack.arguments(wait=30)) == 0

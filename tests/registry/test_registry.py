@@ -20,6 +20,11 @@ from support.registry import EXPERIMENT, NAME
 from support.repository import REPOSITORY, write_params
 
 
+@pytest.mark.runs(
+    "python scripts/mlflow_registry.py staging",
+    "python scripts/mlflow_registry.py production",
+    "python scripts/mlflow_registry.py rollback",
+)
 def test_from_training_to_production_and_back(registry_commands):
     """The guide's road: register, staging, production, a second version, rollback."""
     registry_commands.register("good", "close")
@@ -44,6 +49,7 @@ def test_from_training_to_production_and_back(registry_commands):
     assert registry_commands.read("history")[-1]["by"] == "night shift"
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py register")
 def test_register_takes_the_best_run_on_validation_and_never_twice(registry_commands, trained):
     assert "version 1 of" in registry_commands.run("register")
     assert "is version 1 already" in registry_commands.run("register")
@@ -104,6 +110,7 @@ def test_no_regression_is_judged_against_production_on_the_same_tickets(registry
     assert registry_commands.stages() == {1: "Production", 2: "Staging"}
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py check 1")
 def test_check_says_what_the_gates_would_and_changes_nothing(registry_commands):
     registry_commands.register("good")
     before = registry_commands.read("history")
@@ -246,6 +253,7 @@ def test_dry_run_checks_and_changes_nothing(registry_commands):
     assert len(registry_commands.read("history")) == 2
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py list", "python scripts/mlflow_registry.py history")
 def test_json_and_tables_hold_what_people_and_programs_look_for(registry_commands):
     registry_commands.register("good", "bad")
     registry_commands.run("staging", "--version", "1")

@@ -536,6 +536,7 @@ def desk(folders, tmp_path_factory):
                 yield web.ready()
 
 
+@pytest.mark.runs("python -m services.web.app")
 @pytest.mark.slow
 def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tmp_path):
     """Classified with its words marked, reviewed and taken back, in a file, and counted."""

@@ -29,6 +29,7 @@ def service(folders, tmp_path_factory):
         yield running.ready()
 
 
+@pytest.mark.runs("python -m services.tfidf.app")
 def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained):
     """One by one and in a batch; categories, probabilities and the threshold's verdict."""
     with (trained.data / "test.csv").open(encoding="utf-8", newline="") as file:

@@ -131,6 +131,7 @@ def test_the_mlflow_server_has_the_versions_of_the_scripts():
     assert any(line.startswith("mlflow==") for line in ours) and ours <= locked("requirements-mlops.txt")
 
 
+@pytest.mark.runs("python scripts/make_secrets.py .env")
 def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_line):
     first, second = tmp_path / "first.env", tmp_path / "second.env"
     assert make_secrets.main([str(first)]) == make_secrets.main([str(second)]) == 0

@@ -375,6 +375,7 @@ def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path):
     assert "accuracy" in refused.stderr and stages()[2] == (3, "None")
 
 
+@pytest.mark.runs("python benchmarks/training.py FILE --text-column C --label-column C")
 @pytest.mark.slow
 def test_the_benchmark_prints_the_guides_table(tmp_path):
     run(REPOSITORY, "scripts/make_sample_tickets.py", str(tmp_path / "tickets.csv"), "--tickets", "250")
@@ -402,6 +403,7 @@ def serving_table(script: str, model: Path, data: Path) -> list[str]:
     return rows
 
 
+@pytest.mark.runs("python benchmarks/serving.py")
 @linux
 @pytest.mark.slow
 def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
@@ -411,6 +413,7 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     assert rows[0].startswith("| ours | ") and len(rows) == 5
 
 
+@pytest.mark.runs("python benchmarks/agent.py")
 @linux
 @pytest.mark.slow
 def test_the_agent_benchmark_prints_its_table(trained):
@@ -418,6 +421,7 @@ def test_the_agent_benchmark_prints_its_table(trained):
     assert rows[0].startswith("| the tfidf service | ") and rows[1].startswith("| the agent | ") and len(rows) == 3
 
 
+@pytest.mark.runs("python benchmarks/batching.py")
 @linux
 @pytest.mark.slow
 def test_the_batching_benchmark_prints_its_table(transformer):
@@ -440,6 +444,7 @@ def test_a_benchmark_that_cannot_be_run_says_why_in_one_line(arguments, said):
     assert done.returncode == 2 and done.stderr.splitlines()[-1].endswith(said) and "Traceback" not in done.stderr
 
 
+@pytest.mark.runs("python benchmarks/scale.py FILE --text-column C")
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
@@ -457,6 +462,7 @@ def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     assert all(float(cost[2]) > 0 and float(cost[4]) > 50 for cost in rows.values())
 
 
+@pytest.mark.runs("python benchmarks/routing.py FILE --text-column C --label-column C")
 @pytest.mark.slow
 def test_the_routing_benchmark_prints_its_table(tmp_path):
     """With a small transformer, on two halves, each of which is tested by models that have not seen it."""
@@ -473,6 +479,7 @@ def test_the_routing_benchmark_prints_its_table(tmp_path):
     assert all(0 < share <= 100 for each in (first, second) for share in each[1:5])
 
 
+@pytest.mark.runs("python benchmarks/scrubbing.py")
 def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
     """Precision and recall depend on the code and the labelled tickets alone, so that the guide's must be these."""
     command = [sys.executable, "benchmarks/scrubbing.py"]
@@ -482,6 +489,7 @@ def test_the_scrubbing_benchmark_prints_the_guides_table(tmp_path):
     assert found == re.findall(r"^\| (held-out|later) \| \d+ \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", guide, re.MULTILINE)
 
 
+@pytest.mark.runs("python benchmarks/registry.py")
 @pytest.mark.slow
 def test_the_registry_benchmark_prints_its_table(registry_commands):
     registry_commands.register("good")

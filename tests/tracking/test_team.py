@@ -141,6 +141,9 @@ def told(registry_commands: RegistryCommands) -> dict[str, Any]:
     return shown | {f"show {number}": registry_commands.read("show", str(number)) for number in (1, 2, 3)}
 
 
+@pytest.mark.runs(
+    "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv",
+)
 @pytest.mark.slow
 def test_a_team_goes_on_where_the_embedded_database_ended(
     embedded, postgresql, tmp_path, monkeypatch, capsys, error_line
@@ -318,6 +321,13 @@ def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, 
     assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(model.read_bytes()).digest()
 
 
+@pytest.mark.runs(
+    "python scripts/mlflow_users.py add amina",
+    "python scripts/mlflow_users.py add amina --admin",
+    "python scripts/mlflow_users.py list",
+    "python scripts/mlflow_users.py password amina",
+    "python scripts/mlflow_users.py remove amina",
+)
 @pytest.mark.slow
 def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, capsys, error_line):
     """A password is shown once, alone on stdout; who is removed is not let in any more; only an administrator may."""
