@@ -99,6 +99,7 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "validators", install) / programs
 
 
+@pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A copy of the repository without .git, after `python setup_mlops.py` installed and trained everything."""
     from support.installation import install_once
