@@ -2,7 +2,8 @@
 
 TF-IDF is cheap and answers every ticket. The transformer is asked as well when TF-IDF is less confident than
 `ask_below`; then both answers are combined, and without enough confidence a person decides. run_fit_routing learns all
-of this on validation, and services/agent/policy.py applies it. run_compare shows how far the models differ on test.
+of this on validation, and services/agent/routing/policy.py applies it. run_compare shows how far the models differ on
+test.
 """
 
 import time

@@ -28,8 +28,7 @@ from callcenterai.core.params import Parameters, Seed, TrainTfidfParameters, rea
 from callcenterai.data.parts import Part, read_part
 from callcenterai.params_edit import as_yaml
 from callcenterai.tfidf.trial import Trial, run_trial
-from callcenterai.tracking import store as tracking
-from callcenterai.tracking.tracking_errors import short
+from callcenterai.tracking import runs, store
 
 # Drawn numbers are rounded to this many significant digits, so that they can be typed.
 DIGITS = 4
@@ -89,14 +88,14 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     planned = plan_trials(space, base, params_path)
     parts = {name: read_part(data, name) for name in ("train", "validation")}
     trials = []
-    with dask_client(workers), SearchRuns("tfidf", space, parts) as runs:
+    with dask_client(workers), SearchRuns("tfidf", space, parts) as logged:
         for trial in run_trials(planned, parts):
-            runs.log(trial)
+            logged.log(trial)
             trials.append(trial)
         ranked = rank_trials(trials, space)
-        runs.log_best(ranked[0])
+        logged.log_best(ranked[0])
     print_report(ranked, trials, base, params_path)
-    print(f"MLflow run {runs.id}")
+    print(f"MLflow run {logged.id}")
 
 
 def plan_trials(space: SearchTfidfParameters, base: TrainTfidfParameters, path: Path) -> list[TrainTfidfParameters]:
@@ -162,12 +161,12 @@ class SearchRuns:
 
     def __init__(self, kind: str, space: SearchTfidfParameters, parts: dict[str, Part]) -> None:
         """Start the run of the search; raise a UserError when the tracking store cannot be used."""
-        self._experiment = tracking.open_experiment(tracking.experiment_name(kind) + EXPERIMENT_SUFFIX)
-        self._client = tracking.make_client()
+        self._experiment = store.open_experiment(store.experiment_name(kind) + EXPERIMENT_SUFFIX)
+        self._client = store.make_client()
         data = {f"dvc.{name}": dvc_md5(part.path) for name, part in parts.items()}
-        tags = {name: str(value) for name, value in (git_state(tracking.ROOT) | data).items() if value is not None}
+        tags = {name: str(value) for name, value in (git_state(store.ROOT) | data).items() if value is not None}
         self._tags, self._warned = tags, False
-        with tracking.unreachable_is_said():
+        with store.translate_tracking_errors():
             self.id = self._create_run(f"{space.method}-{time.strftime('%Y%m%d-%H%M%S')}", time.time(), {})
             for name, value in space.model_dump().items():
                 self._client.log_param(self.id, name, json.dumps(value) if name == "parameters" else value)
@@ -190,19 +189,19 @@ class SearchRuns:
 
         def log() -> None:
             self._client.set_tag(self.id, "best_trial", trial.number)
-            tracking.log_metrics(self.id, {"validation": trial.figures})
+            runs.log_metrics(self.id, {"validation": trial.figures})
 
         self._try(log)
 
     def _log(self, trial: Trial) -> None:
         tags = {"mlflow.parentRunId": self.id}
         if trial.error:
-            tags["error"] = short(trial.error)
+            tags["error"] = store.shorten(trial.error)
         run = self._create_run(f"trial-{trial.number}", trial.started, tags)
         for name, value in trial.parameters.model_dump().items():
             self._client.log_param(run, name, value)
         if trial.figures:
-            tracking.log_metrics(run, {"validation": trial.figures, "converged": trial.converged})
+            runs.log_metrics(run, {"validation": trial.figures, "converged": trial.converged})
         ended = int(1000 * (trial.started + trial.seconds))
         self._client.set_terminated(run, "FAILED" if trial.error else "FINISHED", end_time=ended)
 
@@ -213,7 +212,7 @@ class SearchRuns:
     def _try(self, log: Callable[[], None]) -> None:
         """Call log; if the tracking store fails, print a warning, once for the whole search."""
         try:
-            with tracking.unreachable_is_said():
+            with store.translate_tracking_errors():
                 log()
         except UserError as error:
             if not self._warned:

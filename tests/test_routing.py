@@ -94,7 +94,7 @@ def log_loss(probabilities, true):
 
 def test_the_agents_reader_takes_the_policy_and_computes_the_same(bench):
     """The policy also names its labels and the models that it was learned for."""
-    from services.agent.policy import Policy
+    from services.agent.routing.policy import Policy
 
     policy = bench.learn()
     assert set(policy) == {
@@ -266,6 +266,7 @@ def test_a_share_above_one_is_refused(bench, error_line):
     assert not (bench.folder / "policy.json").exists()
 
 
+@pytest.mark.runs("python scripts/fit_routing.py models/tfidf models/transformer")
 @pytest.mark.slow
 def test_a_transformer_is_asked_when_tfidf_is_unsure(trained, folders, transformer, tmp_path):
     """With both kinds of model as trained, the policy names the transformer by its ONNX file and uses it."""

@@ -75,6 +75,7 @@ def rows(out: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line) for line in out.splitlines() if re.match(r"\d", line)]
 
 
+@pytest.mark.runs("python scripts/search_tfidf.py")
 def test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run(search, project, capsys):
     """params.yaml as it is, is tried too; each run has its parameters and the figures of validation, none of test."""
     assert search(parameters={"C": [0.1, 2.0], "min_df": [1, 2]}, metric="log_loss") == 0

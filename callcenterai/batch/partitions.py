@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from callcenterai.batch.rows import Chunk, Partition, RowEnds, Source, find_row_ends, split_lines
 from callcenterai.core.cli import UserError
-from callcenterai.formats.csv_files import csv_rows
-from callcenterai.formats.raw_files import open_bytes
+from callcenterai.formats.delimited import csv_rows
+from callcenterai.formats.opening import open_bytes
 from callcenterai.formats.reader import DELIMITERS, FORMATS, JSON_LINES, kind_of, positions_of, seekable
 
 KINDS = (*DELIMITERS, *JSON_LINES, ".parquet")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from callcenterai.core.cli import UserError
-from callcenterai.formats.csv_files import csv_rows
+from callcenterai.formats.delimited import csv_rows
 
 QUOTE, RETURN, NEWLINE = b'"\r\n'
 

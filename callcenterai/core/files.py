@@ -10,6 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+# The folder with params.yaml, compose.yaml, scripts/ and this package.
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 
 def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool = False) -> None:
     """Write several files so that each appears whole, and none unless all could be written.

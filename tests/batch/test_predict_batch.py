@@ -91,6 +91,7 @@ def write(folder: Path, kind: str, texts: list[str]) -> Path:
     return path
 
 
+@pytest.mark.runs("python scripts/predict_batch.py tickets.csv predictions")
 @pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet", ".parquet.gz"])
 def test_every_kind_of_file_gets_the_predictions_of_the_model(batch, kind, capsys):
     """Texts with line breaks, quotes and accents too; ids are copied, and rows are numbered."""
