@@ -46,14 +46,14 @@ ELSEWHERE = {
         "test_documents.py",
         "test_the_scale_benchmark_prints_its_table",
     ),
-    "python scripts/mlflow_users.py add amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
-    "python scripts/mlflow_users.py add amina --admin": ("test_team.py", "test_people_are_added_listed_and_removed"),
-    "python scripts/mlflow_users.py list": ("test_team.py", "test_people_are_added_listed_and_removed"),
-    "python scripts/mlflow_users.py password amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
-    "python scripts/mlflow_users.py remove amina": ("test_team.py", "test_people_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py add amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py add amina --admin": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py list": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py password amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py remove amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
     "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv": (
         "test_team.py",
-        "test_a_team_goes_on_where_the_embedded_database_ended",
+        "test_a_team_continues_on_a_migrated_database",
     ),
     "dvc remote add --local -d storage s3://bucket/callcenterai": (
         "test_dvc_remote.py",
@@ -128,9 +128,9 @@ ELSEWHERE = {
         "register": "test_register_takes_the_best_run_on_validation_and_never_twice",
         "staging": "test_from_training_to_production_and_back",
         "production": "test_from_training_to_production_and_back",
-        "list": "test_json_and_tables_hold_what_people_and_programs_look_for",
-        "check 1": "test_check_says_what_the_gates_would_and_changes_nothing",
-        "history": "test_json_and_tables_hold_what_people_and_programs_look_for",
+        "list": "test_reading_commands_print_tables_and_json",
+        "check 1": "test_check_shows_every_verdict_and_changes_nothing",
+        "history": "test_reading_commands_print_tables_and_json",
         "rollback": "test_from_training_to_production_and_back",
     }.items()
 }
