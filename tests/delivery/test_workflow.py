@@ -193,11 +193,11 @@ ELSEWHERE = {
         "test_train_transformer.py",
         "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
     ),
-    "build-and-push: Start the image and ask it": ("test_images.py", "test_an_image_answers_with_a_key"),
+    "build-and-push: Start the image and ask it": ("test_images.py", "test_model_image_predicts_with_a_key"),
     "deploy-staging: Install": "the same command as in lint-and-test",
     "deploy-staging: Deploy to a stack on this runner, and ask it": (
         "test_deploy_staging.py",
-        "test_a_first_deployment_gets_a_first_model_and_answers",
+        "test_first_deployment_promotes_the_first_model_and_answers",
     ),
     "deploy-staging: Take that stack down": "needs Docker",
 }

@@ -27,7 +27,7 @@ ELSEWHERE = {
         "test_setup.py",
         "test_new_data_is_not_scored_on_the_test_split_of_the_old",
     ),
-    "python scripts/make_secrets.py .env": ("test_compose.py", "test_secrets_are_made_once_for_their_owner_alone"),
+    "python scripts/make_secrets.py .env": ("test_compose.py", "test_make_secrets_writes_once_for_the_owner_only"),
     "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
     "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
     "python scripts/predict_batch.py tickets.csv predictions": (
@@ -70,25 +70,25 @@ ELSEWHERE = {
     "python setup_mlops.py security": ("test_workflow.py", "test_the_security_scan_passes_on_this_repository"),
     "python scripts/model_report.py main": (
         "test_model_report.py",
-        "test_without_a_change_the_report_passes_and_shows_the_pipelines_figures",
+        "test_report_of_an_unchanged_model_passes_with_the_pipelines_figures",
     ),
     "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf": (
         "test_images.py",
-        "test_an_image_answers_with_a_key",
+        "test_model_image_predicts_with_a_key",
     ),
-    "python scripts/notify.py": ("test_notify.py", "test_when_all_jobs_succeed_the_webhook_is_sent_what_is_printed"),
-    "python scripts/smoke_test.py": ("test_smoke_test.py", "test_a_sound_stack_passes_every_check"),
+    "python scripts/notify.py": ("test_notify.py", "test_webhook_gets_the_printed_table_when_all_jobs_succeed"),
+    "python scripts/smoke_test.py": ("test_smoke_test.py", "test_smoke_test_passes_on_a_working_stack"),
     "python scripts/deploy_staging.py images.env": (
         "test_deploy_staging.py",
-        "test_another_version_takes_the_place_of_the_first",
+        "test_deploy_replaces_the_running_version",
     ),
     "python scripts/deploy_staging.py images.env --first-model models/tfidf": (
         "test_deploy_staging.py",
-        "test_a_first_deployment_gets_a_first_model_and_answers",
+        "test_first_deployment_promotes_the_first_model_and_answers",
     ),
     "python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config": (
         "test_deploy_staging.py",
-        "test_a_host_is_deployed_to_over_ssh",
+        "test_deploy_and_rollback_over_ssh",
     ),
     "python setup_mlops.py transformer": ("test_setup.py", "test_pytorch_is_installed_only_when_it_is_asked_for"),
     "python -m services.transformer.app": (
