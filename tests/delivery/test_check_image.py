@@ -91,8 +91,8 @@ def test_image_whose_healthcheck_fails_is_reported(spoiled):
 @pytest.mark.slow
 def test_image_that_exits_at_once_fails_with_the_end_of_its_log(spoiled):
     """Also if its only line was written in two parts."""
-    said = "print('no data', end='', flush=True); time.sleep(0.2); print('base', flush=True)"
-    image = spoiled(f"""CMD ["python", "-c", "import time; {said}; raise SystemExit(7)"]""")
+    program = "print('no data', end='', flush=True); time.sleep(0.2); print('base', flush=True)"
+    image = spoiled(f"""CMD ["python", "-c", "import time; {program}; raise SystemExit(7)"]""")
     done = check_image("tfidf", image)
     assert done.returncode == 1 and done.stderr.strip() == "no database"
     assert done.stdout.splitlines()[-1] == "FAILED  starts: the container has ended with exit code 7"

@@ -69,19 +69,19 @@ def test_deploy_refuses_images_that_are_not_pinned_by_digest(copy, image, capsys
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST) | {"web": image})
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy)]) == 2
-    said = error_line()
-    assert f"WEB_IMAGE is {image!r}" in said and "name@sha256:" in said
+    message = error_line()
+    assert f"WEB_IMAGE is {image!r}" in message and "name@sha256:" in message
 
 
 @pytest.mark.parametrize(
-    "names, said",
+    "names, message",
     [(SERVICES[1:], "it needs TFIDF_IMAGE, "), ((*SERVICES, "mlflow"), "has AGENT_IMAGE, MLFLOW_IMAGE, ")],
 )
-def test_deploy_reports_missing_and_unknown_images(copy, names, said, capsys, error_line):
+def test_deploy_reports_missing_and_unknown_images(copy, names, message, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(names, DIGEST))
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy)]) == 2
-    assert said in error_line()
+    assert message in error_line()
 
 
 def test_deploy_reports_a_missing_images_env(tmp_path, error_line):
@@ -106,7 +106,7 @@ def test_deploy_names_the_missing_secret(copy, monkeypatch, capsys, error_line):
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
         (["--compose", "kubectl apply"], "it has to be docker compose or podman-compose"),
         (["--compose", "/nowhere/podman"], "there is no such program here"),
@@ -114,12 +114,12 @@ def test_deploy_names_the_missing_secret(copy, monkeypatch, capsys, error_line):
         (["--first-model", "models/none"], "models/none/metadata.json: no such file"),
     ],
 )
-def test_deploy_reports_unusable_arguments(copy, options, said, monkeypatch, capsys, error_line):
+def test_deploy_reports_unusable_arguments(copy, options, message, monkeypatch, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST))
     monkeypatch.setenv("PATH", str(copy))
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy), *options]) == 2
-    assert said in error_line().replace("\\", "/")
+    assert message in error_line().replace("\\", "/")
 
 
 def test_deploy_reports_an_unreachable_host(copy, capsys, error_line):
@@ -128,7 +128,7 @@ def test_deploy_reports_an_unreachable_host(copy, capsys, error_line):
     config.write_text(f"Host staging\n  HostName 127.0.0.1\n  Port {free_port()}\n", encoding="utf-8")
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--host", "staging", "--ssh-config", str(config)]) == 2
-    assert (said := error_line()).startswith("ssh: ") and "known host key" in said
+    assert (message := error_line()).startswith("ssh: ") and "known host key" in message
 
 
 class Staging:
@@ -215,9 +215,9 @@ def test_failed_first_deployment_leaves_nothing_running(staging, model, capsys):
     """The broken service's log is shown, and that nothing ran before."""
     broken = staging.registry.push("agent", running_python(BROKEN))
     assert staging.deploy(staging.first | {"agent": broken}, *model) == 1
-    said = capsys.readouterr()
-    assert said.out == "" and "broken on purpose" in said.err
-    last = said.err.splitlines()[-1]
+    captured = capsys.readouterr()
+    assert captured.out == "" and "broken on purpose" in captured.err
+    last = captured.err.splitlines()[-1]
     assert "agent does not stay up" in last and "no complete stack ran before, so this one is stopped" in last
     assert staging.ids() == [] and staging.running() == {}
 
@@ -226,11 +226,11 @@ def test_failed_first_deployment_leaves_nothing_running(staging, model, capsys):
 def test_first_deployment_promotes_the_first_model_and_answers(staging, model, capsys, monkeypatch):
     """The table shows the running images, and the registry's history who promoted the model."""
     assert staging.deploy(staging.first, *model) == 0
-    said = capsys.readouterr()
-    rows = dict(line.split() for line in said.out.splitlines())
+    captured = capsys.readouterr()
+    rows = dict(line.split() for line in captured.out.splitlines())
     assert rows.items() >= staging.first.items() and rows.keys() == {*SERVICES, "mlflow"}
     assert staging.running() == staging.first and staging.answers()
-    assert "pages: a ticket gets the agent's category" in said.err
+    assert "pages: a ticket gets the agent's category" in captured.err
     for variable, value in staging.stack.login().items():
         monkeypatch.setenv(variable, value)
     assert mlflow_registry.main(["history", "--json"]) == 0
@@ -253,9 +253,9 @@ def test_deploy_replaces_the_running_version(first, model, capsys):
     """Images of the old version are removed; the model and containers with an unchanged image stay."""
     before = first.ids()
     assert first.deploy(first.second, *model) == 0
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     assert first.running() == first.second and first.answers()
-    assert "tfidf is in Production already" in said.err
+    assert "tfidf is in Production already" in captured.err
     # PostgreSQL, MLflow and the two model services.
     assert len(set(before) & set(first.ids())) == 4
     here = {name: first.registry.is_here(image) for name, image in first.first.items()}
@@ -266,9 +266,9 @@ def test_deploy_replaces_the_running_version(first, model, capsys):
 def test_agent_that_does_not_start_is_rolled_back(first, capsys):
     broken, before = first.registry.push("agent", running_python(BROKEN)), first.running()
     assert first.deploy(before | {"agent": broken}) == 1
-    said = capsys.readouterr().err
-    assert "broken on purpose" in said and "agent does not stay up" in said.splitlines()[-1]
-    assert f"what ran before runs again and answers: {before['tfidf']}, " in said.splitlines()[-1]
+    message = capsys.readouterr().err
+    assert "broken on purpose" in message and "agent does not stay up" in message.splitlines()[-1]
+    assert f"what ran before runs again and answers: {before['tfidf']}, " in message.splitlines()[-1]
     assert first.running() == before and first.answers()
 
 
@@ -311,14 +311,14 @@ def on(host: SshServer, folder: Path, config: Path | None = None) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "known, key, said", [("other_key", "key", "Host key verification failed"), ("host_key", "other_key", "denied")]
+    "known, key, message", [("other_key", "key", "Host key verification failed"), ("host_key", "other_key", "denied")]
 )
-def test_deploy_refuses_a_host_with_a_wrong_key(first, host, there, known, key, said, error_line, capsys):
+def test_deploy_refuses_a_host_with_a_wrong_key(first, host, there, known, key, message, error_line, capsys):
     """Nor to a host that refuses our key."""
     config, before = host.write_config("wrong_config", known, key), first.ids()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there, config)) == 2
-    assert said in error_line() and first.ids() == before
+    assert message in error_line() and first.ids() == before
 
 
 @pytest.mark.slow
@@ -326,8 +326,8 @@ def test_deploy_to_a_host_without_env_file_names_make_secrets(first, host, there
     (there / ".env").unlink()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there)) == 2
-    said = error_line()
-    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in said
+    message = error_line()
+    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in message
 
 
 @pytest.mark.slow

@@ -37,9 +37,9 @@ def model(request, name) -> Path:
     )
 
 
-def assert_small(image: str, said: str, limit: int) -> None:
+def assert_small(image: str, output: str, limit: int) -> None:
     """Check the size that check_image.py prints, and that the image has no unneeded package."""
-    assert int(re.search(r"size: (\d+) MB", said)[1]) < limit
+    assert int(re.search(r"size: (\d+) MB", output)[1]) < limit
     listed = ["podman", "run", "--rm", "--entrypoint", "ls", image, "/app/packages"]
     packages = set(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split())
     assert "uvicorn" in packages and not UNNEEDED_PACKAGES & packages
@@ -63,8 +63,8 @@ def test_agent_and_web_images_are_alive_without_other_services(builder, name):
     image = builder.build_service(name)
     done = check_image(name, image)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = {"agent": "ok      /predict: 503, no model answers", "web": "ok      login: "}
-    assert said[name] in done.stdout and "ok      /ready: 503" in done.stdout
+    expected = {"agent": "ok      /predict: 503, no model answers", "web": "ok      login: "}
+    assert expected[name] in done.stdout and "ok      /ready: 503" in done.stdout
     assert_small(image, done.stdout, MEGABYTES[name])
 
 

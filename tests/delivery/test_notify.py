@@ -89,9 +89,9 @@ def run_notify(monkeypatch, capsys):
             monkeypatch.setenv(name, value)
         capsys.readouterr()
         code = notify.main(list(arguments))
-        said = capsys.readouterr()
-        assert SECRET not in said.out + said.err and "gh-secret" not in said.out + said.err
-        return code, said.out, said.err
+        captured = capsys.readouterr()
+        assert SECRET not in captured.out + captured.err and "gh-secret" not in captured.out + captured.err
+        return code, captured.out, captured.err
 
     return run
 
@@ -99,8 +99,8 @@ def run_notify(monkeypatch, capsys):
 def test_webhook_gets_the_printed_table_when_all_jobs_succeed(run_notify, services):
     run = {"GITHUB_WORKFLOW": "ci-cd", "GITHUB_REF_NAME": "main", "GITHUB_SHA": "0123456789abcdef"}
     where = {"GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "example/desk", "GITHUB_RUN_ID": "77"}
-    code, printed, said = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}", **run, **where)
-    assert (code, said) == (0, "")
+    code, printed, errors = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}", **run, **where)
+    assert (code, errors) == (0, "")
     assert services.messages == [{"text": printed.rstrip("\n")}]
     headline, _, *table = printed.splitlines()
     assert headline == "ci-cd succeeded on main (01234567) https://github.example/example/desk/actions/runs/77"
@@ -109,8 +109,8 @@ def test_webhook_gets_the_printed_table_when_all_jobs_succeed(run_notify, servic
 
 @pytest.mark.parametrize("result", ["failure", "cancelled", "skipped", "something new"])
 def test_any_result_but_success_fails_and_is_reported(run_notify, services, result):
-    code, printed, said = run_notify(ALL_WELL | {"scan": result}, WEBHOOK_URL=f"{services.address}/{SECRET}")
-    assert code == 1 and said == f"scan: {result}\n"
+    code, printed, errors = run_notify(ALL_WELL | {"scan": result}, WEBHOOK_URL=f"{services.address}/{SECRET}")
+    assert code == 1 and errors == f"scan: {result}\n"
     assert printed.startswith("CI failed") and f"| scan | {result}" in printed
     assert services.messages == [{"text": printed.rstrip("\n")}]
 
@@ -124,25 +124,25 @@ def test_may_skip_allows_skipping_but_not_failing(run_notify):
 
 
 def test_missing_webhook_is_reported_as_a_notice(run_notify):
-    code, printed, said = run_notify(ALL_WELL)
-    assert code == 0 and said.startswith("::notice ") and "WEBHOOK_URL is not set" in said
+    code, printed, errors = run_notify(ALL_WELL)
+    assert code == 0 and errors.startswith("::notice ") and "WEBHOOK_URL is not set" in errors
     assert "::notice" not in printed
     assert run_notify(ALL_WELL | {"test": "failure"})[0] == 1
 
 
 def test_temporary_webhook_errors_are_retried(run_notify, services):
     services.statuses = [503, 429]
-    code, _, said = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}")
-    assert (code, said) == (0, "") and len(services.messages) == 3
+    code, _, errors = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}")
+    assert (code, errors) == (0, "") and len(services.messages) == 3
 
 
 @pytest.mark.parametrize(("statuses", "tries"), [([500, 500, 500], 3), ([404], 1), ([302], 1)])
 def test_permanent_webhook_errors_fail(run_notify, services, statuses, tries):
     """A lost notification must not look sent; a redirected one has reached nobody."""
     services.statuses = list(statuses)
-    code, printed, said = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}")
+    code, printed, errors = run_notify(ALL_WELL, WEBHOOK_URL=f"{services.address}/{SECRET}")
     assert code == 1 and printed.startswith("CI succeeded")
-    assert said == f"the webhook was not notified: it answers {statuses[0]} (attempt {tries} of 3)\n"
+    assert errors == f"the webhook was not notified: it answers {statuses[0]} (attempt {tries} of 3)\n"
     assert len(services.sent) == tries
 
 
@@ -152,8 +152,8 @@ def test_permanent_webhook_errors_fail(run_notify, services, statuses, tries):
     ids=["nobody listens", "not https", "no address"],
 )
 def test_unreachable_webhook_fails_in_one_line(run_notify, address):
-    code, _, said = run_notify(ALL_WELL, WEBHOOK_URL=address)
-    assert code == 1 and said.startswith("the webhook was not notified: ") and said.count("\n") == 1
+    code, _, errors = run_notify(ALL_WELL, WEBHOOK_URL=address)
+    assert code == 1 and errors.startswith("the webhook was not notified: ") and errors.count("\n") == 1
 
 
 def test_table_shows_durations_and_matrix_jobs(run_notify, services):
@@ -176,9 +176,9 @@ def test_table_shows_durations_and_matrix_jobs(run_notify, services):
 
 def test_results_are_reported_without_durations(run_notify, services):
     services.statuses = [403]
-    code, printed, said = run_notify(ALL_WELL, GITHUB_API_URL=services.address, **RUN)
+    code, printed, errors = run_notify(ALL_WELL, GITHUB_API_URL=services.address, **RUN)
     assert code == 0 and "| test | success | - |" in printed
-    assert said.startswith("how long the jobs took is not known: GitHub's API: it answers 403\n")
+    assert errors.startswith("how long the jobs took is not known: GitHub's API: it answers 403\n")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no json", '{"test": "success"}', '{"test": {}}'])
@@ -191,8 +191,8 @@ def test_notify_refuses_input_without_results(tmp_path, error_line, text):
 
 def test_may_skip_refuses_unknown_jobs(run_notify):
     """A misspelt name would allow nothing, or hide that a job was removed."""
-    code, _, said = run_notify(ALL_WELL, "--may-skip", "deploy-stagging")
-    assert code == 2 and "no job of that name" in said
+    code, _, errors = run_notify(ALL_WELL, "--may-skip", "deploy-stagging")
+    assert code == 2 and "no job of that name" in errors
 
 
 def test_notify_reads_a_file_or_standard_input(tmp_path, services):

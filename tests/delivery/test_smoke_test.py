@@ -67,9 +67,9 @@ def wrong_line(capsys: pytest.CaptureFixture) -> Callable[[], str]:
     """Returns the one line that the command has written to stderr."""
 
     def read() -> str:
-        said = capsys.readouterr().err
-        assert said.startswith("wrong: ") and len(said.splitlines()) == 1, said
-        return said.removeprefix("wrong: ").rstrip("\n")
+        message = capsys.readouterr().err
+        assert message.startswith("wrong: ") and len(message.splitlines()) == 1, message
+        return message.removeprefix("wrong: ").rstrip("\n")
 
     return read
 
@@ -115,9 +115,9 @@ class TamperingProxy:
 def test_smoke_test_passes_on_a_working_stack(stack, capsys):
     """Each check prints a line with its milliseconds."""
     assert smoke_test.main(stack.arguments(wait=30)) == 0
-    said = capsys.readouterr()
-    lines = said.out.splitlines()
-    assert [line[:52].rstrip() for line in lines] == NAMES and said.err == ""
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line[:52].rstrip() for line in lines] == NAMES and captured.err == ""
     assert all(float(line[52:].removesuffix(" ms")) >= 0 for line in lines)
 
 
@@ -134,7 +134,7 @@ def test_smoke_test_stores_one_ticket(stack, capsys):
 
 
 @pytest.mark.parametrize(
-    "path, old, new, said",
+    "path, old, new, message",
     [
         ("/predict", b'"category":"', b'"category":"', None),
         ("/predict", b'"category":', b'"kategorie":', "agent: a ticket in en: the category is None"),
@@ -145,18 +145,18 @@ def test_smoke_test_stores_one_ticket(stack, capsys):
         ("/predict", b"[EMAIL]", b"smoke.test@example.org", "a mail address is scrubbed: the address is in the answer"),
     ],
 )
-def test_smoke_test_reports_wrong_predictions(stack, path, old, new, said, wrong_line, capsys):
+def test_smoke_test_reports_wrong_predictions(stack, path, old, new, message, wrong_line, capsys):
     def tamper(asked: str, status: int, body: bytes) -> tuple[int, bytes]:
         return status, body.replace(old, new) if asked.startswith(path) else body
 
     with TamperingProxy(stack.agent, tamper) as proxy:
         code = smoke_test.main(stack.arguments(agent=proxy.url))
-    assert code == (0 if said is None else 1)
-    assert said is None or said in wrong_line()
+    assert code == (0 if message is None else 1)
+    assert message is None or message in wrong_line()
 
 
 @pytest.mark.parametrize(
-    "path, status, body, said",
+    "path, status, body, message",
     [
         ("/health", 500, b"", "agent: is alive: 500"),
         ("/predict", 200, b"<html>", "agent: a ticket in en: the answer is not JSON: '<html>'"),
@@ -164,13 +164,13 @@ def test_smoke_test_reports_wrong_predictions(stack, path, old, new, said, wrong
         ("/reviews", 503, b'{"detail": "no database"}', "agent: its database answers: 503 no database"),
     ],
 )
-def test_smoke_test_reports_broken_agent_answers(stack, path, status, body, said, wrong_line):
+def test_smoke_test_reports_broken_agent_answers(stack, path, status, body, message, wrong_line):
     def tamper(asked: str, *answer: Any) -> tuple[int, bytes]:
         return (status, body) if asked.startswith(path) else answer
 
     with TamperingProxy(stack.agent, tamper) as proxy:
         assert smoke_test.main(stack.arguments(agent=proxy.url)) == 1
-    assert said in wrong_line()
+    assert message in wrong_line()
 
 
 def test_smoke_test_reports_an_agent_that_accepts_any_key(stack, wrong_line):
@@ -183,7 +183,7 @@ def test_smoke_test_reports_an_agent_that_accepts_any_key(stack, wrong_line):
 
 
 @pytest.mark.parametrize(
-    "old, new, said",
+    "old, new, message",
     [
         (b'id="category"', b'id="nothing"', "a ticket gets the agent's category: the page shows no category: 200"),
         (b">Hardware</h2>", b">Storage</h2>", "the page shows 'Storage', the agent says 'Hardware'"),
@@ -191,13 +191,13 @@ def test_smoke_test_reports_an_agent_that_accepts_any_key(stack, wrong_line):
         (b'action="/logout"', b'action="/"', "pages: logging in with WEB_PASSWORD: 200"),
     ],
 )
-def test_smoke_test_reports_wrong_pages(stack, old, new, said, wrong_line):
+def test_smoke_test_reports_wrong_pages(stack, old, new, message, wrong_line):
     def tamper(asked: str, status: int, body: bytes) -> tuple[int, bytes]:
         return status, body.replace(old, new)
 
     with TamperingProxy(stack.web, tamper) as proxy:
         assert smoke_test.main(stack.arguments(web=proxy.url)) == 1
-    assert said in wrong_line()
+    assert message in wrong_line()
 
 
 def test_smoke_test_reports_pages_without_a_login(stack, tmp_path, wrong_line):
@@ -218,8 +218,8 @@ def test_smoke_test_reports_an_agent_without_a_model(stack, wrong_line):
     stack.model.stop()
     stack.agent.until(lambda: stack.agent.get("/ready").status == 503)
     assert smoke_test.main(stack.arguments(wait=1)) == 1
-    said = wrong_line()
-    assert said.startswith("not ready within 1 s: agent: 503 no model") and "pages" not in said
+    message = wrong_line()
+    assert message.startswith("not ready within 1 s: agent: 503 no model") and "pages" not in message
 
 
 def test_smoke_test_waits_for_the_agent(stack, capsys):
@@ -240,23 +240,23 @@ def test_smoke_test_reports_which_part_is_down(stack, down, wrong_line):
 def test_smoke_test_says_how_to_start_a_stack_that_is_down(stack, error_line):
     nobody = {name: f"http://127.0.0.1:{free_port()}" for name in ("agent", "web")}
     assert smoke_test.main(stack.arguments(**nobody)) == 2
-    assert "nothing answers at" in (said := error_line()) and "docker compose up" in said
+    assert "nothing answers at" in (message := error_line()) and "docker compose up" in message
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, message",
     [
         (None, "no such file; `python scripts/make_secrets.py .env`"),
         ("AGENT_API_KEY=sesame\n# WEB_PASSWORD=x\n", "has no WEB_PASSWORD"),
         ("AGENT_API_KEY=other\nWEB_PASSWORD=x\n", "refuses AGENT_API_KEY"),
     ],
 )
-def test_smoke_test_reports_missing_or_wrong_secrets(stack, tmp_path, content, said, error_line):
+def test_smoke_test_reports_missing_or_wrong_secrets(stack, tmp_path, content, message, error_line):
     secrets = tmp_path / "given.env"
     if content:
         secrets.write_text(content, encoding="utf-8")
     assert smoke_test.main(stack.arguments(secrets=secrets)) == 2
-    assert said in error_line()
+    assert message in error_line()
 
 
 def test_smoke_test_reports_an_invalid_address(stack, error_line):

@@ -60,9 +60,9 @@ def report(capsys):
     def make(revision: str, code: int = 0) -> tuple[str, str]:
         capsys.readouterr()
         found = model_report.main([revision])
-        said = capsys.readouterr()
-        assert found == code, said
-        return said.out, said.err
+        captured = capsys.readouterr()
+        assert found == code, captured
+        return captured.out, captured.err
 
     return make
 
@@ -96,9 +96,9 @@ def rows(section: str) -> list[list[str]]:
 
 @pytest.mark.slow
 def test_report_of_an_unchanged_model_passes_with_the_pipelines_figures(repository, report):
-    said, errors = report("HEAD")
-    parts, test = sections(said), repository.json(METRICS)["test"]
-    assert parts["Model report"].startswith("**Passed**") and "FAILED" not in said and not errors
+    text, errors = report("HEAD")
+    parts, test = sections(text), repository.json(METRICS)["test"]
+    assert parts["Model report"].startswith("**Passed**") and "FAILED" not in text and not errors
     figures = {row[0]: row[1:] for row in rows(parts["Figures on test"])}
     interval = " to ".join(f"{100 * test['accuracy_ci95'][end]:.1f}" for end in ("low", "high"))
     accuracy = f"{100 * test['accuracy']:.2f}% ({interval})"
@@ -118,13 +118,13 @@ def test_report_of_an_unchanged_model_passes_with_the_pipelines_figures(reposito
 @pytest.mark.slow
 def test_report_refuses_a_worse_model_and_names_the_figures(repository, report):
     repository.train("train_tfidf.max_features=15")
-    said, errors = report("HEAD", code=1)
+    text, errors = report("HEAD", code=1)
     assert re.search(
         r"^accuracy against HEAD: 0\.\d+, HEAD has 0\.\d+ on the same tickets: .* worse", errors, re.MULTILINE
     )
     assert re.search(r"^macro F1 against HEAD: ", errors, re.MULTILINE)
-    parts = sections(said)
-    assert parts["Model report"].startswith("**Failed.**") and "FAILED  accuracy against HEAD" in said
+    parts = sections(text)
+    assert parts["Model report"].startswith("**Failed.**") and "FAILED  accuracy against HEAD" in text
     before, after = (
         found["test"]["accuracy"] for found in (repository.committed(METRICS.as_posix()), repository.json(METRICS))
     )
@@ -147,8 +147,8 @@ def test_report_refuses_missing_metrics(repository, report, name):
     found = repository.json(METRICS)
     del found["test"][name]
     METRICS.write_text(json.dumps(found), encoding="utf-8")
-    said, errors = report("HEAD", code=1)
-    assert errors.startswith(f"test.{name}") and f"FAILED  test.{name}" in said
+    text, errors = report("HEAD", code=1)
+    assert errors.startswith(f"test.{name}") and f"FAILED  test.{name}" in text
 
 
 @pytest.mark.slow
@@ -164,20 +164,20 @@ def test_report_passes_if_the_revision_has_no_metrics(repository, report):
     """A commit before the first model, or the commit of zeros that GitHub gives for a branch's first push."""
     empty = repository.git("commit-tree", repository.git("write-tree", "--prefix=docs").strip(), "-m", "docs").strip()
     for revision in (empty, "0" * 40):
-        said, errors = report(revision)
-        assert f"There are no metrics at <code>{revision[:8]}</code>" in said and not errors
-        assert len(rows(sections(said)["Figures on test"])) == 6
+        text, errors = report(revision)
+        assert f"There are no metrics at <code>{revision[:8]}</code>" in text and not errors
+        assert len(rows(sections(text)["Figures on test"])) == 6
 
 
 @pytest.mark.slow
 def test_report_compares_intervals_on_other_test_tickets(repository, report):
     """The release was trained on 12,000 tickets and this model on 600: worse, or better in the other direction."""
-    said, errors = report("HEAD~1", code=1)
-    assert "The test tickets are others" in said and "on other tickets: more than chance explains" in errors
+    text, errors = report("HEAD~1", code=1)
+    assert "The test tickets are others" in text and "on other tickets: more than chance explains" in errors
     repository.git("checkout", "-q", "HEAD~1", "--", "metrics", "dvc.lock")
-    said, errors = report("HEAD")
-    assert "The test tickets are others" in said and not errors
-    assert "is of another training than the metrics" in sections(said)["Confusion matrix on test"]
+    text, errors = report("HEAD")
+    assert "The test tickets are others" in text and not errors
+    assert "is of another training than the metrics" in sections(text)["Confusion matrix on test"]
 
 
 @pytest.mark.slow
@@ -187,8 +187,8 @@ def test_report_reports_an_unknown_revision_in_one_line(repository, tmp_path, mo
     repository.git("clone", "-q", "--depth", "1", repository.folder.as_uri(), str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
     assert model_report.main([base]) == 2
-    said = error_line()
-    assert base in said and "fetch-depth: 0" in said
+    message = error_line()
+    assert base in message and "fetch-depth: 0" in message
 
 
 @pytest.mark.slow

@@ -218,8 +218,8 @@ class Models:
         self.put_into_production(train, name, {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').as_posix()}"})
         mounted = ["--volume", f"{folder}:{folder}:ro", "--workdir", str(folder)]
         command = ["python", "scripts/migrate_mlflow.py", "sqlite:///mlflow.db"]
-        said = self.stack.compose("run", "--rm", "--no-deps", *mounted, "mlflow", *command).stdout
-        assert re.search(r"^model_versions +1$", said, re.MULTILINE), said
+        output = self.stack.compose("run", "--rm", "--no-deps", *mounted, "mlflow", *command).stdout
+        assert re.search(r"^model_versions +1$", output, re.MULTILINE), output
 
     def make_policy(self) -> None:
         """Write a routing policy that asks both models for every ticket."""

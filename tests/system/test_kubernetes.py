@@ -313,12 +313,12 @@ SPOILED = [
 ]
 
 
-@pytest.mark.parametrize("spoil, said", SPOILED, ids=[said for _, said in SPOILED])
-def test_manifests_that_break_a_rule_are_found(spoil, said):
+@pytest.mark.parametrize("spoil, message", SPOILED, ids=[message for _, message in SPOILED])
+def test_manifests_that_break_a_rule_are_found(spoil, message):
     # A copy through JSON: YAML aliases would otherwise share labels, and change in two places.
     spoiled = json.loads(json.dumps(staging_manifests()))
     spoil(spoiled)
-    assert said in find_problems(spoiled)
+    assert message in find_problems(spoiled)
 
 
 def test_network_connection_needs_a_policy_on_both_sides():
