@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.params import RegistryParameters, read_parameters
-from callcenterai.registry.gates import OVERALL, Reference, Verdict, regression
+from callcenterai.registry.gates import OVERALL, Reference, Verdict, check_regression
 from callcenterai.report.figures import Figures, read_figures, read_working_tree, reader_at
 from callcenterai.report.sections import render_report
 
@@ -55,7 +55,7 @@ def compare_figures(
     if then is None or then.missing_metrics():
         return []
     if now.has_same_output(then, f"{data.as_posix()}/test.csv"):
-        return regression(now.gated(), Reference(revision, then.gated(), ADVICE), params)
+        return check_regression(now.gated(), Reference(revision, then.gated(), ADVICE), params)
     return compare_intervals(now, then, revision)
 
 

@@ -11,7 +11,7 @@ from dvc.scm import RevError, SCMError
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import read_yaml
-from callcenterai.registry.gates import Judged
+from callcenterai.registry.gates import Measurement
 
 # Takes a path and returns the file's text, or None if there is no such file.
 Reader = Callable[[Path], str | None]
@@ -48,11 +48,11 @@ class Figures:
         own = [("per_class", label, name) for label in _as_dict(classes) for name in ("f1", "tickets")]
         return [".".join(("test", *keys)) for keys in (*needed, *own) if not _is_valid(keys, self.find(*keys))]
 
-    def gated(self) -> Judged:
+    def gated(self) -> Measurement:
         """Return the figures that the gates compare; none of them may be missing."""
         classes = self.test["per_class"].items()
         f1, tickets = ({label: row[name] for label, row in classes} for name in ("f1", "tickets"))
-        return Judged(self.test["accuracy"], self.test["macro_f1"], f1, tickets)
+        return Measurement(self.test["accuracy"], self.test["macro_f1"], f1, tickets)
 
     def has_same_output(self, other: "Figures", path: str) -> bool:
         """Whether an output is the same file on both sides, according to dvc.lock."""

@@ -168,7 +168,7 @@ class Staging:
 
 
 @pytest.fixture(scope="module")
-def staging(builder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
+def staging(builder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
     """A stack that does not run yet; its images are built and pushed to a registry."""
     folder = tmp_path_factory.mktemp("staging")
     registry = ImageRegistry(folder)
@@ -222,6 +222,7 @@ def test_failed_first_deployment_leaves_nothing_running(staging, model, capsys):
     assert staging.ids() == [] and staging.running() == {}
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env --first-model models/tfidf")
 @pytest.mark.slow
 def test_first_deployment_promotes_the_first_model_and_answers(staging, model, capsys, monkeypatch):
     """The table shows the running images, and the registry's history who promoted the model."""
@@ -248,6 +249,7 @@ def test_deploy_of_an_unknown_digest_changes_nothing(first, capsys):
     assert first.ids() == before and first.answers()
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env")
 @pytest.mark.slow
 def test_deploy_replaces_the_running_version(first, model, capsys):
     """Images of the old version are removed; the model and containers with an unchanged image stay."""
@@ -330,6 +332,7 @@ def test_deploy_to_a_host_without_env_file_names_make_secrets(first, host, there
     assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in message
 
 
+@pytest.mark.runs("python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config")
 @pytest.mark.slow
 def test_deploy_and_rollback_over_ssh(first, host, there, capsys, tmp_path):
     """The files that compose.yaml mounts are sent, a tunnel leads to the ports, and a bad version is rolled back."""

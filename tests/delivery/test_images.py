@@ -45,6 +45,7 @@ def assert_small(image: str, output: str, limit: int) -> None:
     assert "uvicorn" in packages and not UNNEEDED_PACKAGES & packages
 
 
+@pytest.mark.runs("python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tfidf", "transformer"])
 def test_model_image_predicts_with_a_key(builder, name, model, tmp_path):

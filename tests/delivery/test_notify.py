@@ -96,6 +96,7 @@ def run_notify(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.runs("python scripts/notify.py")
 def test_webhook_gets_the_printed_table_when_all_jobs_succeed(run_notify, services):
     run = {"GITHUB_WORKFLOW": "ci-cd", "GITHUB_REF_NAME": "main", "GITHUB_SHA": "0123456789abcdef"}
     where = {"GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "example/desk", "GITHUB_RUN_ID": "77"}

@@ -112,6 +112,7 @@ class TamperingProxy:
         self.server.server_close()
 
 
+@pytest.mark.runs("python scripts/smoke_test.py")
 def test_smoke_test_passes_on_a_working_stack(stack, capsys):
     """Each check prints a line with its milliseconds."""
     assert smoke_test.main(stack.arguments(wait=30)) == 0

@@ -1,16 +1,14 @@
 """scripts/model_report.py shows the pipeline's figures and refuses a model that has become worse."""
 
-import copy
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
 import model_report
-from support.clone import Clone
+from support.clone import Clone, trained_clone
 from support.processes import run
 from support.tickets import read_csv, write_csv
 
@@ -22,18 +20,6 @@ NAMES = {"Hardware": "a|b", "Storage": "<script>alert(1)</script>", "Access": "@
 class Repository(Clone):
     """A clone with a trained and committed model."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.command("dvc repro")
-        self.commit("trained")
-
-    def copy_to(self, folder: Path) -> "Repository":
-        """Return a copy that a test may change."""
-        shutil.copytree(self.folder, folder)
-        other = copy.copy(self)
-        other.folder = folder
-        return other
-
     def train(self, *parameters: str) -> None:
         """Change parameters in params.yaml and train."""
         run(self.folder, "scripts/set_parameters.py", *parameters)
@@ -42,13 +28,15 @@ class Repository(Clone):
 
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory):
-    return Repository(tmp_path_factory.mktemp("report") / "clone")
+    clone = trained_clone(tmp_path_factory).copied(tmp_path_factory.mktemp("report") / "clone")
+    clone.commit("trained")
+    return Repository(clone.folder)
 
 
 @pytest.fixture
 def repository(trained_once, tmp_path, monkeypatch):
     """A trained repository as the current folder."""
-    found = trained_once.copy_to(tmp_path / "clone")
+    found = trained_once.copied(tmp_path / "clone")
     monkeypatch.chdir(found.folder)
     return found
 
@@ -94,6 +82,7 @@ def rows(section: str) -> list[list[str]]:
     return found[1:]
 
 
+@pytest.mark.runs("python scripts/model_report.py main")
 @pytest.mark.slow
 def test_report_of_an_unchanged_model_passes_with_the_pipelines_figures(repository, report):
     text, errors = report("HEAD")

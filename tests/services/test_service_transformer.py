@@ -31,6 +31,7 @@ def texts(transformer):
     return [row["text"] for row in read_csv(transformer.data / "test.csv")][:60]
 
 
+@pytest.mark.runs("python -m services.transformer.app")
 def test_predictions_are_those_of_the_exported_model(service, transformer, texts):
     model = load_model(transformer.model)
     found = service.post("/predict/batch", {"texts": texts[:20]}).json["predictions"]
@@ -86,6 +87,7 @@ def test_eight_bits_are_served_where_training_says_so(transformer, tmp_path):
         assert service.ready().post("/predict", {"text": "my laptop is broken"}).json["category"] == "Hardware"
 
 
+@pytest.mark.runs("python scripts/mlflow_registry.py register --model transformer")
 def test_it_is_registered_promoted_and_exported_like_the_other_model(transformer, tmp_path, monkeypatch, capsys):
     """The same gates judge it; what they let through is what the service answers with, through a promotion."""
     shutil.copy(transformer.database, tmp_path / "mlflow.db")

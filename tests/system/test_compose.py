@@ -135,6 +135,7 @@ def test_mlflow_server_has_the_versions_of_the_development_environment():
     assert any(line.startswith("mlflow==") for line in ours) and ours <= locked("requirements-mlops.txt")
 
 
+@pytest.mark.runs("python scripts/make_secrets.py .env")
 def test_make_secrets_writes_once_for_the_owner_only(tmp_path, capsys, error_line):
     first, second = tmp_path / "first.env", tmp_path / "second.env"
     assert make_secrets.main([str(first)]) == make_secrets.main([str(second)]) == 0

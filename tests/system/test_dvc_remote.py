@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from callcenterai.artifact.folder import load_model
-from support.clone import Clone
+from support.clone import Clone, trained_clone
 from support.processes import free_port, run
 from support.s3 import BUCKET, S3
 
@@ -35,18 +35,10 @@ class Remote(NamedTuple):
     secret: str | None = None
 
 
-@pytest.fixture(scope="module")
-def trained_clone(tmp_path_factory) -> Clone:
-    """The sample, trained on; nobody changes it."""
-    clone = Clone(tmp_path_factory.mktemp("remote") / "clone")
-    clone.command("dvc repro")
-    return clone
-
-
 @pytest.fixture
-def clone(trained_clone, tmp_path) -> Clone:
-    """One for each test, without a remote."""
-    return trained_clone.copied(tmp_path / "clone")
+def clone(tmp_path_factory, tmp_path) -> Clone:
+    """A trained clone for each test, without a remote."""
+    return trained_clone(tmp_path_factory).copied(tmp_path / "clone")
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +113,11 @@ def nothing_is_left_to_do(clone: Clone) -> None:
     assert clone.git("status", "--porcelain") == ""
 
 
+@pytest.mark.runs(
+    "dvc remote add --local -d storage s3://bucket/callcenterai",
+    "dvc remote modify --local storage endpointurl https://s3.example.com",
+    "dvc pull",
+)
 def test_what_one_pushes_another_pulls_and_has_nothing_to_run(clone, remote, tmp_path):
     """The model answers there as it does here, and git knows neither the remote nor its key."""
     before = clone.git("status", "--porcelain")
@@ -157,6 +154,7 @@ def test_a_key_that_git_would_take_is_seen(clone, s3):
     assert s3.secret in told_to_git(clone) and ".dvc/config" in clone.git("status", "--porcelain")
 
 
+@pytest.mark.runs("dvc add data/raw/own.csv", "dvc remove data/raw/tickets.csv.dvc")
 def test_tickets_of_ones_own_travel_too(clone, tmp_path):
     """They are known to DVC, and the sample no longer is: nobody would have pushed it."""
     clone.command(FOLDER)

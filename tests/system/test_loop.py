@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.clone import Clone
+from support.clone import Clone, trained_clone
 from support.mlflow_server import TrackingServer
 from support.processes import run
 from support.services import TFIDF, Service
@@ -30,12 +30,13 @@ def is_served(agent: Service, version: str) -> bool:
     return agent.get("/status").json["services"]["tfidf"]["version"] == version
 
 
+@pytest.mark.runs("python -m services.agent.app", "python scripts/export_feedback.py data/raw/feedback.csv")
 @pytest.mark.slow
-def test_what_people_answer_changes_the_next_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_people_answer_changes_the_next_model(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
     """Train, promote, serve, answer three reviews, train with them, promote: the running agent has learned."""
-    clone = Clone(tmp_path / "clone")
-    run(clone.folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "2500", "--force")
-    clone.command("dvc repro")
+    clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
     promote(clone)
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
     with contextlib.ExitStack() as stack:

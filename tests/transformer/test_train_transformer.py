@@ -204,6 +204,7 @@ def test_the_two_models_are_compared_on_test(transformer, trained, tmp_path, cap
     assert "is not the test part of" in error_line()
 
 
+@pytest.mark.runs("dvc --cd transformer repro")
 @slow
 def test_its_own_pipeline_runs_and_the_main_one_does_not_notice(trained, tmp_path):
     """`dvc --cd transformer repro` trains, compares and routes; the root stays as it was, without PyTorch."""
