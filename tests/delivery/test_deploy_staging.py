@@ -14,6 +14,8 @@ import deploy_staging
 import make_secrets
 import mlflow_registry
 import train_tfidf
+from callcenterai.delivery.deployment import find_first_model, promote_first_model
+from callcenterai.delivery.host import StepFailed
 from support.compose_stack import ComposeStack
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
@@ -200,6 +202,21 @@ def model(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         assert train_tfidf.main([*judging, *outputs]) == 0
     return ["--first-model", str(folder / "models" / "tfidf"), *judging]
+
+
+def test_first_model_is_promoted_once_and_only_through_the_gates(model, tmp_path, capsys):
+    """A refused model is not in Production; one that passes is, and deploying again does not promote it again."""
+    folder, params, data = (Path(text) for text in model[1::2])
+    first_model, strict = find_first_model(folder), write_params(
+        tmp_path / "params.yaml", registry={"minimum_accuracy": 1.0}
+    )
+    variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder.parents[1] / 'mlflow.db').as_posix()}"}
+    with pytest.raises(StepFailed, match="may not go to Production: minimum accuracy: "):
+        promote_first_model(first_model, strict, data, variables)
+    promote_first_model(first_model, params, data, variables)
+    assert "version 2: Staging -> Production" in capsys.readouterr().err
+    promote_first_model(first_model, params, data, variables)
+    assert capsys.readouterr().err == "tfidf is in Production already\n"
 
 
 @pytest.fixture(scope="module")
