@@ -36,10 +36,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(rounds: int) -> None:
     """Time both in turns and print the table."""
-    from callcenterai.tracking import store as tracking
+    from callcenterai.tracking.store import tracking_uri
 
     commands = {
-        "bare MlflowClient query": [sys.executable, "-c", BARE, tracking.tracking_uri()],
+        "bare MlflowClient query": [sys.executable, "-c", BARE, tracking_uri()],
         "mlflow_registry.py list": [sys.executable, str(ROOT / "scripts" / "mlflow_registry.py"), "list"],
     }
     found: dict[str, list[float]] = {name: [] for name in commands}

@@ -70,10 +70,10 @@ def quality_rows() -> Iterable[Sequence[str]]:
 
 def sample(french: float) -> list[str]:
     """Return 2,000 sample tickets, a share of which is French and the others are English."""
-    import make_sample_tickets
+    from callcenterai.sample import generator
 
-    make_sample_tickets.FRENCH_SHARE, make_sample_tickets.MIXED_SHARE = french, 0.0
-    return [ticket.text for ticket in make_sample_tickets.make_tickets(2000, 7)]
+    generator.FRENCH_SHARE, generator.MIXED_SHARE = french, 0.0
+    return [ticket.text for ticket in generator.make_tickets(2000, 7)]
 
 
 def language_row(language: str, texts: list[str]) -> Sequence[str]:
@@ -98,10 +98,10 @@ def time_row(name: str, function: Callable[[str], object], texts: list[str]) -> 
 
 def share_with_findings(tickets: Path, text_column: str) -> str:
     """Return a sentence on the tickets in which something is found."""
-    from callcenterai.formats.reader import read_tickets
+    from callcenterai.formats.reader import stream_tickets
     from callcenterai.privacy.scrub import scrub
 
-    counts = [scrub(ticket.text or "").counts for ticket in read_tickets(tickets, text_column, text_column)]
+    counts = [scrub(ticket.text or "").counts for ticket in stream_tickets(tickets, text_column, text_column)]
     kinds = sum((Counter(each) for each in counts), Counter())
     return f"{sum(map(bool, counts))} of {len(counts)} tickets have findings: {dict(kinds)}"
 

@@ -107,13 +107,13 @@ def make_peers(model: Path) -> list[Peer]:
     """Return ours and the two others, all with the same model."""
     from callcenterai.artifact.folder import MODEL_FILE, read_metadata
     from callcenterai.core.cli import UserError
-    from callcenterai.tracking import store as tracking
+    from callcenterai.tracking import store
 
-    experiment, client = tracking.connect("tfidf"), tracking.make_client()
+    experiment, client = store.connect("tfidf"), store.make_client()
     logged = f"tags.model_sha256 = '{read_metadata(model)['files'][MODEL_FILE]}'"
     runs = client.search_runs([experiment], logged, max_results=1)
     if not runs:
-        raise UserError(f"no run in {tracking.tracking_uri()} has logged {model}: `python scripts/log_run.py` does")
+        raise UserError(f"no run in {store.tracking_uri()} has logged {model}: `python scripts/log_run.py` does")
     python = sys.executable
     served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{runs[0].info.run_id}/model", "--env-manager", "local"]
     return [
@@ -133,10 +133,10 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
     """Start a peer, load it with each number of clients, note what it needed, and stop it."""
     import uvloop
 
-    from callcenterai.tracking import store as tracking
+    from callcenterai.tracking import store
 
     ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)} | peer.environment
-    ours |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    ours |= {"MLFLOW_TRACKING_URI": store.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(peer.command, cwd=ROOT, env=os.environ | ours, start_new_session=True, **quiet)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from support.once import made_once, one_build_at_a_time
+from support.once import made_once
 from support.prepare_runner import Prepare
-from support.repository import REPOSITORY, SHARED_DATA, TOOLS
+from support.repository import REPOSITORY, SHARED_DATA
 from support.thoroughness import load_hypothesis_profile
 
 # One thread: OpenBLAS's threads spin while they wait, which doubles the time of the many small calibrations when tests
@@ -108,24 +108,21 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def builder() -> Path:
-    """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
-    script = TOOLS / "build_and_run.sh"
-    if not script.is_file():
-        pytest.skip("no tools beside this repository that build images without a registry")
-    if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        pytest.skip("no podman here; it is installed in CI only")
-    with one_build_at_a_time():
-        subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
-    return script
+def builder() -> Any:
+    """Builds images with Podman, on a base image that is made where no registry can be reached."""
+    from support.images import ImageBuilder
+
+    return ImageBuilder()
 
 
 @pytest.fixture
-def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
+def registry_commands(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Any:
     """Runs registry commands."""
-    from support.registry import Desk
+    from support.registry import RegistryCommands
 
-    return Desk(trained, tmp_path, monkeypatch, capsys)
+    return RegistryCommands(trained, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

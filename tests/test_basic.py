@@ -72,8 +72,8 @@ def module_files(package: str, names: list[str]) -> list[Path]:
 def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for stage, script in {"prepare": "prepare_data", "train_tfidf": "train_tfidf"}.items():
-        source = (ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8")
-        assert re.findall(r'read_parameters\(\w+, "(\w+)"', source) == stages[stage]["params"]
+        sources = [path.read_text(encoding="utf-8") for path in imported_modules(ROOT / "scripts" / f"{script}.py")]
+        assert re.findall(r'read_parameters\(\w+, "(\w+)"', "\n".join(sources)) == stages[stage]["params"]
 
 
 def test_params_yaml_has_exactly_the_known_parameters():

@@ -21,7 +21,7 @@ from callcenterai.artifact.model_kinds import KINDS
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.data.parts import Part
-from callcenterai.tracking import store as tracking
+from callcenterai.tracking import runs, store
 from callcenterai.training.evaluation import Predictions, choose_threshold, judge
 from callcenterai.training.plots import draw
 
@@ -55,18 +55,18 @@ def carry_out(
     train: Callable[[], Trained],
 ) -> None:
     """Check the tracking store, train and write the outputs, then log the run."""
-    experiment = tracking.connect(kind)
+    experiment = store.connect(kind)
     started = time.time()
     try:
         trained = train()
         metadata, metrics = write(kind, trained, parts, params, folders, started)
     except BaseException as error:
-        tracking.log_failure(experiment, params.model_dump(), started, error)
+        runs.log_failure(experiment, params.model_dump(), started, error)
         raise
     test = metrics["test"]
     print(f"test: accuracy {test['accuracy']:.4f}, macro F1 {test['macro_f1']:.4f}, on {test['tickets']} tickets")
     try:
-        print(f"MLflow run {tracking.log_training(experiment, trained.model, metadata, folders)}")
+        print(f"MLflow run {runs.log_training(experiment, trained.model, metadata, folders)}")
     except UserError as error:
         # The model and its figures are written and stay; failing now would make DVC throw a good training away.
         # Whole paths: the stage may run in another folder than its user does.
@@ -113,7 +113,7 @@ def describe(kind: str, trained: Trained, parts: dict[str, Part], params: Any, s
 
     def entry(part: Part) -> dict[str, Any]:
         path = part.path.resolve()
-        shown = path.relative_to(tracking.ROOT) if path.is_relative_to(tracking.ROOT) else path
+        shown = path.relative_to(store.ROOT) if path.is_relative_to(store.ROOT) else path
         return {"path": shown.as_posix(), "tickets": len(part), "md5": dvc_md5(path), "sha256": sha256(path)}
 
     return {
@@ -124,7 +124,7 @@ def describe(kind: str, trained: Trained, parts: dict[str, Part], params: Any, s
         "parameters": params.model_dump(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in trained.files.items()},
         "data": {name: entry(part) for name, part in parts.items()},
-        **git_state(tracking.ROOT),
+        **git_state(store.ROOT),
         "libraries": library_versions(trained.libraries),
         "python": sys.version.split()[0],
         "started_at": started,

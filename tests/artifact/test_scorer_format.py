@@ -12,7 +12,7 @@ from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes
 from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.tfidf.model import train
-from services.tfidf.scorer import Scorer
+from services.tfidf.scorer import TfidfScorer
 from support.tfidf import parameters, part_of
 from support.tickets import NOUNS, invent
 
@@ -40,7 +40,7 @@ def models(request):
 
 def with_readers(pipeline) -> tuple:
     archive = scorer_bytes(pipeline)
-    return pipeline, Scorer(archive), ArrayModel(read_arrays(archive))
+    return pipeline, TfidfScorer(archive), ArrayModel(read_arrays(archive))
 
 
 def assert_same(models, texts: list[str]) -> None:
@@ -96,4 +96,4 @@ def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
     pipeline = train(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
     assert model_bytes(pipeline)
     with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
-        Scorer(scorer_bytes(pipeline))
+        TfidfScorer(scorer_bytes(pipeline))

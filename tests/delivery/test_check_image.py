@@ -5,9 +5,9 @@ import subprocess
 import pytest
 import yaml
 
-import check_image as script
-from check_image import SERVICES
-from support.images import build, build_from, check_image, containers_of
+import check_image as command
+from callcenterai.delivery.image_checks import SERVICE_LIMITS, checks_for
+from support.images import check_image, containers_of
 from support.repository import REPOSITORY
 
 DEAF = """
@@ -25,22 +25,25 @@ HTTPServer(("", 8080), Handler).serve_forever()
 @pytest.fixture
 def spoilt(builder, tmp_path):
     """Builds an image from that of the tfidf service, with lines of a Dockerfile on top; it is removed afterwards."""
-    base, image = build(builder, "tfidf"), f"callcenterai-spoilt-{tmp_path.name.replace('_', '-')[-40:].strip('-')}"
+    base, image = (
+        builder.build_service("tfidf"),
+        f"callcenterai-spoilt-{tmp_path.name.replace('_', '-')[-40:].strip('-')}",
+    )
 
     def make(*lines: str) -> str:
         (tmp_path / "Dockerfile").write_text("\n".join([f"FROM localhost/{base}", *lines, ""]), encoding="utf-8")
-        return build_from(builder, tmp_path / "Dockerfile", tmp_path, image)
+        return builder.build(tmp_path / "Dockerfile", tmp_path, image)
 
     yield make
     subprocess.run(["podman", "rmi", "--force", image], capture_output=True)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", SERVICE_LIMITS)
 def test_it_starts_a_service_as_compose_does(name):
     """The same limits and the same hardening: otherwise passing would say nothing about the stack."""
     service = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"][name]
-    options = SERVICES[name].options
-    pairs = dict(zip(options, options[1:]))
+    options = SERVICE_LIMITS[name].options
+    pairs = dict(zip(options, options[1:], strict=False))
     assert service["read_only"] and "--read-only" in options
     assert [pairs["--cap-drop"]] == service["cap_drop"]
     assert [pairs["--security-opt"]] == service["security_opt"]
@@ -52,12 +55,12 @@ def test_it_starts_a_service_as_compose_does(name):
 @pytest.mark.slow
 def test_an_image_is_alive_without_a_model_and_leaves_no_container(builder):
     """What a pull request can check of an image whose model takes long to train."""
-    image = build(builder, "tfidf")
+    image = builder.build_service("tfidf")
     before = containers_of(image)
     done = check_image("tfidf", image)
     assert done.returncode == 0, done.stdout + done.stderr
     titles = [line.removeprefix("ok      ").partition(": ")[0] for line in done.stdout.splitlines()]
-    assert titles[0] == "size" and set(titles) == {"size", *script.checks("tfidf", False, "")}
+    assert titles[0] == "size" and set(titles) == {"size", *checks_for("tfidf", False, "")}
     assert "/predict: 503, there is no model yet" in done.stdout
     assert containers_of(image) == before
 
@@ -114,12 +117,12 @@ def test_an_image_that_is_not_there_is_said_in_one_line(builder):
 
 def test_without_an_engine_it_says_so(monkeypatch, tmp_path, error_line):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert script.main(["web", "callcenterai-web"]) == 2
+    assert command.main(["web", "callcenterai-web"]) == 2
     assert "docker is not on the PATH; podman is not on the PATH" in error_line()
 
 
 def test_a_folder_without_a_model_is_refused_before_anything_starts(tmp_path, error_line):
-    assert script.main(["tfidf", "callcenterai-tfidf", "--model", str(tmp_path)]) == 2
-    assert "is no model folder" in error_line()
-    assert script.main(["web", "callcenterai-web", "--model", str(tmp_path)]) == 2
+    assert command.main(["tfidf", "callcenterai-tfidf", "--model", str(tmp_path)]) == 2
+    assert "is not a model folder" in error_line()
+    assert command.main(["web", "callcenterai-web", "--model", str(tmp_path)]) == 2
     assert "web has no model of its own" in error_line()

@@ -17,7 +17,7 @@ import train_tfidf
 from support.compose_stack import Stack
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
-from support.staging import ImageRegistry, SshHost, podman
+from support.staging import ImageRegistry, SshServer, podman
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"
@@ -110,7 +110,7 @@ def test_a_secret_that_is_missing_is_named(copy, monkeypatch, capsys, error_line
     [
         (["--compose", "kubectl apply"], "it has to be docker compose or podman-compose"),
         (["--compose", "/nowhere/podman"], "there is no such program here"),
-        (["--host=-oProxyCommand=x"], "is no host"),
+        (["--host=-oProxyCommand=x"], "is not a host"),
         (["--first-model", "models/none"], "models/none/metadata.json: no such file"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_first_deployment_that_does_not_start_leaves_nothing_running(staging, 
     said = capsys.readouterr()
     assert said.out == "" and "broken on purpose" in said.err
     last = said.err.splitlines()[-1]
-    assert "agent does not stay up" in last and "nothing whole ran before, so the stack is stopped" in last
+    assert "agent does not stay up" in last and "no complete stack ran before, so this one is stopped" in last
     assert staging.ids() == [] and staging.running() == {}
 
 
@@ -289,16 +289,16 @@ def test_a_deployment_that_was_killed_is_started_again(first, capsys):
 
 
 @pytest.fixture(scope="module")
-def host(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+def host(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     """This machine as one that is reached by ssh."""
     variables = {"CONTAINERS_REGISTRIES_CONF": str(staging.registry.podman_config)}
-    host = SshHost(tmp_path_factory.mktemp("host"), **variables)
+    host = SshServer(tmp_path_factory.mktemp("host"), **variables)
     yield host
     host.stop()
 
 
 @pytest.fixture
-def there(first: Staging, host: SshHost) -> Path:
+def there(first: Staging, host: SshServer) -> Path:
     """The folder on the host; what runs is to be taken over from there, so its secrets and ports are the same."""
     folder = host.folder / "it's staging"
     folder.mkdir(mode=0o755, exist_ok=True)
@@ -306,7 +306,7 @@ def there(first: Staging, host: SshHost) -> Path:
     return folder
 
 
-def on(host: SshHost, folder: Path, config: Path | None = None) -> list[str]:
+def on(host: SshServer, folder: Path, config: Path | None = None) -> list[str]:
     """Return the options that deploy to a host."""
     return ["--host", "staging", "--ssh-config", str(config or host.config), "--folder", str(folder)]
 
@@ -328,7 +328,8 @@ def test_a_host_without_secrets_is_told_how_they_are_made(first, host, there, er
     (there / ".env").unlink()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there)) == 2
-    assert f"there is no .env in {there} on staging; `python scripts/make_secrets.py .env`" in error_line()
+    said = error_line()
+    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in said
 
 
 @pytest.mark.runs("python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config")

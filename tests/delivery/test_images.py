@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callcenterai.delivery import engine as containers
-from callcenterai.delivery.engine import Container
-from check_image import SERVICES
-from support.images import build, check_image, readable_copy
+from callcenterai.delivery.engine import Container, create_container
+from callcenterai.delivery.image_checks import SERVICE_LIMITS
+from support.images import check_image, readable_copy
 from support.processes import wait_until
 from support.repository import REPOSITORY
 
@@ -51,7 +50,7 @@ def assert_small(image: str, said: str, limit: int) -> None:
 @pytest.mark.parametrize("name", ["tfidf", "transformer"])
 def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
     """Read-only, no capabilities, unprivileged, its HEALTHCHECK passes; the model is mounted, no trainer in it."""
-    image = build(builder, name)
+    image = builder.build_service(name)
     done = check_image(name, image, "--model", str(readable_copy(model, tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok      /predict: 200, Hardware" in done.stdout and "wrong key: 401" in done.stdout
@@ -62,7 +61,7 @@ def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
 @pytest.mark.parametrize("name", ["agent", "web"])
 def test_an_image_is_alive_without_the_services_it_asks(builder, name):
     """The agent refuses a ticket as a problem, the pages ask who is there; neither is ready."""
-    image = build(builder, name)
+    image = builder.build_service(name)
     done = check_image(name, image)
     assert done.returncode == 0, done.stdout + done.stderr
     said = {"agent": "ok      /predict: 503, no model answers", "web": "ok      login: "}
@@ -74,26 +73,26 @@ def test_an_image_is_alive_without_the_services_it_asks(builder, name):
 def test_the_agents_image_asks_the_one_of_tfidf_and_keeps_what_it_says(builder, folders, tmp_path):
     """Hardened like the others; it writes in its volume alone, and its database is there again after a restart."""
     model = {"/app/models/tfidf": readable_copy(folders["good"], tmp_path)}
-    images = {name: build(builder, name) for name in ("tfidf", "agent")}
-    with containers.created("podman", images["tfidf"], SERVICES["tfidf"], {"API_KEYS": "sesame"}, model) as tfidf:
-        tfidf.call("start")
+    images = {name: builder.build_service(name) for name in ("tfidf", "agent")}
+    with create_container("podman", images["tfidf"], SERVICE_LIMITS["tfidf"], {"API_KEYS": "sesame"}, model) as tfidf:
+        tfidf.start()
         inside = f"http://{tfidf.inspect()['NetworkSettings']['IPAddress']}:8000"
         variables = {"API_KEYS": "sesame", "TFIDF_URL": inside, "TFIDF_API_KEY": "sesame"}
-        with containers.created("podman", images["agent"], SERVICES["agent"], variables, {}) as agent:
-            agent.call("start")
+        with create_container("podman", images["agent"], SERVICE_LIMITS["agent"], variables, {}) as agent:
+            agent.start()
             wait_until(lambda: answers(agent), 60)
-            found = agent.ask(
+            found = agent.request(
                 "/predict", {"text": "my laptop is broken, mail a@b.example", "ticket_id": "kept"}, "sesame"
             )
             assert (found.json["category"], found.json["personal_data"]) == ("Hardware", {"email": 1})
             assert "agent.db" in agent.execute("ls", "/app/data")
-            agent.call("restart", "-t", "15")
+            agent.run_command("restart", "-t", "15")
             wait_until(lambda: answers(agent), 60)
-            assert agent.ask("/tickets/kept", key="sesame").json["category"] == "Hardware"
+            assert agent.request("/tickets/kept", key="sesame").json["category"] == "Hardware"
 
 
 def answers(agent: Container) -> bool:
     try:
-        return agent.ask("/status", key="sesame").json["services"]["tfidf"]["ready"]
+        return agent.request("/status", key="sesame").json["services"]["tfidf"]["ready"]
     except OSError:
         return False

@@ -81,7 +81,7 @@ def end(monkeypatch, capsys):
     for name in os.environ:
         if name.startswith("GITHUB_") or name in ("NEEDS", "WEBHOOK_URL"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(notify, "WAITS", (0.01, 0.01))
+    monkeypatch.setattr("callcenterai.delivery.notify.RETRY_DELAYS", (0.01, 0.01))
 
     def run(results: dict[str, str], *arguments: str, **variables: str) -> tuple[int, str, str]:
         needs = {job: {"result": result, "outputs": {}} for job, result in results.items()}
@@ -119,8 +119,8 @@ def test_whatever_is_no_success_fails_and_is_told(end, outside, result):
 def test_a_job_that_may_be_skipped_may_be_skipped_and_not_fail(end):
     skipped = ALL_WELL | {"deploy-staging": "skipped"}
     code, printed, _ = end(skipped, "--may-skip", "deploy-staging")
-    assert code == 0 and "| deploy-staging | skipped, as it may be | - |" in printed
-    assert "skipped, though it was expected to run" in end(skipped, "--may-skip", "test")[1]
+    assert code == 0 and "| deploy-staging | skipped, as allowed | - |" in printed
+    assert "skipped, but expected to run" in end(skipped, "--may-skip", "test")[1]
     assert end(skipped | {"deploy-staging": "failure"}, "--may-skip", "deploy-staging")[0] == 1
 
 
@@ -143,7 +143,7 @@ def test_a_webhook_that_refuses_is_a_failure(end, outside, statuses, tries):
     outside.statuses = list(statuses)
     code, printed, said = end(ALL_WELL, WEBHOOK_URL=f"{outside.address}/{SECRET}")
     assert code == 1 and printed.startswith("CI succeeded")
-    assert said == f"the webhook was not told: it answers {statuses[0]} (try {tries} of 3)\n"
+    assert said == f"the webhook was not notified: it answers {statuses[0]} (attempt {tries} of 3)\n"
     assert len(outside.sent) == tries
 
 
@@ -154,7 +154,7 @@ def test_a_webhook_that_refuses_is_a_failure(end, outside, statuses, tries):
 )
 def test_a_webhook_that_cannot_be_reached_is_a_failure_in_one_line(end, address):
     code, _, said = end(ALL_WELL, WEBHOOK_URL=address)
-    assert code == 1 and said.startswith("the webhook was not told: ") and said.count("\n") == 1
+    assert code == 1 and said.startswith("the webhook was not notified: ") and said.count("\n") == 1
 
 
 def test_the_table_has_the_times_and_the_jobs_of_a_matrix(end, outside):

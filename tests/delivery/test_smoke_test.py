@@ -160,8 +160,8 @@ def test_nonsense_of_the_agent_is_told(stack, path, old, new, said, wrong_line, 
     "path, status, body, said",
     [
         ("/health", 500, b"", "agent: is alive: 500"),
-        ("/predict", 200, b"<html>", "agent: a ticket in en: no JSON came: '<html>'"),
-        ("/predict", 200, b"[1]", "agent: a ticket in en: no object came: '[1]'"),
+        ("/predict", 200, b"<html>", "agent: a ticket in en: the answer is not JSON: '<html>'"),
+        ("/predict", 200, b"[1]", "agent: a ticket in en: the answer is not an object: '[1]'"),
         ("/reviews", 503, b'{"detail": "no database"}', "agent: its database answers: 503 no database"),
     ],
 )
@@ -188,7 +188,7 @@ def test_an_agent_that_takes_any_key_is_told(stack, wrong_line):
     [
         (b'id="category"', b'id="nothing"', "a ticket gets the agent's category: the page shows no category: 200"),
         (b">Hardware</h2>", b">Storage</h2>", "the page shows 'Storage', the agent says 'Hardware'"),
-        (b'name="csrf"', b'name="other"', "pages: logging in with WEB_PASSWORD: no form came: 200"),
+        (b'name="csrf"', b'name="other"', "pages: logging in with WEB_PASSWORD: the page has no form: 200"),
         (b'action="/logout"', b'action="/"', "pages: logging in with WEB_PASSWORD: 200"),
     ],
 )
@@ -249,7 +249,7 @@ def test_where_nothing_answers_it_says_how_to_start(stack, error_line):
     [
         (None, "no such file; `python scripts/make_secrets.py .env`"),
         ("AGENT_API_KEY=sesame\n# WEB_PASSWORD=x\n", "has no WEB_PASSWORD"),
-        ("AGENT_API_KEY=other\nWEB_PASSWORD=x\n", "does not know this AGENT_API_KEY"),
+        ("AGENT_API_KEY=other\nWEB_PASSWORD=x\n", "refuses AGENT_API_KEY"),
     ],
 )
 def test_secrets_that_are_missing_or_of_another_stack_are_told(stack, tmp_path, content, said, error_line):
@@ -262,4 +262,4 @@ def test_secrets_that_are_missing_or_of_another_stack_are_told(stack, tmp_path, 
 
 def test_what_is_no_address_is_told(stack, error_line):
     assert smoke_test.main(stack.arguments(agent="localhost:8002")) == 2
-    assert "begins with http://" in error_line()
+    assert "begin with http://" in error_line()

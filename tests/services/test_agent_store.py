@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from services.agent import database
+from services.agent.storage import database
 from support.agent import LABELS, SURE, UNSURE, start_agent, start_tfidf
 from support.services import AGENT, Service, assert_problem, fails_to_start
 
@@ -65,7 +65,7 @@ def fresh(tfidf, tmp_path):
 
 
 def rows(address: str, statement: str) -> list[tuple]:
-    engine = database.connect(address)
+    engine = database.make_engine(address)
     with engine.connect() as connection:
         found = [tuple(row) for row in connection.exec_driver_sql(statement)]
     engine.dispose()
@@ -271,7 +271,7 @@ def test_volumes_count_the_tickets_of_each_day(agent, address):
     assert new == {(str(today), "Hardware", "auto"): 2, (str(today), "Hardware", "review"): 1}
     predicted(agent, SURE, "last-year")
     old = today - timedelta(days=20)
-    engine = database.connect(address)
+    engine = database.make_engine(address)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE tickets SET day = '{old}' WHERE id = 'last-year'")
     engine.dispose()
@@ -381,7 +381,7 @@ def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_h
     kind, new_database, tfidf, tmp_path
 ):
     address = new_database(kind)
-    engine = database.connect(address)
+    engine = database.make_engine(address)
     database.upgrade(engine, "0001")
     old = {"id": "old", "text": UNSURE, "waiting": True, "received_at": datetime.now(UTC), "answer": {}}
     old |= {"day": "2026-11-01", "text_sha256": "0" * 64, "category": "Storage", "confidence": 0.5}
@@ -396,7 +396,7 @@ def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_h
 def test_an_agent_works_with_the_schema_of_a_later_one(kind, new_database, tfidf, tmp_path):
     """Who goes back to the release before has a service, and the schema stays for when they go on."""
     address = new_database(kind)
-    engine = database.connect(address)
+    engine = database.make_engine(address)
     database.upgrade(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tickets ADD COLUMN later VARCHAR(10)")
@@ -431,7 +431,7 @@ def test_tickets_whose_time_is_up_are_deleted_unless_they_wait(kind, new_databas
 
 def grow(address: str, recent: str, days: int, copies: int) -> None:
     """Make all tickets but one so many days older, and add so many copies of those decided without a person."""
-    engine, tickets = database.connect(address), database.tickets
+    engine, tickets = database.make_engine(address), database.tickets
     old = datetime.now(UTC) - timedelta(days=days)
     with engine.begin() as connection:
         connection.execute(sa.update(tickets).where(tickets.c.id != recent).values(received_at=old))
@@ -456,7 +456,7 @@ def test_the_migrations_make_what_the_code_expects_also_when_two_agents_start_at
         assert ticket_id in reviewed(other)
         for agent in (one, other):
             assert not [line for line in agent.lines() if line["level"] in ("error", "critical")]
-    engine = database.connect(address)
+    engine = database.make_engine(address)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), database.metadata) == []
     for _ in range(8):
@@ -471,7 +471,7 @@ def races(address: str) -> None:
     together = threading.Barrier(4)
 
     def upgrade(_: int) -> None:
-        engine = database.connect(address)
+        engine = database.make_engine(address)
         together.wait(60)
         database.upgrade(engine)
         engine.dispose()

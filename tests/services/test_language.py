@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import make_sample_tickets
+from callcenterai.sample import generator
 from services.agent.language import LANGUAGES, detect
 from support.repository import REPOSITORY
 
@@ -48,9 +48,9 @@ def test_placeholders_addresses_and_numbers_change_nothing(text):
 @pytest.mark.parametrize(("language", "share"), [("en", 0.0), ("fr", 1.0)])
 def test_sample_tickets(monkeypatch, language, share):
     """Measured on 2,000 of each: 95.1% of the English and 96.2% of the French, 0.2% wrong, the others undetermined."""
-    monkeypatch.setattr(make_sample_tickets, "FRENCH_SHARE", share)
-    monkeypatch.setattr(make_sample_tickets, "MIXED_SHARE", 0.0)
-    found = Counter(detect(ticket.text) for ticket in make_sample_tickets.make_tickets(1000, 3))
+    monkeypatch.setattr(generator, "FRENCH_SHARE", share)
+    monkeypatch.setattr(generator, "MIXED_SHARE", 0.0)
+    found = Counter(detect(ticket.text) for ticket in generator.make_tickets(1000, 3))
     assert found[language] >= 930
     assert found[language] + found["und"] >= 993
 

@@ -161,12 +161,12 @@ def test_a_ticket_is_classified_and_its_words_are_marked(page):
 
 def test_a_wrong_category_is_corrected_and_that_is_taken_back(page, agent):
     classify(page, TICKET)
-    page.get_by_label("What would be right?").select_option("Network")
+    page.get_by_label("What is the right category?").select_option("Network")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#note")).to_contain_text("Noted: Network.")
     assert agent.answers[-1]["text"] == TICKET
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator("#note")).to_contain_text("taken back")
+    expect(page.locator("#note")).to_contain_text("was withdrawn")
     assert agent.answers[-1]["withdrawn"]
 
 
@@ -185,31 +185,29 @@ def test_a_script_in_a_ticket_shows_as_text(page, queue):
 def test_review_goes_by_keys_alone(page, queue):
     """A number chooses, Enter accepts, U takes back, S decides later; the number of waiting tickets follows."""
     page.goto("/review")
-    expect(page.locator(".count")).to_have_text("3 tickets wait")
+    expect(page.locator(".count")).to_have_text("3 tickets waiting")
     page.keyboard.press("3")
     waits(page, WAITING[1])
-    assert (queue.answers[-1]["category"], queue.answers[-1]["ticket_id"]) == (
-        LABELS[2],
-        "t-%d" % (len(queue.texts) - 2),
-    )
-    expect(page.get_by_role("status")).to_have_text("Answered: Hardware. 2 tickets wait")
+    first = f"t-{len(queue.texts) - 2}"
+    assert (queue.answers[-1]["category"], queue.answers[-1]["ticket_id"]) == (LABELS[2], first)
+    expect(page.get_by_role("status")).to_have_text("Answered: Hardware. 2 tickets waiting")
     page.keyboard.press("Enter")
     waits(page, WAITING[2])
     assert queue.answers[-1]["category"] == "Hardware"
     page.keyboard.press("u")
     waits(page, WAITING[1])
-    expect(page.locator(".count")).to_have_text("2 tickets wait")
+    expect(page.locator(".count")).to_have_text("2 tickets waiting")
     page.reload()
     page.keyboard.press("u")
     waits(page, WAITING[0])
     assert [answer["withdrawn"] for answer in queue.answers[-2:]] == [True, True]
     page.keyboard.press("s")
     waits(page, WAITING[1])
-    for number, left in ((1, "2 tickets wait"), (2, "1 ticket waits")):
+    for number, left in ((1, "2 tickets waiting"), (2, "1 ticket waiting")):
         page.keyboard.press(str(number))
         expect(page.locator(".count")).to_have_text(left)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
 
 
 def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
@@ -219,15 +217,15 @@ def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
         for _ in range(2):
             page.goto("/review")
             waits(page, text)
-            expect(page.locator(".count")).to_have_text("3 tickets wait")
+            expect(page.locator(".count")).to_have_text("3 tickets waiting")
     for page, key, text in ((ada, "s", WAITING[2]), (bob, "s", WAITING[0]), (ada, "3", WAITING[1])):
         page.keyboard.press(key)
         waits(page, text)
     bob.keyboard.press("Enter")
-    expect(bob.get_by_role("heading", name="Nothing is left for you")).to_be_visible()
-    expect(bob.locator(".count")).to_have_text("1 ticket waits")
+    expect(bob.get_by_role("heading", name="No ticket is free")).to_be_visible()
+    expect(bob.locator(".count")).to_have_text("1 ticket waiting")
     ada.keyboard.press("Enter")
-    expect(ada.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    expect(ada.get_by_role("heading", name="All caught up")).to_be_visible()
     assert len({answer["ticket_id"] for answer in queue.answers[-3:]}) == 3
     bob.keyboard.press("u")
     waits(bob, WAITING[0])
@@ -265,7 +263,7 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(pag
     assert many.answers[-1]["category"] == "refund_takes_too_long"
     page.keyboard.press("/")
     page.keyboard.type("1 laptop")
-    expect(page.locator("#unmatched")).to_have_text("No category has these words.")
+    expect(page.locator("#unmatched")).to_have_text("No matching category.")
     page.keyboard.press("Enter")
     for _ in range(2):
         page.keyboard.press("Escape")
@@ -273,7 +271,7 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(pag
     expect(page.locator("#unmatched")).to_have_text("")
     assert len(many.answers) == answered + 1
     page.keyboard.press("1")
-    expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
 
 
 def test_without_javascript_77_categories_are_buttons_and_nothing_pretends_to_search(make_page, many):
@@ -308,9 +306,9 @@ def test_77_categories_can_be_read_reached_by_tab_and_fit_a_phone(make_page, man
 
 def test_single_keys_can_be_turned_off(page, queue):
     page.goto("/review")
-    page.get_by_label("Answer by keys").uncheck()
+    page.get_by_label("Keyboard shortcuts").uncheck()
     page.reload()
-    expect(page.get_by_label("Answer by keys")).not_to_be_checked()
+    expect(page.get_by_label("Keyboard shortcuts")).not_to_be_checked()
     page.get_by_role("heading", level=2).click()
     answered = len(queue.answers)
     for key in ("1", "Enter", "u"):
@@ -451,7 +449,7 @@ def test_people_log_in_and_out(make_page, agent, tmp_path):
         page.get_by_label("Your name").fill("Ada")
         page.get_by_label("Password").fill("wrong password")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("not the password")
+        expect(page.get_by_role("alert")).to_contain_text("Wrong password")
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Classify a file")
@@ -547,7 +545,7 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tm
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
     expect(page.locator("mark.for", has_text="Laptop")).to_be_visible()
     expect(page.locator(".scrubbed")).to_have_text("[EMAIL]")
-    page.get_by_label("What would be right?").select_option("Storage")
+    page.get_by_label("What is the right category?").select_option("Storage")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#note")).to_contain_text("Noted: Storage.")
     page.goto("/batch")
@@ -560,19 +558,19 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tm
         rows = list(csv.DictReader(file))
     assert [row["decision"] for row in rows] == ["review", "review", "empty"]
     page.goto("/review")
-    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    expect(page.locator(".count")).to_contain_text("2 tickets waiting")
     first = page.locator(".ticket").inner_text()
     page.keyboard.press("Enter")
-    expect(page.locator(".count")).to_contain_text("1 ticket waits")
+    expect(page.locator(".count")).to_contain_text("1 ticket waiting")
     page.keyboard.press("u")
-    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    expect(page.locator(".count")).to_contain_text("2 tickets waiting")
     waits(page, first)
     other = make_page(desk.port)
     other.goto("/review")
-    expect(other.locator(".count")).to_contain_text("2 tickets wait")
+    expect(other.locator(".count")).to_contain_text("2 tickets waiting")
     assert other.locator(".ticket").inner_text() != first
     page.keyboard.press("s")
-    expect(page.locator(".count")).to_contain_text("2 tickets wait")
+    expect(page.locator(".count")).to_contain_text("2 tickets waiting")
     waits(page, first)
     page.goto("/models")
     expect(page.locator(".services .badge")).to_have_text(["Ready"])

@@ -14,7 +14,7 @@ import pytest
 
 from callcenterai.artifact.folder import load_model
 from support.mlflow_server import TrackingServer
-from support.registry import NAME, Desk
+from support.registry import NAME, RegistryCommands
 from support.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}
@@ -291,13 +291,13 @@ def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
 @pytest.mark.slow
 def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, monkeypatch, capsys):
     """Every request is answered; each version that is promoted answers within seconds; without a registry the last."""
-    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
         for _ in range(2):
-            desk.register_in(server.address)
+            registry_commands.register_in(server.address)
         force = ("--force", "--reason", "a test")
-        desk.run("production", "--version", "1", *force)
+        registry_commands.run("production", "--version", "1", *force)
         source = {"MODEL_URI": f"models:/{NAME}@production", "MLFLOW_TRACKING_URI": server.address}
         with Service(tmp_path, **source) as service:
             service.ready()
@@ -307,9 +307,9 @@ def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, mo
 
             assert service.get("/model").json["stage"] == "Production"
             with Load(service) as load:
-                desk.run("production", "--version", "2", *force)
+                registry_commands.run("production", "--version", "2", *force)
                 service.until(lambda: serves("2"), 10)
-                desk.run("rollback")
+                registry_commands.run("rollback")
                 service.until(lambda: serves("1"), 10)
                 server.kill()
                 service.until(lambda: service.metric("model_source_up") == 0)

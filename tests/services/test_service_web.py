@@ -15,7 +15,7 @@ import pytest
 
 from support.mlflow_server import TrackingServer
 from support.processes import free_port
-from support.registry import NAME, Desk
+from support.registry import NAME, RegistryCommands
 from support.repository import REPOSITORY
 from support.services import assert_problem, fails_to_start
 from support.web import LABELS, WEB, AgentDouble, Visitor, start
@@ -156,9 +156,9 @@ def test_an_answer_is_noted_with_its_text_and_can_be_taken_back(visitor, agent):
     assert "Noted: Network." in read(page)
     noted = agent.answers[-1]
     assert (noted["ticket_id"], noted["category"], noted["text"]) == (ticket, "Network", text)
-    assert "taken back" in read(follow(visitor, visitor.post("/undo")))
+    assert "was withdrawn" in read(follow(visitor, visitor.post("/undo")))
     assert noted["withdrawn"]
-    assert "no answer of yours" in read(follow(visitor, visitor.post("/undo")))
+    assert "no answer to withdraw" in read(follow(visitor, visitor.post("/undo")))
 
 
 def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
@@ -166,7 +166,7 @@ def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
     ticket = next(iter(agent.waiting))
     assert visitor.post("/review", ticket_id=ticket, category="Network").status == 303
     other = Visitor(web)
-    assert "no answer of yours" in read(follow(other, other.post("/undo")))
+    assert "no answer to withdraw" in read(follow(other, other.post("/undo")))
     assert not agent.answers[-1]["withdrawn"]
 
 
@@ -231,10 +231,10 @@ def test_who_is_turned_away_gets_a_page_in_their_language_and_a_program_problem_
         web.until(lambda: len(agent.asked) > asked)
         page = visitor.get("/", **html)
         assert page.status == 503 and page.headers["retry-after"] and '<html lang="fr">' in page.body.decode()
-        assert "Trop à faire" in read(page) and page.headers["x-request-id"] in read(page)
+        assert "Trop de requêtes" in read(page) and page.headers["x-request-id"] in read(page)
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         stranger = web.ask("POST", "/batch", b"x", **html, **french)
-        assert stranger.status == 503 and "Trop à faire" in read(stranger)
+        assert stranger.status == 503 and "Trop de requêtes" in read(stranger)
         for path, accept in (("/", "application/json"), ("/static/pages.css", "text/css,*/*;q=0.1")):
             refused = web.get(path, Accept=accept)
             assert "too many requests" in assert_problem(refused, 503) and refused.headers["retry-after"]
@@ -287,7 +287,7 @@ class TestLogin:
         visitor = Visitor(with_password)
         for _ in range(3):
             page = visitor.post("/login", name="Ada", password="wrong one")
-            assert page.status == 403 and "not the password" in read(page)
+            assert page.status == 403 and "Wrong password" in read(page)
         waiting = visitor.post("/login", name="Ada", password=PASSWORD)
         assert waiting.status == 429 and 0 < int(waiting.headers["retry-after"]) <= 3
         time.sleep(3.1)
@@ -410,11 +410,11 @@ class TestFile:
         [
             (b"", 422, "The file is empty"),
             (b"\xef\xbb\xbf \n", 422, "The file is empty"),
-            (b"text\n", 422, "a header and no row"),
+            (b"text\n", 422, "a header but no rows"),
             (b"text\nfine\ncaf\xe9\n", 422, "byte 0xE9 at offset 13, in line 3"),
             ("text\nwifi\n".encode("utf-16"), 422, "UTF-16"),
-            (b"text\na\0b\n", 422, "Line 2 holds a NUL"),
-            (b'id,text\n1,"a\nb"\n2,b,c\n', 422, "Row 2, which ends in line 4, has 3 cells where the header has 2"),
+            (b"text\na\0b\n", 422, "Line 2 contains a NUL"),
+            (b'id,text\n1,"a\nb"\n2,b,c\n', 422, "Row 2, which ends in line 4, has 3 cells, but the header has 2"),
             (b'text\n"open\n', 422, "quotation marks of row 1"),
             (b"text\n" + b"a\n" * 301, 413, "more than 300 rows"),
             (b"text\n" + b"a" * 60_000, 413, "larger than 50000 bytes"),
@@ -428,7 +428,7 @@ class TestFile:
 
     def test_no_file_is_said_too(self, visitor):
         page = visitor.post("/batch")
-        assert page.status == 422 and "No file was sent" in read(page)
+        assert page.status == 422 and "No file was uploaded" in read(page)
 
     def test_when_the_agent_fails_it_stops_and_goes_on_from_there(self, visitor, agent):
         agent.trouble = 500
@@ -443,7 +443,7 @@ class TestFile:
     def test_it_is_private_bounded_in_number_and_can_be_deleted(self, visitor, web):
         jobs = [finish(visitor, visitor.upload(b"text\nwifi\n")) for _ in range(2)]
         page = visitor.upload(b"text\nwifi\n")
-        assert page.status == 503 and "as many files" in read(page)
+        assert page.status == 503 and "limit of files per person" in read(page)
         stranger = Visitor(web)
         stranger.get("/")
         for path in ("job", "progress", "download"):
@@ -503,13 +503,13 @@ def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
 def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
     """Of a real MLflow server and real promotions."""
     agent.trouble = None
-    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
         for _ in range(2):
-            desk.register_in(server.address)
-        desk.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
-        desk.run("staging", "--version", "2", "--force", "--reason", "a trial")
+            registry_commands.register_in(server.address)
+        registry_commands.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
+        registry_commands.run("staging", "--version", "2", "--force", "--reason", "a trial")
         with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=server.address) as web:
             page = web.get("/models")
             body, text = page.body.decode(), re.sub(r"\s+", " ", read(page))

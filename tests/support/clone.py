@@ -1,8 +1,10 @@
 """A repository of its own, as a user has it after cloning, and one that is trained once for the whole session."""
 
+import contextlib
 import json
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,22 @@ class Clone:
 
     def copied(self, folder: Path) -> "Clone":
         """Return a copy with all that is not in git."""
-        return type(self)(shutil.copytree(self.folder, folder))
+        other = type(self)(shutil.copytree(self.folder, folder))
+        if (other.folder / "mlflow.db").is_file():
+            other._adopt_runs_of(self.folder)
+        return other
+
+    def _adopt_runs_of(self, folder: Path) -> None:
+        """Have MLflow keep the files of its runs here: it records the folder in which a run was made."""
+        places = (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+        )
+        with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as database, database:
+            for table, column in places:
+                paths = (folder.as_uri(), self.folder.as_uri())
+                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", paths)
 
     def cloned(self, folder: Path) -> "Clone":
         """Return what somebody else gets from git."""
@@ -47,14 +64,14 @@ class Clone:
         """Run a line as the guide has it and return what it prints."""
         return run(self.folder, *_arguments(line)).stdout
 
-    def failed(self, line: str) -> str:
-        """Run a line that has to fail, and return what it says about that."""
+    def failed(self, line: str, code: int | None = None) -> str:
+        """Run a line that has to fail, with this exit code if one is given, and return what it says about that."""
         command = [sys.executable, *_arguments(line)]
         done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
-        assert done.returncode != 0, done.stdout + done.stderr
+        assert done.returncode == code if code is not None else done.returncode != 0, done.stdout + done.stderr
         return done.stderr
 
-    def text(self, name: str) -> str:
+    def text(self, name: str | Path) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
 
     def json(self, name: str) -> dict:

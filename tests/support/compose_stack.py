@@ -76,7 +76,14 @@ class Stack:
     def build(self) -> None:
         """Build our images; where PostgreSQL's is not there, a stand-in that is tagged like the official one."""
         official = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]
-        stand_in = ["podman", "build", "-q", "-t", official["image"], str(REPOSITORY / "tests" / "postgres_stand_in")]
+        stand_in = [
+            "podman",
+            "build",
+            "-q",
+            "-t",
+            official["image"],
+            str(REPOSITORY / "tests" / "support" / "postgres_stand_in"),
+        ]
         with one_build_at_a_time():
             if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:
                 subprocess.run(stand_in, check=True, capture_output=True)

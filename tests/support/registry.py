@@ -63,7 +63,7 @@ def train(folder: Path) -> None:
     (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
 
 
-class Desk:
+class RegistryCommands:
     """Runs registry commands on a copy of the trained database and reads what they print."""
 
     def __init__(self, trained: Trained, folder: Path, monkeypatch, capsys) -> None:

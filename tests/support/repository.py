@@ -11,7 +11,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "scripts"
 PACKAGE = REPOSITORY / "callcenterai"
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-TOOLS = REPOSITORY.parent / "shared" / "tools"
 # The values that `setup_mlops.py --input` changes in params.yaml.
 SAMPLE = {
     "input": "data/raw/tickets.csv",

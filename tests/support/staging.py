@@ -83,7 +83,7 @@ class ImageRegistry:
             return False
 
 
-class SshHost:
+class SshServer:
     """An sshd of its own for this account on a free port, with a client's configuration that knows it."""
 
     def __init__(self, folder: Path, **variables: str) -> None:

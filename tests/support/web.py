@@ -143,7 +143,7 @@ class AgentDouble:
             "reason_code": "alone_review" if review else "alone_auto",
             "language": "fr" if "é" in text else "en",
         }
-        own = [w for w in dict.fromkeys(found)]
+        own = list(dict.fromkeys(found))
         terms = [{"term": w, "weight": 0.9 / (n + 1) if WORDS[w] == order[0] else -0.3} for n, w in enumerate(own)]
         if review and store:
             at = f"2026-11-24T09:{number % 60:02d}:00+00:00"
@@ -171,7 +171,8 @@ class AgentDouble:
         if body["category"] not in self.labels:
             return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(self.labels)}"}
         ticket = self.waiting.pop(body["ticket_id"], None)
-        noted = {"answer_id": len(self.answers) + 1, "answered_at": "2026-11-24T10:00:00+00:00", "by": None} | body
+        times = {"answered_at": "2026-11-24T10:00:00+00:00", "withdrawn_at": None}
+        noted = {"answer_id": len(self.answers) + 1, "by": None} | times | body
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
         return 201, noted
 
@@ -188,8 +189,8 @@ class AgentDouble:
         """Return the categories, a service that is ready and one that is not."""
         card = {"name": "callcenterai-tfidf-classifier", "version": "3", "stage": "Production", "threshold": 0.8226}
         card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": self.labels}
-        ready = {"ready": True, "version": "3", "breaker": "closed", "model": card}
-        broken = {"ready": False, "version": None, "breaker": "opened", "detail": "connection refused"}
+        ready = {"ready": True, "version": "3", "breaker": "closed", "detail": "", "model": card}
+        broken = {"ready": False, "version": None, "breaker": "opened", "detail": "connection refused", "model": None}
         return {"labels": self.labels, "policy": {}, "services": {"tfidf": ready, "transformer": broken}}
 
 

@@ -14,7 +14,7 @@ import fit_routing
 import make_secrets
 import mlflow_registry
 import train_tfidf
-from callcenterai.delivery.env_file import parse_env
+from callcenterai.delivery.secrets import SECRETS, parse_env
 from support.compose_stack import STARTED, Stack
 from support.processes import wait_until
 from support.repository import REPOSITORY, write_params
@@ -78,8 +78,8 @@ def test_no_secret_has_a_value_that_ships():
 
 def test_the_secrets_that_are_made_are_those_that_are_needed():
     found = VARIABLE.findall((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
-    assert {name for name, kind, _ in found if kind == ":?"} == set(make_secrets.SECRETS)
-    assert {name for name, kind, _ in found if not kind} <= set(make_secrets.SECRETS)
+    assert {name for name, kind, _ in found if kind == ":?"} == set(SECRETS)
+    assert {name for name, kind, _ in found if not kind} <= set(SECRETS)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -136,7 +136,7 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_lin
     first, second = tmp_path / "first.env", tmp_path / "second.env"
     assert make_secrets.main([str(first)]) == make_secrets.main([str(second)]) == 0
     made = [dict(line.split("=") for line in path.read_text().splitlines() if "=" in line) for path in (first, second)]
-    assert set(made[0]) == set(make_secrets.SECRETS)
+    assert set(made[0]) == set(SECRETS)
     values = [*made[0].values(), *made[1].values()]
     assert len(set(values)) == len(values) and all(re.fullmatch(r"[0-9a-f]{48}", value) for value in values)
     if os.name == "posix":

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from support.images import build
 from support.kubernetes import (
     DOCUMENTED,
     FOLDER,
@@ -379,7 +378,7 @@ def test_a_service_starts_with_what_it_is_given(name, monkeypatch):
 def test_a_pod_is_alive_as_it_is_written(builder, name, tmp_path):
     """By podman, in place of a cluster: unprivileged, read-only, and not ready without what it needs."""
     deployment = of(assembled(), "Deployment")[name]
-    with played(deployment, build(builder, name), filled_in(name), tmp_path) as running:
+    with played(deployment, builder.build_service(name), filled_in(name), tmp_path) as running:
         wait_until(lambda: running.statuses()["/health"] == 200, 60)
         assert running.statuses() == {"/health": 200, "/ready": 503}
         status = dict(line.split(":\t", 1) for line in running.execute("cat", "/proc/1/status").splitlines())

@@ -17,9 +17,10 @@ import migrate_mlflow
 import mlflow_registry
 import mlflow_users
 import train_tfidf
-from callcenterai.tracking import store as tracking
+from callcenterai.tracking.server_users import call_users_api
+from callcenterai.tracking.store import translate_tracking_errors
 from support.processes import environment, free_port
-from support.registry import EXPERIMENT, NAME, Desk
+from support.registry import EXPERIMENT, NAME, RegistryCommands
 from support.repository import REPOSITORY, write_params
 from support.services import Service
 from support.team import TeamServer
@@ -28,10 +29,13 @@ from support.team import TeamServer
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["mlflow.db"], "'mlflow.db' is no embedded database: give sqlite:/// and its file"),
+        (["mlflow.db"], "'mlflow.db' is not an embedded database: give sqlite:/// and its file"),
         (["sqlite:///none.db"], "none.db: no such file"),
-        (["sqlite:///there.db"], "say where to: a target, or MLFLOW_BACKEND_STORE_URI"),
-        (["sqlite:///there.db", "postgresql+pg8000://x@127.0.0.1/x"], "say where to: --artifacts"),
+        (["sqlite:///there.db"], "the destination is incomplete: give a target, or MLFLOW_BACKEND_STORE_URI"),
+        (
+            ["sqlite:///there.db", "postgresql+pg8000://x@127.0.0.1/x"],
+            "the destination is incomplete: give --artifacts",
+        ),
     ],
 )
 def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, monkeypatch, error_line):
@@ -47,8 +51,8 @@ def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, mo
     "target, said",
     [
         ("sqlite:///other.db", "the target is sqlite: it has to be postgresql+pg8000://"),
-        ("postgresql+nothing://x@127.0.0.1/x", "the target's address is not understood"),
-        ("here", "the target's address is not understood"),
+        ("postgresql+nothing://x@127.0.0.1/x", "the target's address is not valid"),
+        ("here", "the target's address is not valid"),
         ("postgresql+pg8000://x:{word}@127.0.0.1:{port}/x", "Can't create a connection to host 127.0.0.1"),
     ],
 )
@@ -90,15 +94,15 @@ def test_the_server_does_not_start_without_its_secrets():
 class Embedded:
     """An embedded database in use: promotions and a rollback, a failed and a deleted run, a trace, odd values."""
 
-    def __init__(self, desk: Desk, folder: Path) -> None:
+    def __init__(self, registry_commands: RegistryCommands, folder: Path) -> None:
         """Make it."""
-        self.desk, self.folder, self.file = desk, folder, desk.database
-        desk.register("good", "close", "bad")
+        self.registry_commands, self.folder, self.file = registry_commands, folder, registry_commands.database
+        registry_commands.register("good", "close", "bad")
         for version in ("1", "2"):
-            desk.run("staging", "--version", version)
-            desk.run("production", "--force", "--reason", "better, she says: 100 % \u2713")
-        desk.run("rollback", "--reason", "wrong queue")
-        client = mlflow.MlflowClient(desk.uri, desk.uri)
+            registry_commands.run("staging", "--version", version)
+            registry_commands.run("production", "--force", "--reason", "better, she says: 100 % \u2713")
+        registry_commands.run("rollback", "--reason", "wrong queue")
+        client = mlflow.MlflowClient(registry_commands.uri, registry_commands.uri)
         experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
         failed = client.create_run(experiment, tags={"error": "no space\nleft"})
         client.log_metric(failed.info.run_id, "loss", float("inf"))
@@ -127,14 +131,14 @@ class Embedded:
 
 
 @pytest.fixture
-def embedded(desk, tmp_path) -> Embedded:
-    return Embedded(desk, tmp_path)
+def embedded(registry_commands, tmp_path) -> Embedded:
+    return Embedded(registry_commands, tmp_path)
 
 
-def told(desk: Desk) -> dict[str, Any]:
+def told(registry_commands: RegistryCommands) -> dict[str, Any]:
     """Return all that the registry's reading commands say of what was there before."""
-    shown = {name: desk.read(name) for name in ("list", "history")}
-    return shown | {f"show {number}": desk.read("show", str(number)) for number in (1, 2, 3)}
+    shown = {name: registry_commands.read(name) for name in ("list", "history")}
+    return shown | {f"show {number}": registry_commands.read("show", str(number)) for number in (1, 2, 3)}
 
 
 @pytest.mark.runs(
@@ -149,9 +153,9 @@ def test_a_team_goes_on_where_the_embedded_database_ended(
     Every command of the guide works for somebody who is no administrator, and on versions of somebody else; the
     services' user reads what a service needs and changes nothing; whoever may not is told in one line.
     """
-    desk, artifacts = embedded.desk, tmp_path / "artifacts"
-    before, exported = told(desk), tmp_path / "exported"
-    desk.run("export", "production", str(exported))
+    registry_commands, artifacts = embedded.registry_commands, tmp_path / "artifacts"
+    before, exported = told(registry_commands), tmp_path / "exported"
+    registry_commands.run("export", "production", str(exported))
     bytes_before = embedded.file.read_bytes()
     capsys.readouterr()
     assert migrate_mlflow.main(embedded.arguments(database := postgresql.new_database("team"), artifacts)) == 0
@@ -164,14 +168,14 @@ def test_a_team_goes_on_where_the_embedded_database_ended(
         for name in ("amina", "ben"):
             server.add(name, monkeypatch, capsys)
         server.log_in("amina", monkeypatch)
-        assert told(desk) == before
-        desk.run("export", "production", str(tmp_path / "again"))
+        assert told(registry_commands) == before
+        registry_commands.run("export", "production", str(tmp_path / "again"))
         for path in exported.iterdir():
             assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
         check_files(embedded)
-        check_work_of_two(server, desk, monkeypatch)
+        check_work_of_two(server, registry_commands, monkeypatch)
         check_service(server, tmp_path, monkeypatch)
-        check_refusals(server, desk, monkeypatch, capsys, error_line)
+        check_refusals(server, registry_commands, monkeypatch, capsys, error_line)
 
     assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 2
     assert "the target is not empty" in error_line()
@@ -180,7 +184,7 @@ def test_a_team_goes_on_where_the_embedded_database_ended(
 def check_files(embedded: Embedded) -> None:
     """Check that runs have their files through the server, and models load as MLflow's own users load them."""
     client = mlflow.MlflowClient()
-    run = client.get_run(embedded.desk.trained.runs["good"])
+    run = client.get_run(embedded.registry_commands.trained.runs["good"])
     assert run.info.artifact_uri == f"mlflow-artifacts:/{run.info.experiment_id}/{run.info.run_id}/artifacts"
     assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"metadata", "metrics", "plots"}
     note = mlflow.artifacts.download_artifacts(run_id=embedded.served, artifact_path="note.txt")
@@ -189,17 +193,23 @@ def check_files(embedded: Embedded) -> None:
     assert loaded.predict(["my laptop is broken"])[0] == "Hardware"
 
 
-def check_work_of_two(server: TeamServer, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_work_of_two(server: TeamServer, registry_commands: RegistryCommands, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check that each goes on with what the other has done: train, log, register, promote, roll back, archive."""
     places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
-    outputs = [text for option, name in places.items() for text in (option, str(desk.database.parent / "own" / name))]
-    quick = write_params(desk.database.parent / "t.yaml", train_tfidf={"bootstrap_samples": 100, "min_df": 1})
+    outputs = [
+        text
+        for option, name in places.items()
+        for text in (option, str(registry_commands.database.parent / "own" / name))
+    ]
+    quick = write_params(
+        registry_commands.database.parent / "t.yaml", train_tfidf={"bootstrap_samples": 100, "min_df": 1}
+    )
     server.log_in("amina", monkeypatch)
-    assert train_tfidf.main(["--params", str(quick), "--data", str(desk.trained.data), *outputs]) == 0
+    assert train_tfidf.main(["--params", str(quick), "--data", str(registry_commands.trained.data), *outputs]) == 0
     server.log_in("ben", monkeypatch)
-    desk.capsys.readouterr()
+    registry_commands.capsys.readouterr()
     assert log_run.main(outputs) == 0
-    run_id = desk.capsys.readouterr().out.split()[-1]
+    run_id = registry_commands.capsys.readouterr().out.split()[-1]
     for name, command, *more in (
         ("amina", "register", "--run-id", run_id),
         ("ben", "staging", "--version", "4"),
@@ -210,10 +220,12 @@ def check_work_of_two(server: TeamServer, desk: Desk, monkeypatch: pytest.Monkey
     ):
         server.log_in(name, monkeypatch)
         by = [] if command == "diff" else ["--by", name]
-        assert desk.run(command, *more, *by), command
-    stages = {row["version"]: row["stage"] for row in desk.read("list")}
+        assert registry_commands.run(command, *more, *by), command
+    stages = {row["version"]: row["stage"] for row in registry_commands.read("list")}
     assert stages == {1: "Production", 2: "Archived", 3: "Archived", 4: "Archived"}
-    made = [(change["by"], change["action"]) for change in desk.read("history") if change["version"] in (3, 4)]
+    made = [
+        (change["by"], change["action"]) for change in registry_commands.read("history") if change["version"] in (3, 4)
+    ]
     assert made[-4:] == [("ben", "staging"), ("amina", "production"), ("ben", "rollback"), ("amina", "archive")]
 
 
@@ -230,25 +242,25 @@ def check_service(server: TeamServer, folder: Path, monkeypatch: pytest.MonkeyPa
         mlflow.MlflowClient(server.address, server.address).create_registered_model("mine")
 
 
-def check_refusals(server: TeamServer, desk: Desk, monkeypatch, capsys, error_line) -> None:
+def check_refusals(server: TeamServer, registry_commands: RegistryCommands, monkeypatch, capsys, error_line) -> None:
     """Check that whoever is not let in, or may not, is told what to do in one line, by every command."""
     places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
-    log = [text for option, name in places.items() for text in (option, str(desk.trained.folder / name))]
-    judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    log = [text for option, name in places.items() for text in (option, str(registry_commands.trained.folder / name))]
+    judging = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
     commands = [(mlflow_registry, ["staging", "--version", "2", *judging]), (log_run, log)]
     guest = {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": secrets.token_hex()}
     server.log_in("admin", monkeypatch)
-    with tracking.unreachable_is_said():
-        mlflow_users.ask("POST", "users/create", username="guest", password=guest["MLFLOW_TRACKING_PASSWORD"])
+    with translate_tracking_errors():
+        call_users_api("POST", "users/create", username="guest", password=guest["MLFLOW_TRACKING_PASSWORD"])
     nobody = {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
     for changes, said in (
-        (nobody, "asks for a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        (nobody, "requires a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         (
             {"MLFLOW_TRACKING_PASSWORD": server.passwords["services"]},
-            "does not let admin in with this password: set MLFLOW_TRACKING",
+            "does not accept this password for admin: set MLFLOW_TRACKING",
         ),
-        (guest, "does not let guest do this: an administrator gives the right to train and promote with"),
-        ({"MLFLOW_TRACKING_URI": f"http://localhost:{server.port}"}, "is not among the names to which this server"),
+        (guest, "does not allow guest to do this: an administrator grants the right to train and promote with"),
+        ({"MLFLOW_TRACKING_URI": f"http://localhost:{server.port}"}, "does not answer to this host name"),
         ({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}, "start the server, or unset MLFLOW_TRACKING_URI"),
     ):
         for script, arguments in commands:
@@ -266,7 +278,7 @@ def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
 ):
     """Here PostgreSQL refuses a name that is too long for it, which sqlite has let pass."""
     database, artifacts = postgresql.new_database("failing"), tmp_path / "artifacts"
-    run_id = embedded.desk.trained.runs["good"]
+    run_id = embedded.registry_commands.trained.runs["good"]
     (tmp_path / "file").touch()
     capsys.readouterr()
     assert migrate_mlflow.main(embedded.arguments(database, tmp_path / "file" / "artifacts")) == 2
@@ -293,11 +305,11 @@ def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
 @pytest.mark.slow
 def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, tmp_path, capsys, error_line):
     """Their places are recorded as whole paths, which are wrong once the folder was moved."""
-    desk, artifacts = embedded.desk, tmp_path / "artifacts"
-    recorded, place = desk.trained.folder / "mlruns", tmp_path / "moved"
+    registry_commands, artifacts = embedded.registry_commands, tmp_path / "artifacts"
+    recorded, place = registry_commands.trained.folder / "mlruns", tmp_path / "moved"
     shutil.copytree(recorded, place)
     gone = tmp_path / "gone"
-    desk.record_files_at(gone)
+    registry_commands.record_files_at(gone)
     arguments = embedded.arguments(postgresql.new_database("moved"), artifacts)
     capsys.readouterr()
     assert migrate_mlflow.main(arguments) == 2
@@ -325,7 +337,7 @@ def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, 
         assert len(server.passwords["amina"]) >= 32 and server.passwords["amina"] != server.passwords["ben"]
         assert mlflow_users.main(["add", "ben", "--admin"]) == 0
         said = capsys.readouterr()
-        assert said.out == "" and "ben is there already, and keeps the password; now: do everything" in said.err
+        assert said.out == "" and "ben already exists and keeps the password; may now: do everything" in said.err
         assert mlflow_users.main(["list"]) == 0
         rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
         assert rows == [
@@ -342,7 +354,7 @@ def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, 
         assert mlflow_users.main(["list"]) == 0
         capsys.readouterr()
         assert mlflow_users.main(["add", "carla"]) == 2
-        assert "amina is no administrator" in error_line()
+        assert "amina is not an administrator" in error_line()
         server.log_in("admin", monkeypatch)
         for name, said in (("nobody", "there is no user 'nobody'"), ("services", "services belongs to the server")):
             assert mlflow_users.main(["remove", name]) == 2
@@ -351,7 +363,7 @@ def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, 
         capsys.readouterr()
         server.log_in("amina", monkeypatch)
         assert mlflow_users.main(["list"]) == 2
-        assert "does not let amina in with this password" in error_line()
+        assert "does not accept this password for amina" in error_line()
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ const drop = document.getElementById("drop");
 const progress = document.getElementById("progress");
 
 function check(input) {
-  const large = input.files.length > 0 && input.files[0].size > Number(input.dataset.most);
+  const large = input.files.length > 0 && input.files[0].size > Number(input.dataset.limit);
   document.getElementById("file-wrong").hidden = !large;
   input.setCustomValidity(large ? document.getElementById("file-wrong").textContent : "");
 }

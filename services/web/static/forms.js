@@ -3,7 +3,7 @@
 "use strict";
 
 function say(text) {
-  document.getElementById("said").textContent = text;
+  document.getElementById("announcement").textContent = text;
 }
 
 function show(page, selector) {
