@@ -35,7 +35,7 @@ def report(first: Path, second: Path, data: Path, metrics: Path | None) -> None:
 
     part = read_part(data, "test")
     for folder in (first, second):
-        check_trained_on(folder, part)
+        check_trained_on(folder, part.path)
     models = [load_model(folder) for folder in (first, second)]
     labels = [list(model.classes_) for model in models]
     if labels[0] != labels[1]:

@@ -63,7 +63,7 @@ def fit(folders: dict[str, Path], params_path: Path, data: Path, policy_path: Pa
     parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
     for folder in folders.values():
         for part in parts.values():
-            check_trained_on(folder, part)
+            check_trained_on(folder, part.path)
     metadata = {name: read_metadata(folder) for name, folder in folders.items()}
     labels = metadata["tfidf"]["labels"]
     if labels != metadata["transformer"]["labels"]:

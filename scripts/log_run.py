@@ -26,14 +26,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def log(folders: dict[str, Path]) -> None:
     """Load the model through the safe path and log it with its metadata, metrics and plots."""
-    from callcenterai.artifact.folder import load_model, read_metadata
+    from callcenterai.artifact.folder import RUN_FILE, kind_named, load_model, read_metadata, read_run_facts
 
     metadata = read_metadata(folders["model"])
+    if not read_run_facts(folders["model"]):
+        print(
+            f"warning: {folders['model'] / RUN_FILE} is missing or belongs to another training: the run will not show "
+            "when and from which commit the model was trained",
+            file=sys.stderr,
+        )
     model = load_model(folders["model"])
     if not folders["metrics"].is_file():
         raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
 
-    from callcenterai.artifact.model_kinds import kind_named
     from callcenterai.tracking import store as tracking
 
     experiment = tracking.connect(kind_named(metadata["name"]))

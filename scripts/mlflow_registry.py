@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import _path  # noqa: F401
-from callcenterai.artifact.model_kinds import KINDS
+from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError, run
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ class FirstModel(NamedTuple):
 
 def first_model(folder: Path) -> FirstModel:
     """Return a model of models/, with its metrics and plots beside that; a UserError when they are not there."""
-    from callcenterai.artifact.folder import read_metadata
-    from callcenterai.artifact.model_kinds import kind_named
+    from callcenterai.artifact.folder import kind_named, read_metadata
 
     kind, root = kind_named(read_metadata(folder)["name"]), folder.resolve().parents[1]
     found = FirstModel(kind, folder, root / "metrics" / f"{folder.name}.json", root / "plots" / folder.name)

@@ -16,6 +16,7 @@ from callcenterai.core.params import RegistryParameters
 from callcenterai.registry import gates
 from callcenterai.registry.gates import Judged, Refused, Verdict
 from callcenterai.registry.store import NONE, PRODUCTION, STAGING, Change, Move, Registry, State, Version
+from callcenterai.tracking.store import UNKNOWN
 
 # From the registry as it is to the change that is wanted; None when there is nothing to do.
 Plan = Callable[[State], Change | None]
@@ -218,10 +219,17 @@ def source_of(run: Any) -> dict[str, Any]:
         "data": run.data.tags.get("dvc.train", ""),
         "test_data": run.data.tags.get("dvc.test", ""),
         "git_commit": run.data.tags.get("git_commit", ""),
-        "trained_at": datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds"),
+        "trained_at": trained_at(run),
         **{name: f"{run.data.metrics[f'test.{name}']:.6f}" for name in ("accuracy", "macro_f1")},
     }
     return {"source": f"models:/{model_id}", "model_id": model_id, "tags": tags | {"stage": NONE}}
+
+
+def trained_at(run: Any) -> str:
+    """Return the start of the training, empty when it is unknown: the run then starts when it was logged."""
+    if run.data.tags.get("trained_at") == UNKNOWN:
+        return ""
+    return datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds")
 
 
 def described(tags: dict[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,20 +126,29 @@ def print_check(desk: Desk, options: argparse.Namespace) -> int:
 
 def export(desk: Desk, options: argparse.Namespace) -> int:
     """Write a version's model and metadata into a folder, after the hash was checked."""
-    from callcenterai.artifact.folder import METADATA_FILE
-    from callcenterai.core.files import write_files
+    from callcenterai.artifact.folder import METADATA_FILE, RUN_FILE
+    from callcenterai.core.files import json_bytes, write_files
 
     version = desk.registry.state().find(options.version)
     with tempfile.TemporaryDirectory() as folder:
         place = desk.fetch(version, Path(folder))
         # The metadata last: a folder is complete once it is there.
         files = sorted(place.iterdir(), key=lambda path: path.name == METADATA_FILE)
-        write_files({options.folder / path.name: path.read_bytes() for path in files})
+        facts = {options.folder / RUN_FILE: json_bytes(run_facts(version.tags))}
+        write_files(facts | {options.folder / path.name: path.read_bytes() for path in files})
     written = {"version": version.number, "folder": str(options.folder), "sha256": version.tags["model_sha256"]}
     if options.json:
         return print_json(written)
     print(f"version {version.number} is in {options.folder}, sha256 {written['sha256']}")
     return 0
+
+
+def run_facts(tags: dict[str, str]) -> dict[str, Any]:
+    """Return what the registry knows of a version's training, as training writes it into run.json."""
+    facts: dict[str, Any] = {"metadata_sha256": tags["metadata_sha256"], "git_commit": tags.get("git_commit") or None}
+    if tags.get("trained_at"):
+        facts["started_at"] = datetime.fromisoformat(tags["trained_at"]).timestamp()
+    return facts
 
 
 COMMANDS = {

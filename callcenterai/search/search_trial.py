@@ -9,8 +9,8 @@ import numpy as np
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
-from callcenterai.tfidf.model import fit
-from callcenterai.training.evaluation import choose_threshold, judge
+from callcenterai.tfidf.model import fit_on_train
+from callcenterai.training.evaluation import choose_threshold, evaluate_part
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ def carry_out(number: int, train: Part, validation: Part, params: TrainTfidfPara
     """Train with these parameters and judge validation, as a training does before it sees test."""
     started, clock = time.time(), time.perf_counter()
     try:
-        fitted = fit(train, validation, params)
+        fitted = fit_on_train(train, validation, params)
     except UserError as error:
         # These parameters do not fit these tickets; others may.
         return Trial(number, params, started, time.perf_counter() - clock, trouble=str(error))
     threshold = choose_threshold(fitted.validation, params.target_accuracy, params.threshold_confidence)
-    figures = judge(fitted.validation, validation.groups, train.groups, threshold, params)
+    figures = evaluate_part(fitted.validation, validation.groups, train.groups, threshold, params)
     seconds = time.perf_counter() - clock
     return Trial(number, params, started, seconds, figures, fitted.validation.correct, fitted.converged)

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from callcenterai.artifact.folder import METADATA_FILE
-from callcenterai.artifact.model_kinds import KINDS, kind_named
+from callcenterai.artifact.folder import KINDS, METADATA_FILE, RUN_FILE, kind_named, read_run_facts
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, sha256
 from callcenterai.tracking.logged_model import log_model
 from callcenterai.tracking.tracking_errors import short, what_to_do
 
 ROOT = Path(__file__).resolve().parents[2]
+# The tag trained_at of a run whose model folder does not say when it was trained.
+UNKNOWN = "unknown"
 # What MLflow accepts in one request.
 METRICS_AT_ONCE = 1000
 
@@ -109,28 +110,32 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
     """Log a finished training as one run and return its id.
 
     folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created now, with the
-    training's own start time, so that a training that was killed leaves no run that seems to go on for ever.
+    training's own start time, so that a training that was killed leaves no run that seems to go on for ever. Where the
+    folder does not say when that was, the run starts now and its tag trained_at is "unknown".
     """
     import mlflow
 
     client = mlflow.MlflowClient()
     with unreachable_is_said():
-        tags = {"git_commit": metadata["git_commit"], "git_dirty": metadata["git_dirty"]} | {
-            f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()
-        }
+        facts = read_run_facts(folders["model"])
+        tags: dict[str, Any] = {name: facts.get(name) for name in ("git_commit", "git_dirty")}
+        tags |= {f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()}
+        tags["trained_at"] = None if "started_at" in facts else UNKNOWN
         # The metadata vouches for every file of the model, and its own hash is kept here.
         tags["metadata_sha256"] = sha256(folders["model"] / METADATA_FILE)
         tags["model_sha256"] = next(iter(metadata["files"].values()))
         run = client.create_run(
             experiment_id,
-            start_time=int(metadata["started_at"] * 1000),
+            start_time=int(facts.get("started_at", time.time()) * 1000),
             tags={name: str(value) for name, value in tags.items() if value is not None},
             run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
         )
         with mlflow.start_run(run_id=run.info.run_id):
             mlflow.log_params(metadata["parameters"])
             mlflow.log_artifact(str(folders["metrics"]), "metrics")
-            mlflow.log_artifact(str(folders["model"] / "metadata.json"), "metadata")
+            for name in (METADATA_FILE, RUN_FILE) if facts else (METADATA_FILE,):
+                if (folders["model"] / name).is_file():
+                    mlflow.log_artifact(str(folders["model"] / name), "metadata")
             # Not the folder as a whole: a killed script may have left a temporary file in it.
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")

@@ -1,4 +1,4 @@
-"""Both readers of the arrays give what the trained scikit-learn pipeline gives, for any text and any parameters."""
+"""Both readers of the arrays answer as the trained scikit-learn pipeline does, for any text and any parameters."""
 
 import random
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes
 from callcenterai.artifact.skops_writer import model_bytes
-from callcenterai.tfidf.model import train
+from callcenterai.tfidf.model import fit_pipeline
 from services.tfidf.scorer import Scorer
 from support.tfidf import parameters, part_of
 from support.tickets import NOUNS, invent
@@ -32,9 +32,9 @@ def models(request):
     """The pipeline of one variant, the service's scorer of one text, and the model of many at once."""
     changes = dict(request.param)
     labels = changes.pop("labels", "ABC")
-    # The labels have to do with the words, so that probabilities are not all alike.
+    # Some words depend on the label, so that probabilities differ between texts.
     rows = [[text + f" mot{label} prêt{label}" * (len(text) % 3), label] for text, label in invent(240, labels=labels)]
-    pipeline = train(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
+    pipeline = fit_pipeline(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
     return with_readers(pipeline)
 
 
@@ -53,7 +53,7 @@ def assert_same(models, texts: list[str]) -> None:
     assert [scorer.labels[place] for place in actual.argmax(axis=1)] == pipeline.predict(texts).tolist()
 
 
-def test_thousands_of_texts_of_known_and_unknown_words(models):
+def test_readers_equal_the_pipeline_on_thousands_of_texts(models):
     generator = random.Random(3)
     words = [*NOUNS, "mota", "motb", "pretA", "prêtB", "motC", "unknown", *ACCENTS]
     assert_same(models, [" ".join(generator.choices(words, k=generator.randrange(40))) for _ in range(2000)])
@@ -61,7 +61,7 @@ def test_thousands_of_texts_of_known_and_unknown_words(models):
 
 @given(st.lists(st.text() | st.lists(st.sampled_from([*NOUNS, *ACCENTS, "motA", " "])).map("".join), min_size=1))
 @settings(max_examples=150, deadline=None)
-def test_any_text(models, texts):
+def test_readers_equal_the_pipeline_on_any_text(models, texts):
     assert_same(models, [text.encode("utf-8", "replace").decode() for text in texts])
 
 
@@ -79,21 +79,21 @@ def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
             assert added == pytest.approx(margins[label] - svm.intercept_[label])
 
 
-def test_the_same_pipeline_gives_the_same_bytes(models):
+def test_scorer_bytes_are_the_same_for_the_same_pipeline(models):
     assert scorer_bytes(models[0]) == scorer_bytes(models[0])
 
 
-def test_real_tickets(shared_data):
-    """On thousands of real tickets, with a model of them: the same category for each."""
+def test_readers_equal_the_pipeline_on_real_tickets(shared_data):
+    """The same category for each of thousands of real tickets, with a model trained on others."""
     table = pd.read_csv(shared_data("it_tickets.csv.gz"), nrows=8000)
     rows = table[["Document", "Topic_group"]].values.tolist()
-    pipeline = train(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
+    pipeline = fit_pipeline(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
     assert_same(with_readers(pipeline), [text for text, _ in rows[5000:]])
 
 
-def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
+def test_a_kernel_machine_is_stored_with_the_reason_why_it_cannot_be_served():
     rows = invent(60)
-    pipeline = train(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
+    pipeline = fit_pipeline(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
     assert model_bytes(pipeline)
     with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
         Scorer(scorer_bytes(pipeline))
