@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from callcenterai.artifact.folder import read_metadata
-from callcenterai.artifact.model_kinds import kind_named
+from callcenterai.artifact.folder import kind_named, read_metadata
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import REPOSITORY
 from callcenterai.delivery.host import LocalHost, SshHost, StepFailed, print_progress

@@ -256,7 +256,7 @@ def test_another_model_in_the_folder_is_taken_without_a_failed_request(folders, 
         assert load.statuses() == {200}
 
 
-@pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no time"])
+@pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no name"])
 def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
     place = tmp_path / "model"
     shutil.copytree(folders["good"], place)
@@ -267,12 +267,12 @@ def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
             (place / "scorer.npz").write_bytes(b"no archive")
             metadata["files"]["scorer.npz"] = hashlib.sha256(b"no archive").hexdigest()
             (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
-        elif broken == "no time":
+        elif broken == "no name":
             # Another model, whole but for what its metadata lacks: it must not be half in use.
             for path in folders["bad"].glob("[!m]*"):
                 shutil.copy(path, place / path.name)
             metadata = json.loads((folders["bad"] / "metadata.json").read_text(encoding="utf-8"))
-            del metadata["started_at"]
+            del metadata["name"]
             (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
         else:
             (place / broken).write_bytes(b"{" + (place / broken).read_bytes())
