@@ -113,7 +113,7 @@ ELSEWHERE = {
     "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
     "python scripts/mlflow_registry.py register --model transformer": (
         "test_service_transformer.py",
-        "test_it_is_registered_promoted_and_exported_like_the_other_model",
+        "test_the_transformer_is_registered_promoted_and_exported_like_the_tfidf_model",
     ),
     "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
     "python benchmarks/agent.py": ("test_documents.py", "test_the_agent_benchmark_prints_its_table"),
@@ -297,7 +297,7 @@ def pull_elsewhere_brings_the_same_and_checkout_mends_it(clone: Clone, said: str
     elsewhere = clone.folder.parent / "elsewhere"
     clone.git("clone", "-q", str(clone.folder), str(elsewhere))
     assert not (elsewhere / MODEL).exists()
-    run(elsewhere, "-m", "dvc", *"remote add --local -d storage ../dvc-storage".split())
+    run(elsewhere, "-m", "dvc", *["remote", "add", "--local", "-d", "storage", "../dvc-storage"])
     run(elsewhere, "-m", "dvc", "pull")
     model = (clone.folder / MODEL).read_bytes()
     assert (elsewhere / MODEL).read_bytes() == model
