@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callcenterai.privacy.scrub import KINDS, find, scrub
+from callcenterai.privacy.scrub import KINDS, find, scrub, without_placeholders
 from support.scrubbing_cases import read_cases, score
 
 # Minimum precision and recall of all kinds together, since a part has only a few findings of each kind. Measured in
@@ -109,6 +109,12 @@ def test_only_one_of_overlapping_findings_is_kept(text, counts):
 def test_a_placeholder_in_the_text_is_not_a_finding():
     text = "password: [SECRET], tel [PHONE], " + " ".join(f"[{kind.upper()}]" for kind in KINDS)
     assert scrub(text) == (text, {})
+
+
+def test_the_models_read_an_ellipsis_in_place_of_each_placeholder():
+    assert without_placeholders("call [PHONE] or [EMAIL] about [this]") == "call … or … about [this]"
+    every = " ".join(f"[{kind.upper()}]" for kind in KINDS)
+    assert set(without_placeholders(every).split()) == {"…"}
 
 
 ALL_DATA = st.sampled_from([data for _, _, data in FOUND])

@@ -208,6 +208,7 @@ def test_the_review_works_by_keyboard_alone(page, queue):
         expect(page.locator(".count")).to_have_text(left)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    expect(page.locator(".count")).to_have_text("No tickets waiting")
 
 
 def test_two_people_reviewing_get_different_tickets(make_page, queue):
@@ -423,6 +424,7 @@ def test_the_health_of_the_models_is_refreshed(page, agent):
     page.clock.install()
     page.goto("/models")
     expect(page.locator(".services .badge")).to_have_text(["Ready", "Down"])
+    expect(page.locator(".services .facts").first).to_contain_text("Circuit breaker")
     expect(page.locator(".volumes li")).to_have_count(len(LABELS))
     agent.trouble = 500
     page.clock.run_for(11_000)
