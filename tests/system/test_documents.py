@@ -24,7 +24,125 @@ DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 GUIDE = REPOSITORY / "MLOPS_GUIDE.md"
 BENCHMARKS = REPOSITORY / "BENCHMARKS.md"
 MODEL = Path("models/tfidf/model.skops")
+<<<<<<< HEAD
 BLOCK = re.MULTILINE | re.DOTALL
+=======
+OUTPUT = re.MULTILINE | re.DOTALL
+# Commands that other tests run.
+ELSEWHERE = {
+    "python setup_mlops.py": ("test_setup.py", "test_a_tarball_becomes_a_trained_model_in_one_command"),
+    "python setup_mlops.py --input tickets.csv --text-column text --label-column category": (
+        "test_setup.py",
+        "test_new_data_is_not_scored_on_the_test_split_of_the_old",
+    ),
+    "python scripts/make_secrets.py .env": ("test_compose.py", "test_secrets_are_made_once_for_their_owner_alone"),
+    "python setup_mlops.py test": ("test_setup.py", "test_checks_stop_at_the_first_that_fails"),
+    "python -m services.tfidf.app": ("test_service_tfidf.py", "test_predictions_are_those_of_the_trained_pipeline"),
+    "python scripts/predict_batch.py tickets.csv predictions": (
+        "test_predict_batch.py",
+        "test_every_kind_of_file_is_answered_as_the_model_answers",
+    ),
+    "python scripts/search_tfidf.py": (
+        "test_search_tfidf.py",
+        "test_a_grid_is_tried_whole_and_every_trial_is_a_nested_run",
+    ),
+    "python benchmarks/routing.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_routing_benchmark_prints_its_table",
+    ),
+    "python benchmarks/scale.py FILE --text-column C": (
+        "test_documents.py",
+        "test_the_scale_benchmark_prints_its_table",
+    ),
+    "python scripts/mlflow_users.py add amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py add amina --admin": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py list": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py password amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/mlflow_users.py remove amina": ("test_team.py", "test_users_are_added_listed_and_removed"),
+    "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv": (
+        "test_team.py",
+        "test_a_team_continues_on_a_migrated_database",
+    ),
+    "dvc remote add --local -d storage s3://bucket/callcenterai": (
+        "test_dvc_remote.py",
+        "test_what_one_pushes_another_pulls_and_has_nothing_to_run",
+    ),
+    "dvc remote modify --local storage endpointurl https://s3.example.com": (
+        "test_dvc_remote.py",
+        "test_what_one_pushes_another_pulls_and_has_nothing_to_run",
+    ),
+    "dvc pull": ("test_dvc_remote.py", "test_what_one_pushes_another_pulls_and_has_nothing_to_run"),
+    "dvc add data/raw/own.csv": ("test_dvc_remote.py", "test_tickets_of_ones_own_travel_too"),
+    "dvc remove data/raw/tickets.csv.dvc": ("test_dvc_remote.py", "test_tickets_of_ones_own_travel_too"),
+    "python setup_mlops.py lint": ("test_workflow.py", "test_a_gate_stops_the_line"),
+    "python setup_mlops.py security": ("test_workflow.py", "test_the_security_scan_passes_on_this_repository"),
+    "python scripts/model_report.py main": (
+        "test_model_report.py",
+        "test_without_a_change_the_report_passes_and_shows_the_pipelines_figures",
+    ),
+    "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf": (
+        "test_images.py",
+        "test_an_image_answers_with_a_key",
+    ),
+    "python scripts/notify.py": ("test_notify.py", "test_when_all_jobs_succeed_the_webhook_is_sent_what_is_printed"),
+    "python scripts/smoke_test.py": ("test_smoke_test.py", "test_a_sound_stack_passes_every_check"),
+    "python scripts/deploy_staging.py images.env": (
+        "test_deploy_staging.py",
+        "test_another_version_takes_the_place_of_the_first",
+    ),
+    "python scripts/deploy_staging.py images.env --first-model models/tfidf": (
+        "test_deploy_staging.py",
+        "test_a_first_deployment_gets_a_first_model_and_answers",
+    ),
+    "python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config": (
+        "test_deploy_staging.py",
+        "test_a_host_is_deployed_to_over_ssh",
+    ),
+    "python setup_mlops.py transformer": ("test_setup.py", "test_pytorch_is_installed_only_when_it_is_asked_for"),
+    "python -m services.transformer.app": (
+        "test_service_transformer.py",
+        "test_predictions_are_those_of_the_exported_model",
+    ),
+    "dvc --cd transformer repro": (
+        "test_train_transformer.py",
+        "test_its_own_pipeline_runs_and_the_main_one_does_not_notice",
+    ),
+    "python -m services.agent.app": ("test_loop.py", "test_what_people_answer_changes_the_next_model"),
+    "python -m services.web.app": ("test_pages.py", "test_a_ticket_goes_all_the_way_through_the_real_services"),
+    "python scripts/export_feedback.py data/raw/feedback.csv": (
+        "test_loop.py",
+        "test_what_people_answer_changes_the_next_model",
+    ),
+    "python benchmarks/scrubbing.py": ("test_documents.py", "test_the_scrubbing_benchmark_prints_the_guides_table"),
+    "python scripts/fit_routing.py models/tfidf models/transformer": (
+        "test_routing.py",
+        "test_a_transformer_is_asked_when_tfidf_is_unsure",
+    ),
+    "python benchmarks/batching.py": ("test_documents.py", "test_the_batching_benchmark_prints_its_table"),
+    "python scripts/mlflow_registry.py register --model transformer": (
+        "test_service_transformer.py",
+        "test_it_is_registered_promoted_and_exported_like_the_other_model",
+    ),
+    "python benchmarks/registry.py": ("test_documents.py", "test_the_registry_benchmark_prints_its_table"),
+    "python benchmarks/agent.py": ("test_documents.py", "test_the_agent_benchmark_prints_its_table"),
+    "python benchmarks/serving.py": ("test_documents.py", "test_the_serving_benchmark_prints_its_table"),
+    "python benchmarks/training.py FILE --text-column C --label-column C": (
+        "test_documents.py",
+        "test_the_benchmark_prints_the_guides_table",
+    ),
+} | {
+    f"python scripts/mlflow_registry.py {command}": ("test_registry.py", test)
+    for command, test in {
+        "register": "test_register_takes_the_best_run_on_validation_and_never_twice",
+        "staging": "test_from_training_to_production_and_back",
+        "production": "test_from_training_to_production_and_back",
+        "list": "test_reading_commands_print_tables_and_json",
+        "check 1": "test_check_shows_every_verdict_and_changes_nothing",
+        "history": "test_reading_commands_print_tables_and_json",
+        "rollback": "test_from_training_to_production_and_back",
+    }.items()
+}
+>>>>>>> h-registry
 # What the pipeline or its user makes: a fresh clone has none of it.
 MADE = {
     ".venv",
@@ -368,6 +486,7 @@ def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path, tmp_path_fac
     assert_quoted_lines_were_printed(GUIDE, printed)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.runs("python benchmarks/training.py FILE --text-column C --label-column C")
 def test_the_training_benchmark_prints_its_table(tmp_path):
@@ -398,6 +517,7 @@ def serving_table(script: str, model: Path, data: Path) -> list[str]:
 
 @pytest.mark.runs("python benchmarks/serving.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     """On the last of the trained models, which is in the model folder."""
@@ -408,6 +528,7 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
 
 @pytest.mark.runs("python benchmarks/agent.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_agent_benchmark_prints_its_table(trained):
     rows = serving_table("agent.py", trained.folder / "model", trained.data)
@@ -416,6 +537,7 @@ def test_the_agent_benchmark_prints_its_table(trained):
 
 @pytest.mark.runs("python benchmarks/batching.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_batching_benchmark_prints_its_table(transformer):
     rows = serving_table("batching.py", transformer.model, transformer.data)
@@ -438,6 +560,7 @@ def test_a_benchmark_that_cannot_be_run_says_why_in_one_line(arguments, said):
 
 
 @pytest.mark.runs("python benchmarks/scale.py FILE --text-column C")
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
@@ -456,6 +579,7 @@ def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
 
 
 @pytest.mark.runs("python benchmarks/routing.py FILE --text-column C --label-column C")
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_routing_benchmark_prints_its_table(tmp_path):
     """With a small transformer, on two halves, each of which is tested by models that have not seen it."""
@@ -483,6 +607,7 @@ def test_the_scrubbing_benchmark_prints_the_documented_table():
 
 
 @pytest.mark.runs("python benchmarks/registry.py")
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_registry_benchmark_prints_its_table(registry_commands):
     registry_commands.register("good")

@@ -13,35 +13,19 @@ import pytest
 
 import setup_mlops
 from callcenterai.artifact.folder import load_model
+from support.clone import PRINTED, trained_clone
 from support.processes import environment, run, run_killed, wait_until
-from support.repository import shipped_params
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = (
-    "callcenterai",
-    "scripts",
-    "dvc.yaml",
-    "dvc.lock",
-    ".dvcignore",
-    "requirements-mlops.txt",
-    "setup_mlops.py",
-)
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """One copy for all tests of this file: a test can run alone, and reuses what another one has trained."""
+    """One trained copy for all tests of this file, each of which can also run alone."""
     folder = tmp_path_factory.mktemp("pipeline") / "copy"
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    trained_clone(tmp_path_factory).copied(folder)
+    (folder / ".git").rename(folder.parent / "git")
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
-    shutil.copy(ROOT / "data" / "raw" / "none", folder / "data" / "raw" / "none")
-    for name in COPIED:
-        source = ROOT / name
-        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
-    (folder / "params.yaml").write_text(shipped_params(), encoding="utf-8")
-    run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "700", "--force")
     return folder
 
 
@@ -63,8 +47,8 @@ def test_a_second_repro_fails_while_one_is_running_and_does_not_harm_it(copy):
 
 
 @pytest.mark.slow
-def test_repro_makes_a_model_and_a_second_repro_runs_nothing(copy):
-    run(copy, "-m", "dvc", "repro")
+def test_repro_makes_a_model_and_a_second_repro_runs_nothing(copy, tmp_path_factory):
+    assert "Running stage 'train_tfidf'" in trained_clone(tmp_path_factory).text(PRINTED)
     assert json.loads((copy / "metrics" / "tfidf.json").read_text())["test"]["accuracy"] > 0.7
     assert (copy / "mlflow.db").is_file()
     assert "up to date" in run(copy, "-m", "dvc", "repro").stdout
