@@ -115,7 +115,7 @@ def test_a_policy_is_in_force_only_while_the_models_that_it_was_fitted_for_serve
     old = transformer.sha256
     transformer.sha256 = "c" * 64
     with_policy.until(lambda: not with_policy.get("/status").json["policy"]["in_force"])
-    assert "not those that the policy was learned for" in with_policy.get("/status").json["policy"]["detail"]
+    assert "not fitted for the models that serve" in with_policy.get("/status").json["policy"]["detail"]
     with_policy.until(lambda: with_policy.metric("policy_in_force") == 0)
     assert with_policy.post("/predict", {"text": UNSURE}).json["model"] == "tfidf" and not transformer.asked
     transformer.sha256 = old
@@ -187,7 +187,7 @@ def test_a_model_can_be_forced(with_policy, tfidf, transformer):
 def test_the_transformer_cannot_be_forced_without_a_transformer_service(tfidf, tmp_path):
     with start_agent(tmp_path, tfidf.url) as agent:
         refused = agent.post("/predict", {"text": SURE, "force_model": "transformer"})
-        assert "TRANSFORMER_URL names none" in assert_problem(refused, 422)
+        assert "TRANSFORMER_URL is not set" in assert_problem(refused, 422)
         assert list(agent.get("/status").json["services"]) == ["tfidf"]
 
 
@@ -340,7 +340,7 @@ def test_the_agent_starts_before_its_services_and_answers_once_they_are_up(tfidf
     places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"}
     with Service(tmp_path, AGENT, **places) as early:
         assert_problem(early.get("/ready"), 503)
-        assert "no model service has said yet" in assert_problem(early.get("/status"), 503)
+        assert "no model service has reported its categories yet" in assert_problem(early.get("/status"), 503)
         assert_problem(early.post("/predict", {"text": SURE}), 503)
         tfidf.start()
         wait_until(lambda: early.post("/predict", {"text": SURE}).status == 200, 10)

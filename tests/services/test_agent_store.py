@@ -213,7 +213,7 @@ def test_a_correction_of_an_automatic_ticket_must_include_its_text(agent):
     """Its text was not stored; with the answer it is, so that both can be learned from. The ticket never waits."""
     ticket_id = predicted(agent, SURE)["ticket_id"]
     said = {"ticket_id": ticket_id, "category": "Storage"}
-    assert "send it along" in assert_problem(agent.post("/feedback", said), 422)
+    assert "send the text as well" in assert_problem(agent.post("/feedback", said), 422)
     assert "not the text" in assert_problem(agent.post("/feedback", said | {"text": UNSURE}), 409)
     assert agent.get(f"/tickets/{ticket_id}").json["answers"] == []
     answer = agent.post("/feedback", said | {"text": SURE})
@@ -527,7 +527,7 @@ def test_an_agent_that_starts_before_its_database_stores_tickets_once_it_is_up(
         agent = Service(tmp_path, AGENT, TFIDF_URL=tfidf.url, DATABASE_URL=address)
         agent.until(lambda: agent.post("/predict", {"text": SURE, "store": False}).status == 200)
         assert_problem(agent.post("/predict", {"text": SURE}), 503)
-        assert "the tables of the database are not there yet" in assert_problem(agent.get("/ready"), 503)
+        assert "the tables of the database do not exist yet" in assert_problem(agent.get("/ready"), 503)
     finally:
         postgresql.start()
     with agent:
@@ -538,4 +538,4 @@ def test_an_agent_that_starts_before_its_database_stores_tickets_once_it_is_up(
 @pytest.mark.parametrize("wrong", ["nonsense", "mysql://user:sesame@host/name", "sqlite://"])
 def test_an_unusable_database_address_is_reported_in_one_line(wrong):
     said = fails_to_start(AGENT, DATABASE_URL=wrong)
-    assert "DATABASE_URL is no address such as" in said and "sesame" not in said
+    assert "DATABASE_URL must be an address such as" in said and "sesame" not in said

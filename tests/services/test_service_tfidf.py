@@ -54,7 +54,7 @@ def test_an_explanation_names_the_words_that_decided(service):
     terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}
     assert prediction["category"] == "Hardware" and terms["laptop"] > 0
     assert list(map(abs, terms.values())) == sorted(map(abs, terms.values()), reverse=True)
-    assert "explain is true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
+    assert "explain must be true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
 
 
 def test_the_parameter_top_sets_the_number_of_categories(service):
@@ -65,7 +65,7 @@ def test_the_parameter_top_sets_the_number_of_categories(service):
     assert sum(choice["probability"] for choice in found) == pytest.approx(1)
     assert service.post("/predict?top=1", TICKET).json["best"] == found[:1]
     for wrong in ("0", "1001", "-1", "three", "2&top=3"):
-        assert "top is a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
+        assert "top must be a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
 
 
 @pytest.mark.parametrize(

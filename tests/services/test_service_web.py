@@ -324,7 +324,7 @@ def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allow
 @pytest.mark.parametrize(
     "variables, said",
     [
-        ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, this is no address"),
+        ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, must be an address"),
         ({"WEB_PASSWORD": "short"}, "WEB_PASSWORD: "),
         ({"SESSION_SECRET": "short"}, "SESSION_SECRET: "),
     ],
