@@ -88,14 +88,14 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     planned = plan_trials(space, base, params_path)
     parts = {name: read_part(data, name) for name in ("train", "validation")}
     trials = []
-    with dask_client(workers), SearchRuns("tfidf", space, parts) as runs:
+    with dask_client(workers), SearchRuns("tfidf", space, parts) as logged:
         for trial in run_trials(planned, parts):
-            runs.log(trial)
+            logged.log(trial)
             trials.append(trial)
         ranked = rank_trials(trials, space)
-        runs.log_best(ranked[0])
+        logged.log_best(ranked[0])
     print_report(ranked, trials, base, params_path)
-    print(f"MLflow run {runs.id}")
+    print(f"MLflow run {logged.id}")
 
 
 def plan_trials(space: SearchTfidfParameters, base: TrainTfidfParameters, path: Path) -> list[TrainTfidfParameters]:

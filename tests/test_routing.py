@@ -110,15 +110,15 @@ def test_the_agents_reader_takes_the_policy_and_computes_the_same(bench):
         costs["mean"] == pytest.approx(costs["tfidf"] + share * costs["transformer"], abs=0.002) and costs["mean"] > 0
     )
     first, second, _ = bench.answers("test")
-    by_label = [dict(zip(policy["labels"], each[0])) for each in (first, second)]
+    by_label = [dict(zip(policy["labels"], each[0], strict=True)) for each in (first, second)]
     together = Policy.model_validate(policy).together(*by_label)
     assert [*together.values()] == pytest.approx(pool(policy, first, second)[0], abs=1e-9)
 
 
-def test_every_figure_is_that_of_the_policy(bench, capsys):
-    """Each is counted anew here, from the files alone."""
-    # The good model first, which asks for some tickets because the other is made to have known better.
-    bench.models = dict(zip(bench.models, reversed(bench.models.values())))
+def test_every_figure_is_computed_with_the_policy(bench, capsys):
+    """The test computes each figure again, from the files alone."""
+    # The good model comes first; the other one's stored answers are all right, so that asking for some tickets pays.
+    bench.models = dict(zip(bench.models, reversed(bench.models.values()), strict=True))
     true = bench.answers("validation")[2]
     bench.set_validation("transformer", 0.8 * np.eye(len(bench.metadata("tfidf")["labels"]))[true] + 0.025)
     policy = bench.learn(target_accuracy=0.8)

@@ -46,8 +46,7 @@ def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[
         raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
     number = 0
     with open_bytes(path) as file:
-        for number, values in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
-            text, label = values
+        for number, (text, label) in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
             ticket = Ticket(number, text, label)
             _check_characters(path, ticket)
             yield ticket

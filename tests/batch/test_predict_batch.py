@@ -247,7 +247,7 @@ def test_a_killed_worker_loses_and_doubles_no_ticket(folders, tmp_path, monkeypa
         running = begin(batch, path)
         workers.suspend_first()
         workers.processes.append(workers.worker())
-        workers.come(2)
+        workers.wait_for_workers(2)
         workers.kill_first()
         assert running.wait(300) == 0
     finally:
@@ -270,7 +270,7 @@ def test_when_workers_die_the_run_ends_in_one_line_and_can_be_resumed(folders, t
     workers = Workers(tmp_path, count, **allowed)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
     try:
-        workers.come(count)
+        workers.wait_for_workers(count)
         running = begin(batch, path)
         workers.suspend_first()
         workers.kill_first()
@@ -279,7 +279,7 @@ def test_when_workers_die_the_run_ends_in_one_line_and_can_be_resumed(folders, t
         assert running.returncode == 2 and message in errors[0] and "Traceback" not in stderr
         assert len(list(batch.output.glob("part-*"))) >= 5
         workers.processes.append(workers.worker())
-        workers.come(count)
+        workers.wait_for_workers(count)
         assert batch.run(path, "--rows", "50") == 0
     finally:
         workers.stop()

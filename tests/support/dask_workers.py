@@ -34,7 +34,7 @@ class Workers:
         command = [sys.executable, "-m", "dask", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
 
-    def come(self, count: int) -> None:
+    def wait_for_workers(self, count: int) -> None:
         """Wait until this number of workers has connected."""
         with Client(self.address, timeout=120) as client:
             client.wait_for_workers(count, timeout=120)
