@@ -14,6 +14,7 @@ from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.tfidf.model import fit_pipeline
 from services.tfidf.scorer import TfidfScorer
 from support.tfidf import parameters, part_of
+from support.thoroughness import rounds
 from support.tickets import NOUNS, invent
 
 ACCENTS = ("é", "É", "ﬁ", "ß", "İ", "Ⅷ", "œ", "\u0301", "\x00", "\u200f", "日本", "🙂", "\ud7ff")
@@ -60,7 +61,7 @@ def test_thousands_of_texts_of_known_and_unknown_words(models):
 
 
 @given(st.lists(st.text() | st.lists(st.sampled_from([*NOUNS, *ACCENTS, "motA", " "])).map("".join), min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(40, 150), deadline=None)
 def test_any_text(models, texts):
     assert_same(models, [text.encode("utf-8", "replace").decode() for text in texts])
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callcenterai.batch.partitions import TicketColumns, TicketStream
 from callcenterai.batch.rows import parse_partition
+from support.thoroughness import rounds
 
 # Characters that end a row or look as if they did, and bytes that are not UTF-8.
 ALPHABET = [b"a", b" ", b",", b",", b'"', b'"', b'""', b'","', b"\n", b"\n", b"\r\n", b"\r", b'"\n', b'\n"']
@@ -67,7 +68,7 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=rounds(150, 1500), deadline=None)
 @given(st.lists(st.sampled_from(ALPHABET), max_size=40), st.integers(1, 4), st.integers(3, 12))
 def test_any_delimited_text_is_cut_where_csv_reader_ends_its_rows(place, characters, size, block):
     """Quotes and line ends may stand anywhere, and blocks are a few bytes long."""
@@ -77,7 +78,7 @@ def test_any_delimited_text_is_cut_where_csv_reader_ends_its_rows(place, charact
     assert rows_when_cut(path, size, block) == list(rows_of_whole(content))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(60, 300), deadline=None)
 @given(st.lists(WRITTEN, max_size=12), st.sampled_from(["\n", "\r\n"]), st.integers(1, 4), st.integers(3, 30))
 def test_rows_written_by_csv_writer_are_cut_without_csv_reader(place, rows, line_end, size, block):
     """Counting quotes is enough for regular files, and the texts come back unchanged."""
@@ -91,7 +92,7 @@ def test_rows_written_by_csv_writer_are_cut_without_csv_reader(place, rows, line
     assert found == [(number, id_, text if text.strip() else "no text") for number, (id_, text) in enumerate(rows, 1)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(60, 300), deadline=None)
 @given(
     st.lists(st.sampled_from(['{"id": 1, "text": "a"}', "{", "", " ", "\r", "\ufeff", "[1]"]), max_size=20),
     st.booleans(),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callcenterai.data.cleaning import cut
 from support.repository import REPOSITORY, SCRIPTS
+from support.thoroughness import rounds
 from support.tickets import PARTS, invent, write_csv
 
 
@@ -85,7 +86,7 @@ ODD = [
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40), max_size=20)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=rounds(10, 25))
 @given(texts=TEXTS)
 def test_kept_and_rejected_texts_are_unchanged(prepare, texts):
     rows = invent(60) + [[text, "A"] for text in ODD + texts]

@@ -22,6 +22,7 @@ from support.dask_workers import Workers
 from support.prepare_runner import Prepare
 from support.processes import environment, run_killed, wait_until
 from support.repository import PACKAGE, REPOSITORY, SCRIPTS
+from support.thoroughness import rounds
 from support.tickets import PARTS, invent, write_csv
 
 UNIX = pytest.mark.skipif(os.name == "nt", reason="signals and memory as Unix has them")
@@ -78,7 +79,7 @@ WORDS = st.lists(st.sampled_from([*"abcdefghÉé"]), max_size=8).map(" ".join)
 ROWS = st.lists(st.tuples(WORDS, st.sampled_from(["A", "B", " A", ""])), max_size=60)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=rounds(10, 25))
 @given(rows=ROWS, official=ROWS, answers=ROWS)
 def test_partition_sizes_do_not_change_the_outputs_for_any_tickets(prepare, rows, official, answers):
     more = {

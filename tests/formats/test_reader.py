@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from callcenterai.core.cli import UserError
 from callcenterai.formats.reader import Ticket, stream_tickets
 from support.repository import REPOSITORY
+from support.thoroughness import rounds
 from support.tickets import invent
 
 TWO = [Ticket(1, "hello there", "A"), Ticket(2, "good bye", "B")]
@@ -187,7 +188,9 @@ PIECES = [
     b"1e999",
 ]
 NEARLY = st.lists(st.sampled_from([HEADER, RECORD, *PIECES]) | st.binary(max_size=5), max_size=12).map(b"".join)
-FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+FUZZED = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=rounds(40, 150)
+)
 
 
 @FUZZED

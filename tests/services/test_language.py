@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callcenterai.sample import generator
 from services.agent.language import LANGUAGES, detect
 from support.repository import REPOSITORY
+from support.thoroughness import rounds
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_the_language_of_nearly_all_sample_tickets_is_right(monkeypatch, languag
     assert found[language] + found["und"] >= 993
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(50, 200), deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=300))
 def test_any_text_gets_a_known_language_code(text):
     assert detect(text) in {*LANGUAGES, "und"}
