@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.imports import import_statements, imported_files, imported_names, module_name
+from support.imports import all_imported_files, import_statements, imported_files, imported_names, module_name
 from support.repository import PACKAGE, REPOSITORY, SCRIPTS
 
 SERVICES = REPOSITORY / "services"
@@ -23,8 +23,8 @@ LAYERS = (
     ("core",),
 )
 LAYER_OF = {subject: number for number, subjects in enumerate(LAYERS) for subject in subjects}
-# What services may share with the library, beside the modules of core that these two need.
-SHARED_WITH_SERVICES = ("callcenterai.privacy", "callcenterai.formats")
+# The folders of callcenterai that services may import.
+SHARED_WITH_SERVICES = ("privacy", "formats")
 MOST_ENTRIES = 18
 MOST_COMMAND_LINES = 80
 
@@ -95,19 +95,13 @@ def test_the_package_imports_neither_services_nor_commands():
 
 
 def test_services_import_only_privacy_formats_and_what_these_need_of_core():
-    needed = {
-        module_name(imported)
-        for shared in SHARED_WITH_SERVICES
-        for path in modules(REPOSITORY / shared.replace(".", "/"))
-        for imported in imported_files(path)
-    }
-    allowed = {"callcenterai", *SHARED_WITH_SERVICES, *needed}
+    shared = [path for folder in SHARED_WITH_SERVICES for path in modules(PACKAGE / folder)]
+    allowed = {imported for path in shared for imported in all_imported_files(path)}
     found = [
         f"{module_name(path)} imports {module_name(imported)}"
         for path in modules(SERVICES)
-        for imported in sorted(imported_files(path))
-        if module_name(imported).startswith("callcenterai")
-        and not {module_name(imported), module_name(imported).rpartition(".")[0]} & (allowed - {"callcenterai.core"})
+        for imported in sorted(imported_files(path) - allowed)
+        if PACKAGE in imported.parents
     ]
     assert "" == "\n".join(found)
 
