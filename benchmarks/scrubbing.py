@@ -59,12 +59,12 @@ def print_tables(tickets: Path | None, text_column: str) -> None:
 
 def quality_rows() -> Iterable[Sequence[str]]:
     """Yield a header, then precision and recall for each kind in each part."""
-    from callcenterai.privacy.scrub import find
+    from callcenterai.privacy.scrub import find_personal_data
     from support.scrubbing_cases import PARTS, Score, read_cases, score
 
     yield "part", "kind", "findings", "precision", "recall"
     for part in PARTS:
-        scores = score((case for case in read_cases() if case.part == part), find)
+        scores = score((case for case in read_cases() if case.part == part), find_personal_data)
         scores["all"] = Score(*(sum(column) for column in zip(*scores.values(), strict=True)))
         for kind, found in scores.items():
             yield part, kind, str(found.right + found.missed), f"{found.precision:.3f}", f"{found.recall:.3f}"

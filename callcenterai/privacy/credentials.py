@@ -73,7 +73,7 @@ _NAMED = re.compile(r"[a-z]{1,4}-?\d{3,}|(?:windows|win|office|outlook|sharepoin
 _SYMBOL = re.compile(r"[^\w\s'’.-]|_")
 
 
-def secrets(text: str) -> Iterator[Span]:
+def credentials(text: str) -> Iterator[Span]:
     """Find passwords, PINs and codes that follow a word for them, and keys of known formats."""
     for pattern in _KNOWN:
         yield from spans("secret", pattern, text)

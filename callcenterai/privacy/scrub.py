@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from callcenterai.privacy.cards_and_accounts import cards, ibans
 from callcenterai.privacy.contacts import emails, phones
-from callcenterai.privacy.credentials import secrets
+from callcenterai.privacy.credentials import credentials
 from callcenterai.privacy.national_ids import national_ids
 from callcenterai.privacy.network import ips, urls
 from callcenterai.privacy.spans import Span
@@ -19,7 +19,7 @@ from callcenterai.privacy.spans import Span
 _DETECTORS = {
     "url": urls,
     "email": emails,
-    "secret": secrets,
+    "secret": credentials,
     "iban": ibans,
     "card": cards,
     "national_id": national_ids,
@@ -50,7 +50,7 @@ def scrub(text: str) -> Scrubbed:
     waiting = _PLACEHOLDER.split(text)[::-1]
     while waiting:
         part = waiting.pop()
-        found = [] if _PLACEHOLDER.fullmatch(part) else find(part)
+        found = [] if _PLACEHOLDER.fullmatch(part) else find_personal_data(part)
         if found:
             counts.update(span.kind for span in found)
             waiting.extend(_cut(part, found)[::-1])
@@ -67,7 +67,7 @@ def without_placeholders(text: str) -> str:
     return _PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
-def find(text: str) -> list[Span]:
+def find_personal_data(text: str) -> list[Span]:
     """Return the findings in the order of the text, without overlaps."""
     candidates = [span for detect in _DETECTORS.values() for span in detect(text)]
     candidates.sort(key=lambda span: (_ORDER[span.kind], span.start - span.end, span.start))

@@ -39,7 +39,7 @@ from services.common.agent_api import (
     WaitingTickets,
     agent_request_models,
 )
-from services.common.application import Alive, base_app, describe, serve
+from services.common.application import Alive, base_app, describe_endpoints, serve
 from services.common.endpoint import JsonEndpoint, Options
 from services.common.middleware import ServiceMiddleware
 from services.common.problems import Problem, documented
@@ -103,7 +103,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     add_status_routes(app, router, policy_file, store)
     add_ticket_routes(app, store)
     endpoints = make_endpoints(settings, processor)
-    describe(app, endpoints, settings.needs_key)
+    describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
 
 

@@ -33,7 +33,7 @@ class Alive(BaseModel):
 def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -> FastAPI:
     """Return an application with /health and /metrics only. The options are passed on to FastAPI."""
     app = FastAPI(title=title, version="1", lifespan=lifespan, redoc_url=None, **options)
-    problems.install(app)
+    problems.install_problem_handlers(app)
 
     @app.get("/health", summary="Is the process alive?")
     async def health() -> Alive:
@@ -46,7 +46,7 @@ def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -
     return app
 
 
-def describe(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_key: bool) -> None:
+def describe_endpoints(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_key: bool) -> None:
     """Add the JSON endpoints, which FastAPI does not know about, and the key to the OpenAPI document."""
 
     def openapi() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from services.common.application import base_app
 from services.common.metrics import ModelMetrics
-from services.common.model_source import FilesOf, ModelFiles, make_source
+from services.common.model_source import ModelArtifact, SelectFiles, make_source
 from services.common.predictions import Prediction, Weight
 from services.common.problems import documented
 from services.common.served_model import LoadedModel, ServedModel
@@ -38,7 +38,7 @@ class ModelCard(BaseModel):
 
 
 def create_app(
-    title: str, settings: ModelSettings, build: Callable[[ModelFiles], Any], files: FilesOf
+    title: str, settings: ModelSettings, build: Callable[[ModelArtifact], Any], files: SelectFiles
 ) -> tuple[FastAPI, ServedModel, ModelMetrics]:
     """Return the application without its endpoints, the model that it serves, and its metrics.
 

@@ -19,7 +19,7 @@ URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d
 STAGES = {"production": "Production", "staging": "Staging"}
 TIMEOUT_SECONDS = 10.0
 # Returns the names of the files that a service reads, given the model's metadata.
-FilesOf = Callable[[dict[str, Any]], tuple[str, ...]]
+SelectFiles = Callable[[dict[str, Any]], tuple[str, ...]]
 
 
 class SourceError(Exception):
@@ -27,7 +27,7 @@ class SourceError(Exception):
 
 
 @dataclass(frozen=True)
-class ModelFiles:
+class ModelArtifact:
     """A model as the source has it: metadata, files by name, and the registry's version and stage.
 
     trained is when its training began, None if the source does not say.
@@ -40,17 +40,17 @@ class ModelFiles:
     trained: datetime | None = None
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """A place with one current model."""
 
     def current(self) -> Hashable:
         """Return a value that changes whenever the model does. It must be cheap: it is called every few seconds."""
 
-    def load(self, current: Any) -> ModelFiles:
+    def load(self, current: Any) -> ModelArtifact:
         """Return the model for which current() returned this value; a SourceError when it is incomplete."""
 
 
-def make_source(settings: ModelSettings, wanted: FilesOf) -> Source:
+def make_source(settings: ModelSettings, wanted: SelectFiles) -> ModelSource:
     """Return the source that the settings name, for the wanted files; a ValueError when the settings are wrong."""
     if settings.model_uri is None:
         return FolderSource(settings.model_dir, wanted)
@@ -65,7 +65,7 @@ def make_source(settings: ModelSettings, wanted: FilesOf) -> Source:
 class FolderSource:
     """A folder written by training or by `mlflow_registry.py export`; both write the metadata last."""
 
-    def __init__(self, folder: Path, wanted: FilesOf) -> None:
+    def __init__(self, folder: Path, wanted: SelectFiles) -> None:
         """Reads nothing yet."""
         self._folder, self._wanted = folder, wanted
 
@@ -77,7 +77,7 @@ class FolderSource:
             raise SourceError(f"{self._folder} holds no model ({METADATA_FILE}: {error.strerror})") from None
         return found.st_mtime_ns, found.st_ino, found.st_size
 
-    def load(self, current: Any) -> ModelFiles:
+    def load(self, current: Any) -> ModelArtifact:
         """Read the files and check their hashes."""
         try:
             metadata = _parse((self._folder / METADATA_FILE).read_bytes())
@@ -85,7 +85,7 @@ class FolderSource:
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
         _check(metadata, files)
-        return ModelFiles(metadata, files, trained=self._trained(metadata))
+        return ModelArtifact(metadata, files, trained=self._trained(metadata))
 
     def _trained(self, metadata: dict[str, Any]) -> datetime | None:
         # run.json is not part of the model and may be missing; until December 2026 the time was in metadata.json.
@@ -101,7 +101,7 @@ class RegistrySource:
     """A version in an MLflow registry, read over its REST API, because MLflow's client would double the image."""
 
     def __init__(
-        self, settings: ModelSettings, name: str, alias: str | None, version: str | None, wanted: FilesOf
+        self, settings: ModelSettings, name: str, alias: str | None, version: str | None, wanted: SelectFiles
     ) -> None:
         """Asks nothing yet."""
         self._name, self._alias, self._version, self._wanted = name, alias, version, wanted
@@ -122,7 +122,7 @@ class RegistrySource:
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(f"the registry gives no usable answer ({type(error).__name__})") from None
 
-    def load(self, current: Any) -> ModelFiles:
+    def load(self, current: Any) -> ModelArtifact:
         """Download the model; check the metadata against the registry's hash, and the files against the metadata's."""
         version, recorded, stage, trained_at = current
         metadata = self._file(version, METADATA_FILE)
@@ -132,7 +132,7 @@ class RegistrySource:
         files = {name: self._file(version, name) for name in self._wanted(parsed)}
         _check(parsed, files)
         trained = datetime.fromisoformat(trained_at) if trained_at else None
-        return ModelFiles(parsed, files, version, stage, trained)
+        return ModelArtifact(parsed, files, version, stage, trained)
 
     def _file(self, version: str, name: str) -> bytes:
         return self._get("/model-versions/get-artifact", {"name": self._name, "version": version, "path": name}).content

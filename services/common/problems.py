@@ -40,7 +40,7 @@ def respond(problem: Problem) -> Response:
     return Response(content, problem.status, problem.headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+def install_problem_handlers(app: FastAPI) -> None:
     """Answer the application's own errors, and those of its framework, as problem details."""
 
     async def answer_problem(_: Request, problem: Any) -> Response:

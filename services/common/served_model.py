@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from services.common.metrics import ModelMetrics
-from services.common.model_source import ModelFiles, Source, SourceError
+from services.common.model_source import ModelArtifact, ModelSource, SourceError
 from services.common.problems import Problem
 
 logger = logging.getLogger("services.model")
@@ -34,7 +34,7 @@ class LoadedModel(Generic[Model]):
 class ServedModel(Generic[Model]):
     """Holds the last good model, which keeps serving whatever goes wrong with the source."""
 
-    def __init__(self, source: Source, build: Callable[[ModelFiles], Model], metrics: ModelMetrics) -> None:
+    def __init__(self, source: ModelSource, build: Callable[[ModelArtifact], Model], metrics: ModelMetrics) -> None:
         """build makes a model from its files and tests it."""
         self._source, self._build, self._metrics = source, build, metrics
         self._current: LoadedModel[Model] | None = None
@@ -70,7 +70,7 @@ class ServedModel(Generic[Model]):
             # A broken artifact can make a library raise anything; the last good model keeps serving.
             self._report(f"the model cannot be used ({type(error).__name__})", error)
 
-    def _take(self, files: ModelFiles) -> None:
+    def _take(self, files: ModelArtifact) -> None:
         # The first file is the trained model itself; `mlflow_registry.py list` shows the same hash.
         sha256 = next(iter(files.metadata["files"].values()))
         version = files.version or sha256[:12]

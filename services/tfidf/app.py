@@ -11,12 +11,12 @@ import asyncio
 import sys
 from typing import Any
 
-from services.common.application import describe, serve
+from services.common.application import describe_endpoints, serve
 from services.common.endpoint import JsonEndpoint, Options
 from services.common.metrics import ModelMetrics
 from services.common.middleware import ServiceMiddleware
 from services.common.model_service import create_app, make_explanation, make_prediction
-from services.common.model_source import ModelFiles
+from services.common.model_source import ModelArtifact
 from services.common.predictions import Prediction, Predictions, request_models
 from services.common.served_model import LoadedModel
 from services.common.settings import ModelSettings
@@ -27,7 +27,7 @@ SCORER_FILE = "scorer.npz"
 TICKETS_PER_TURN = 16
 
 
-def build(files: ModelFiles) -> TfidfScorer:
+def build_tfidf_scorer(files: ModelArtifact) -> TfidfScorer:
     """Return the scorer of a model, after a test prediction."""
     scorer = TfidfScorer(files.files[SCORER_FILE])
     if scorer.labels != files.metadata["labels"]:
@@ -36,7 +36,7 @@ def build(files: ModelFiles) -> TfidfScorer:
     return scorer
 
 
-def predict(loaded: LoadedModel[TfidfScorer], text: str, options: Options, metrics: ModelMetrics) -> Prediction:
+def predict_ticket(loaded: LoadedModel[TfidfScorer], text: str, options: Options, metrics: ModelMetrics) -> Prediction:
     """Return the prediction of a ticket, and count it."""
     scorer = loaded.model
     prediction, label = make_prediction(loaded, scorer.labels, scorer.probabilities(text), options.top, metrics)
@@ -47,11 +47,13 @@ def predict(loaded: LoadedModel[TfidfScorer], text: str, options: Options, metri
 
 def make_app(settings: ModelSettings) -> ServiceMiddleware:
     """Return the service; a ValueError when the settings name no source of a model."""
-    app, served, metrics = create_app("CallCenterAI: TF-IDF", settings, build, lambda metadata: (SCORER_FILE,))
+    app, served, metrics = create_app(
+        "CallCenterAI: TF-IDF", settings, build_tfidf_scorer, lambda metadata: (SCORER_FILE,)
+    )
     ticket, batch = request_models(settings)
 
     async def predict_one(asked: Any, options: Options) -> Prediction:
-        return predict(served.current, asked.text, options, metrics)
+        return predict_ticket(served.current, asked.text, options, metrics)
 
     async def predict_batch(asked: Any, options: Options) -> Predictions:
         # One model answers the whole batch, even if another is promoted meanwhile.
@@ -60,14 +62,14 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
         for number, text in enumerate(asked.texts):
             if number % TICKETS_PER_TURN == TICKETS_PER_TURN - 1:
                 await asyncio.sleep(0)
-            found.append(predict(loaded, text, options, metrics))
+            found.append(predict_ticket(loaded, text, options, metrics))
         return {"predictions": found}
 
     endpoints = {
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
         "/predict/batch": JsonEndpoint(settings, batch, Predictions, predict_batch),
     }
-    describe(app, endpoints, settings.needs_key)
+    describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
 
 

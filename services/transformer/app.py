@@ -10,11 +10,11 @@ requests that arrive at the same time are answered together.
 import sys
 from typing import Any
 
-from services.common.application import describe, serve
+from services.common.application import describe_endpoints, serve
 from services.common.endpoint import JsonEndpoint, Options
 from services.common.middleware import ServiceMiddleware
 from services.common.model_service import create_app, make_explanation, make_prediction
-from services.common.model_source import ModelFiles
+from services.common.model_source import ModelArtifact
 from services.common.predictions import Prediction, Predictions, request_models
 from services.common.settings import ModelSettings
 from services.transformer.batching import Batcher
@@ -24,22 +24,22 @@ TOKENIZER_FILE = "tokenizer.json"
 EXPORTS = ("model.onnx", "model.int8.onnx")
 
 
-def files_of(metadata: dict[str, Any]) -> tuple[str, str]:
+def served_files(metadata: dict[str, Any]) -> tuple[str, str]:
     """Return the files that are served: the export that training evaluated, and the tokenizer."""
     if metadata["serves"] not in EXPORTS:
         raise ValueError(f"the metadata names none of {', '.join(EXPORTS)}")
     return metadata["serves"], TOKENIZER_FILE
 
 
-def build(files: ModelFiles) -> TransformerScorer:
+def build_transformer_scorer(files: ModelArtifact) -> TransformerScorer:
     """Return the scorer of a model, after a test prediction."""
-    model, tokenizer = (files.files[name] for name in files_of(files.metadata))
+    model, tokenizer = (files.files[name] for name in served_files(files.metadata))
     return TransformerScorer(model, tokenizer, files.metadata["labels"], files.metadata["mask_id"])
 
 
 def make_app(settings: ModelSettings) -> ServiceMiddleware:
     """Return the service; a ValueError when the settings name no source of a model."""
-    app, served, metrics = create_app("CallCenterAI: transformer", settings, build, files_of)
+    app, served, metrics = create_app("CallCenterAI: transformer", settings, build_transformer_scorer, served_files)
     ticket, tickets = request_models(settings)
     batcher = Batcher(settings.batch_size, metrics.registry)
 
@@ -65,7 +65,7 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
         "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
         "/predict/batch": JsonEndpoint(settings, tickets, Predictions, predict_batch),
     }
-    describe(app, endpoints, settings.needs_key)
+    describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
 
 

@@ -35,7 +35,7 @@ def make_app(settings: WebSettings) -> ServiceMiddleware:
     site, metrics = Site(settings), Metrics()
     # Pages are for people, so there is no OpenAPI document.
     app = base_app("CallCenterAI", metrics, lambda app: _lifespan(site), openapi_url=None)
-    problem_pages.install(app, site)
+    problem_pages.install_problem_pages(app, site)
     app.add_middleware(PageMiddleware, site=site)
     # Outside PageMiddleware, which needs what the proxy reports: the scheme for Secure cookies, the address for logins.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

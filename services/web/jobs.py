@@ -13,7 +13,7 @@ from services.common.agent_api import RoutedTicket
 from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError
 from services.web.settings import WebSettings
-from services.web.tables import Table
+from services.web.tables import CsvTable
 
 logger = logging.getLogger("services.web.jobs")
 # Seconds between attempts while the agent is busy or restarting.
@@ -48,7 +48,7 @@ class Job:
     id: str
     owner: str
     name: str
-    table: Table
+    table: CsvTable
     store: bool
     column: int | None = None
     # The id in the log of the requests to the agent for this file.
@@ -92,7 +92,7 @@ class Jobs:
                     raise TooManyJobs(kind)
                 self.delete(fetched)
 
-    def add(self, owner: str, name: str, table: Table, store: bool) -> Job:
+    def add(self, owner: str, name: str, table: CsvTable, store: bool) -> Job:
         """Add a file, in the state "column"; raise a TooManyJobs when there is no room."""
         self.make_room(owner)
         job = Job(secrets.token_urlsafe(12), owner, name, table, store)

@@ -13,7 +13,7 @@ PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*\]")
 STRENGTHS = 3
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """A part of the text. Kind is "", "for", "against" or "scrubbed"; strength is from 1 to STRENGTHS, or 0."""
 
     text: str
@@ -27,7 +27,7 @@ class _Word(NamedTuple):
     end: int
 
 
-def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[Piece]:
+def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[TextPiece]:
     """Return the text in pieces; joined, they are the text again.
 
     A word's weight is the sum of the weights of the terms that contain it; its strength is relative to the heaviest
@@ -84,12 +84,12 @@ def _words(text: str) -> list[_Word]:
     return found
 
 
-def _cut(text: str, spans: list[tuple[int, int, str, int]]) -> list[Piece]:
+def _cut(text: str, spans: list[tuple[int, int, str, int]]) -> list[TextPiece]:
     pieces, at = [], 0
     for start, end, kind, strength in spans:
         # One character, such as a fraction, can yield two words.
         if start < at:
             continue
-        pieces += [Piece(text[at:start]), Piece(text[start:end], kind, strength)]
+        pieces += [TextPiece(text[at:start]), TextPiece(text[start:end], kind, strength)]
         at = end
-    return [piece for piece in (*pieces, Piece(text[at:])) if piece.text]
+    return [piece for piece in (*pieces, TextPiece(text[at:])) if piece.text]

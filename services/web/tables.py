@@ -21,7 +21,7 @@ class TableError(Exception):
         self.kind, self.status, self.values = kind, status, values
 
 
-class Table(NamedTuple):
+class CsvTable(NamedTuple):
     """The content of a file, in which every row has as many cells as the header."""
 
     header: list[str]
@@ -38,7 +38,7 @@ class Table(NamedTuple):
         return 0 if len(names) == 1 else None
 
 
-def read_table(content: bytes, max_rows: int) -> Table:
+def read_csv_table(content: bytes, max_rows: int) -> CsvTable:
     """Return the table in a file, or raise a TableError that says what is wrong and where."""
     text = _decode(content)
     # The default limit of 128 KiB a cell is less than a ticket may have.
@@ -60,7 +60,7 @@ def read_table(content: bytes, max_rows: int) -> Table:
         raise TableError("quotes", row=len(rows) + 1, line=reader.line_num) from None
     if not rows:
         raise TableError("no_rows" if header else "empty")
-    return Table(header, rows, delimiter, content.startswith(codecs.BOM_UTF8))
+    return CsvTable(header, rows, delimiter, content.startswith(codecs.BOM_UTF8))
 
 
 def added_columns(header: list[str]) -> list[str]:
@@ -72,7 +72,7 @@ def added_columns(header: list[str]) -> list[str]:
     return names
 
 
-def write_table(table: Table, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
+def write_csv_table(table: CsvTable, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
     """Yield the file with our columns after its own, whose cells are unchanged."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=table.delimiter)

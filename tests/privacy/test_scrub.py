@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callcenterai.privacy.scrub import KINDS, find, scrub, without_placeholders
+from callcenterai.privacy.scrub import KINDS, find_personal_data, scrub, without_placeholders
 from support.scrubbing_cases import read_cases, score
 from support.thoroughness import rounds
 
@@ -177,7 +177,7 @@ def seconds(text):
 
 @pytest.mark.parametrize("part", LEAST)
 def test_precision_and_recall_on_labelled_tickets(part):
-    scores = score((case for case in read_cases() if case.part == part), find)
+    scores = score((case for case in read_cases() if case.part == part), find_personal_data)
     assert set(scores) == set(KINDS)
     right, wrong, missed = (sum(column) for column in zip(*scores.values(), strict=True))
     precision, recall = LEAST[part]

@@ -380,7 +380,7 @@ def test_invalid_review_requests_are_refused(agent):
 def test_a_database_of_the_first_release_is_migrated_with_its_tickets(kind, new_database, tfidf, tmp_path):
     address = new_database(kind)
     engine = database.make_engine(address)
-    database.upgrade(engine, "0001")
+    database.migrate(engine, "0001")
     old = {"id": "old", "text": UNSURE, "waiting": True, "received_at": datetime.now(UTC), "answer": {}}
     old |= {"day": "2026-11-01", "text_sha256": "0" * 64, "category": "Storage", "confidence": 0.5}
     with engine.begin() as connection:
@@ -395,7 +395,7 @@ def test_an_agent_works_with_the_schema_of_a_later_release(kind, new_database, t
     """Going back to the release before works, and the schema stays for the next upgrade."""
     address = new_database(kind)
     engine = database.make_engine(address)
-    database.upgrade(engine)
+    database.migrate(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tickets ADD COLUMN later VARCHAR(10)")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
@@ -469,7 +469,7 @@ def migrate_concurrently(address: str) -> None:
     def upgrade(_: int) -> None:
         engine = database.make_engine(address)
         together.wait(60)
-        database.upgrade(engine)
+        database.migrate(engine)
         engine.dispose()
 
     with ThreadPoolExecutor(4) as threads:

@@ -104,7 +104,7 @@ class Router:
             raise Problem(503, f"no model answers: {'; '.join(troubles)}", {"Retry-After": RETRY_SECONDS})
         degraded = set(asked) if troubles else set()
         return [
-            decide(each, policy if policy and self._matches(each, policy) else None, force, at in degraded)
+            decide_route(each, policy if policy and self._matches(each, policy) else None, force, at in degraded)
             for at, each in enumerate(answers)
         ]
 
@@ -136,7 +136,7 @@ class Router:
         return [at for at, answer in enumerate(first) if answer is None or answer.confidence < below]
 
 
-def decide(answers: ModelAnswers, policy: Policy | None, force: str | None, degraded: bool) -> RoutingDecision:
+def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None, degraded: bool) -> RoutingDecision:
     """Return the decision on a ticket that at least one model has answered.
 
     degraded: a model that should have been asked did not answer.

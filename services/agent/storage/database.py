@@ -110,7 +110,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
             time.sleep(0.01)
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
+def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to date, or to an earlier revision; several processes may do so at once.
 
     A schema of a later release is left alone, so that going back to this release works: every migration keeps what the

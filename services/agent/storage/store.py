@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from services.agent.storage.database import answers, tickets, upgrade
+from services.agent.storage.database import answers, migrate, tickets
 from services.agent.storage.holds import NOT_HELD, HoldRequest, hold_next
 from services.agent.storage.retention import delete_old_tickets
 from services.common.agent_api import ReviewAnswer, RoutedTicket
@@ -63,7 +63,7 @@ class TicketStore:
         """Bring the schema up to date, once."""
         if not self.prepared:
             with _database_errors_as_problems():
-                upgrade(self._engine)
+                migrate(self._engine)
             self.prepared = True
 
     def find(self, ticket_id: str, text: str) -> RoutedTicket | None:

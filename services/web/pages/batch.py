@@ -13,7 +13,7 @@ from services.common.problems import Problem
 from services.web.forms import read_form, text_of
 from services.web.jobs import Job, TooManyJobs
 from services.web.site import Site, redirect, session_of
-from services.web.tables import TableError, read_table, write_table
+from services.web.tables import TableError, read_csv_table, write_csv_table
 
 MAX_NAME_LENGTH = 100
 
@@ -80,7 +80,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
             return redirect(f"/batch/job?id={job.id}")
         site.jobs.mark_fetched(job)
         headers = {"Content-Disposition": _attachment(job.name)}
-        return StreamingResponse(write_table(job.table, job.cells()), media_type="text/csv", headers=headers)
+        return StreamingResponse(write_csv_table(job.table, job.cells()), media_type="text/csv", headers=headers)
 
 
 async def _accept(site: Site, request: Request, form: FormData) -> Job:
@@ -93,7 +93,7 @@ async def _accept(site: Site, request: Request, form: FormData) -> Job:
     if len(content) > site.settings.max_upload_bytes:
         raise TableError("large", 413, limit=site.settings.max_upload_bytes)
     # Reading a large file takes a good part of a second, so it must not block the event loop.
-    table = await asyncio.to_thread(read_table, content, site.settings.max_rows)
+    table = await asyncio.to_thread(read_csv_table, content, site.settings.max_rows)
     job = site.jobs.add(owner, file.filename[-MAX_NAME_LENGTH:], table, "store" in form)
     job.column = table.text_column()
     return job

@@ -30,7 +30,7 @@ def _wants_json(request: Request) -> bool:
     return "json" in accepted and "html" not in accepted
 
 
-def install(app: FastAPI, site: Site) -> None:
+def install_problem_pages(app: FastAPI, site: Site) -> None:
     """Answer the application's own errors, and those of its framework, in this way."""
 
     async def answer_problem(request: Request, problem: Any) -> Response:
