@@ -304,7 +304,7 @@ def test_stages_find_the_environment_first(root, capfd):
 # The checks
 
 
-@pytest.mark.runs("python setup_mlops.py test", "python setup_mlops.py test --all")
+@pytest.mark.runs("python setup_mlops.py test")
 def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys):
     calls.codes = {"flake8": 1}
     assert setup_mlops.main(["test"]) == 1
