@@ -2,16 +2,18 @@
 
     python setup_mlops.py                       environment, sample tickets, pipeline, metrics
     python setup_mlops.py --input tickets.csv --text-column text --label-column category
-    python setup_mlops.py transformer           also what training the transformer needs: PyTorch
-    python setup_mlops.py lint                  formatting, lint, security patterns
-    python setup_mlops.py security              known vulnerabilities, secrets, the workflow; installs what that needs
-    python setup_mlops.py test                  the same as lint, and all tests with coverage
-    python setup_mlops.py test -k prepare       the same, with arguments for pytest and without the coverage gate
+    python setup_mlops.py transformer           also install PyTorch, which training the transformer needs
+    python setup_mlops.py lint                  formatting, lint, types, security patterns
+    python setup_mlops.py security              known vulnerabilities, secrets, the workflows; installs the scanners
+    python setup_mlops.py test                  lint, then the tests with coverage, as on every push
+    python setup_mlops.py test --quick          lint, then only the tests that take seconds, without coverage
+    python setup_mlops.py test --all            lint, then all tests in their long form, as every night
+    python setup_mlops.py test -k prepare       lint, then pytest with these arguments
 
-Run it again at any time: what is already done is skipped. Everything it installs goes to .venv beside this file.
+Run it again at any time: steps that are already done are skipped. It installs everything into .venv beside this file.
 """
 
-# The standard library only, and nothing that Python 3.8 cannot parse: older Pythons must get as far as being refused.
+# Standard library only, and only syntax that Python 3.8 can parse, so that an older Python prints the error message.
 from __future__ import annotations
 
 import argparse
@@ -28,19 +30,21 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
-# uv installs the requirements in seconds where pip takes minutes, and checks the same hashes. Byte code is left to be
-# made when a module is first imported: compiling all of it takes longer than the pipeline.
+# uv installs the requirements in seconds where pip takes minutes, and checks the same hashes. It does not compile byte
+# code: Python does that when it first imports a module, and compiling every module takes longer than the pipeline.
 UV = "uv==0.13.9"
 REQUIREMENTS = "requirements-mlops.txt"
 TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
 CI_REQUIREMENTS = "requirements-ci.txt"
-NEEDED = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
-INSTALLING = "not complete\n"
+REQUIRED_FILES = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
+INCOMPLETE = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
 NO_FILE = "data/raw/none"
-CHECKED_BY_BANDIT = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
-# Per cent of lines and branches that the whole test suite must run.
+BANDIT_TARGETS = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
+# Percentage of lines and branches that the tests of a push must run.
 MINIMUM_COVERAGE = 85
+# With the value "all", the tests repeat more: tests/support/thoroughness.py.
+THOROUGHNESS_VARIABLE = "CALLCENTERAI_TESTS"
 METRICS = (
     ("accuracy", "accuracy"),
     ("macro F1", "macro_f1"),
@@ -54,11 +58,11 @@ METRICS = (
 
 
 class UserError(Exception):
-    """Something the user can mend; its one-line message says what is wrong and how."""
+    """A problem that the user can fix; its one-line message says what is wrong and what to do."""
 
 
 class Venv(NamedTuple):
-    """Where a virtual environment has its parts."""
+    """The paths in a virtual environment."""
 
     folder: Path
 
@@ -72,21 +76,22 @@ class Venv(NamedTuple):
 
     @property
     def record(self) -> Path:
-        """Says what is installed, or that it is not complete; absent when somebody else made the environment."""
+        """The file that says what is installed, or INCOMPLETE; absent if the user made the environment."""
         return self.folder / "installed.txt"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do what the command line says; return the exit code."""
+    """Run the command; return the exit code."""
     if sys.version_info < OLDEST_PYTHON:
-        print(too_old(sys.version_info[:3], sys.executable), file=sys.stderr)
+        print(old_python_message(sys.version_info[:3], sys.executable), file=sys.stderr)
         return 2
-    options = parse(argv)
-    venv = Venv(Path(os.path.abspath(options.venv)))
+    options = parse_arguments(argv)
+    # Not resolve(), here and below: it would replace links by what they point to.
+    venv = Venv(Path(os.path.abspath(options.venv)))  # noqa: PTH100
     try:
-        missing = [name for name in NEEDED if not (ROOT / name).is_file()]
+        missing = [name for name in REQUIRED_FILES if not (ROOT / name).is_file()]
         if missing:
-            raise UserError(f"{ROOT} has no {', '.join(missing)}: this works in a copy of the whole repository only")
+            raise UserError(f"{ROOT} has no {', '.join(missing)}: run this in a copy of the whole repository")
         return COMMANDS[options.command](venv, options)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -96,14 +101,14 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def too_old(version: tuple[int, ...], executable: str) -> str:
-    """Return the refusal of a Python that is too old."""
+def old_python_message(version: tuple[int, ...], executable: str) -> str:
+    """Return the error for a Python that is too old."""
     needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
     return f"error: Python {needed} or later is needed, and {executable} is {found}: run this with another Python"
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Return the options; all that follows `test` goes to pytest."""
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Return the options; what follows `test` or `security` is kept for pytest and scripts/security_scan.py."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", metavar="FILE", help="train on your own tickets: .csv, .tsv, .jsonl or .parquet")
     parser.add_argument("--text-column", metavar="COLUMN", help="the column with the ticket's text")
@@ -112,9 +117,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--venv", metavar="DIR", default=ROOT / ".venv", help="default: .venv beside this file")
     commands = parser.add_subparsers(dest="command", metavar="transformer | lint | security | test")
     commands.add_parser("transformer", help="install what training the transformer needs")
-    commands.add_parser("lint", help="run the checks that are no tests")
-    for name, what in (("security", "look for what must not be published"), ("test", "run all checks and tests")):
-        # Another prefix character, so that -k and --lf are left to pytest, --only to the scan.
+    commands.add_parser("lint", help="check formatting, lint, types and security patterns")
+    for name, what in (("security", "scan for vulnerabilities and secrets"), ("test", "run the checks and the tests")):
+        # With this prefix character argparse takes no option for its own: -k goes to pytest, --only to the scan.
         command = commands.add_parser(name, help=what, prefix_chars="\0", add_help=False)
         command.add_argument("arguments", nargs="*")
     return parser.parse_args(argv)
@@ -124,8 +129,9 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     """Make the environment and run the pipeline; return the exit code of the first command that fails, or 0."""
     parameters = chosen_parameters(options)
     install(venv)
-    code = call(venv.python, "scripts/set_parameters.py", *parameters, venv=venv) if parameters else 0
-    code = code or make_sample(venv) or match_git(venv) or call(venv.python, "-m", "dvc", "repro", venv=venv)
+    code = run_command(venv.python, "scripts/set_parameters.py", *parameters, venv=venv) if parameters else 0
+    code = code or make_sample(venv) or configure_dvc(venv)
+    code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     if code == 0:
         prepared, model = ((ROOT / "metrics" / name).read_text() for name in ("prepare.json", "tfidf.json"))
         print(f"{metrics_table(json.loads(prepared), json.loads(model))}\n\n{next_steps(venv)}")
@@ -133,10 +139,10 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
 
 
 def chosen_parameters(options: argparse.Namespace) -> list[str]:
-    """Return what the options change in params.yaml, after checking that the files are there."""
+    """Check that the input files exist; return what the options change in params.yaml, as NAME=VALUE."""
     chosen = {"text_column": options.text_column, "label_column": options.label_column}
     if options.input is not None:
-        # A test split and people's answers belong to their data set: new data must not be scored on the old one.
+        # The test split and the feedback belong to the data set before: new data must not be scored on them.
         chosen |= {"input": stored_path(options.input), "test_input": NO_FILE, "feedback_input": NO_FILE}
     if options.test_input is not None:
         chosen["test_input"] = NO_FILE if options.test_input == "none" else stored_path(options.test_input)
@@ -144,39 +150,39 @@ def chosen_parameters(options: argparse.Namespace) -> list[str]:
 
 
 def stored_path(name: str) -> str:
-    """Return a file, named from the current folder, as params.yaml names it: from the repository's root."""
-    path = Path(os.path.abspath(name))
+    """Take a path relative to the current folder; return it relative to the repository, as params.yaml has it."""
+    path = Path(os.path.abspath(name))  # noqa: PTH100
     if not path.is_file() and path != ROOT / SAMPLE:
         raise UserError(f"{name}: no such file")
-    # With nothing in common but the drive or `/`, a long ../../.. would break as soon as the repository moves.
+    # If they share only the drive or `/`, a path like ../../.. would break as soon as the repository moves.
     near = path.parts[:2] == ROOT.parts[:2]
     return Path(os.path.relpath(path, ROOT)).as_posix() if near else path.as_posix()
 
 
 def install(venv: Venv) -> None:
-    """Have the required packages in the environment; an installation that was cut short is done anew."""
+    """Install the required packages unless they are there; repeat an installation that was interrupted."""
     version = ".".join(map(str, sys.version_info[:2]))
-    # The programs in an environment hold its path, so one that was moved is not usable.
+    # The programs in an environment contain its path, so it stops working when it is moved.
     place = f"{venv.folder}\nPython {version}\n"
     wanted = place + hashlib.sha256((ROOT / REQUIREMENTS).read_bytes()).hexdigest() + "\n"
     record = venv.record.read_text(encoding="utf-8") if venv.record.exists() else None
     works = python_version(venv) == version
     if works and record == wanted:
-        say(f"{venv.folder}: up to date, nothing to install")
+        print_progress(f"{venv.folder}: up to date, nothing to install")
         return
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         raise UserError(f"Python's venv is missing: apt install python3-venv (or python{version}-venv)")
     started = time.monotonic()
     if not works or (record is not None and not record.startswith(place)):
-        create(venv)
-    venv.record.write_text(INSTALLING, encoding="utf-8")
+        create_venv(venv)
+    venv.record.write_text(INCOMPLETE, encoding="utf-8")
     install_packages(venv)
     venv.record.write_text(wanted, encoding="utf-8")
-    say(f"{venv.folder}: installed in {time.monotonic() - started:.0f} s")
+    print_progress(f"{venv.folder}: installed in {time.monotonic() - started:.0f} s")
 
 
 def python_version(venv: Venv) -> str:
-    """Return the environment's Python version, such as 3.11, or nothing when it has no Python that runs."""
+    """Return the environment's Python version, such as 3.11, or an empty string if its Python does not run."""
     try:
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         return subprocess.run([venv.python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
@@ -184,109 +190,115 @@ def python_version(venv: Venv) -> str:
         return ""
 
 
-def create(venv: Venv) -> None:
-    """Make an empty environment in place of whatever unusable one is there."""
+def create_venv(venv: Venv) -> None:
+    """Make an empty environment; replace an unusable one."""
     if venv.folder.exists():
         ours = venv.record.exists() or (venv.folder / "pyvenv.cfg").exists()
         if not ours and any(venv.folder.iterdir()):
             raise UserError(f"{venv.folder} is not a virtual environment: move it away or choose another --venv")
-        say(f"{venv.folder}: incomplete, moved or of another Python; making it anew")
+        print_progress(f"{venv.folder}: incomplete, moved or made by another Python; making it again")
         shutil.rmtree(venv.folder)
     venv.folder.mkdir(parents=True)
-    venv.record.write_text(INSTALLING, encoding="utf-8")
-    if call(sys.executable, "-m", "venv", "--without-pip", venv.folder, venv=venv, quiet=True):
+    venv.record.write_text(INCOMPLETE, encoding="utf-8")
+    if run_command(sys.executable, "-m", "venv", "--without-pip", venv.folder, venv=venv, quiet=True):
         raise UserError(f"{venv.folder}: the virtual environment could not be made; see above")
 
 
 def install_packages(venv: Venv) -> None:
-    """Install the requirements with uv, or with pip where uv cannot be had."""
-    say(f"{venv.folder}: installing {REQUIREMENTS}; the first time this downloads some hundred MB")
-    if call(venv.python, "-m", "ensurepip", "--upgrade", "--default-pip", venv=venv, quiet=True):
-        raise UserError("pip could not be put into the environment; see above")
-    # uv would be built from source, with Rust, where it has no wheel: pip is quicker there.
-    call(*pip_of(venv), "install", "--quiet", "--only-binary", ":all:", UV, venv=venv, quiet=True)
+    """Install the requirements with uv, or with pip if there is no uv for this system."""
+    print_progress(f"{venv.folder}: installing {REQUIREMENTS}; the first time, this downloads several hundred MB")
+    if run_command(venv.python, "-m", "ensurepip", "--upgrade", "--default-pip", venv=venv, quiet=True):
+        raise UserError("pip could not be installed into the environment; see above")
+    # Without a wheel for this system, uv would be built from source, with Rust: then pip is faster.
+    run_command(*pip_command(venv), "install", "--quiet", "--only-binary", ":all:", UV, venv=venv, quiet=True)
     install_locked(venv, REQUIREMENTS)
 
 
 def install_locked(venv: Venv, requirements: str) -> None:
-    """Install a lock with uv, or with pip where uv is not there or cannot do it."""
+    """Install the packages of a lock file with uv, or with pip if uv is missing or fails."""
     locked = ("install", "--quiet", "--require-hashes", "-r", ROOT / requirements)
-    if call(venv.python, "-m", "uv", "pip", *locked, "--python", venv.python, venv=venv, quiet=True):
-        say("uv could not do it; trying pip, which takes some minutes")
-        if call(*pip_of(venv), *locked, venv=venv, quiet=True):
+    if run_command(venv.python, "-m", "uv", "pip", *locked, "--python", venv.python, venv=venv, quiet=True):
+        print_progress("uv could not install them; trying pip, which takes some minutes")
+        if run_command(*pip_command(venv), *locked, venv=venv, quiet=True):
             raise UserError("the packages could not be installed (see above): check the network, then run this again")
 
 
 def install_transformer(venv: Venv, _: argparse.Namespace) -> int:
-    """Install what training the transformer needs into the environment; return 0."""
+    """Install the packages for training the transformer into the environment; return 0."""
     install(venv)
     started = time.monotonic()
-    say(f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS}; the first time this downloads some hundred MB")
-    # With pip, which takes the machine's own settings: which build of PyTorch is right is for them to say.
-    if call(*pip_of(venv), "install", "--quiet", "-r", ROOT / TRANSFORMER_REQUIREMENTS, venv=venv, quiet=True):
+    print_progress(
+        f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS}; the first time, this downloads several hundred MB"
+    )
+    # With pip, not uv: pip reads the machine's own settings, which may choose the index with the right PyTorch build.
+    command = (*pip_command(venv), "install", "--quiet", "--no-compile", "-r", ROOT / TRANSFORMER_REQUIREMENTS)
+    if run_command(*command, venv=venv, quiet=True):
         raise UserError("PyTorch could not be installed (see above): check the network, then run this again")
-    say(f"{venv.folder}: ready to train the transformer, after {time.monotonic() - started:.0f} s")
+    print_progress(f"{venv.folder}: ready to train the transformer, after {time.monotonic() - started:.0f} s")
     return 0
 
 
-def pip_of(venv: Venv) -> tuple[Any, ...]:
-    """Return the environment's pip, which does not try a dead server again and again."""
+def pip_command(venv: Venv) -> tuple[Any, ...]:
+    """Return the command for the environment's pip, with one retry only, so that a dead server fails fast."""
     return venv.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1"
 
 
 def make_sample(venv: Venv) -> int:
-    """Write the sample tickets when the pipeline reads them and they are not there yet; return the exit code."""
+    """Write the sample tickets if the pipeline reads them and they do not exist yet; return the exit code."""
     if (ROOT / SAMPLE).exists():
         return 0
-    command = [venv.python, "scripts/set_parameters.py", "prepare.input"]
+    command: list[Any] = [venv.python, "scripts/set_parameters.py", "prepare.input"]
     shown = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if shown.returncode or shown.stdout.strip() != SAMPLE:
         return shown.returncode
-    return call(venv.python, "scripts/make_sample_tickets.py", SAMPLE, venv=venv)
+    return run_command(venv.python, "scripts/make_sample_tickets.py", SAMPLE, venv=venv)
 
 
-def match_git(venv: Venv) -> int:
-    """Tell DVC whether there is a git repository, on which it would otherwise insist; return the exit code."""
+def configure_dvc(venv: Venv) -> int:
+    """Set DVC's core.no_scm if there is no git repository, or unset it if there is; return the exit code."""
     local = ROOT / ".dvc" / "config.local"
-    told = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
+    no_scm = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
     has_git = (ROOT / ".git").exists()
     if not has_git:
-        say("no git repository here: `dvc repro` and `dvc metrics show` work, `dvc exp run` and `metrics diff` do not")
-    if told != has_git:
+        print_progress(
+            "no git repository: `dvc repro` and `dvc metrics show` work, `dvc exp run` and `dvc metrics diff` do not"
+        )
+    if no_scm != has_git:
         return 0
-    change = ("--unset", "core.no_scm") if told else ("core.no_scm", "true")
-    return call(venv.python, "-m", "dvc", "config", "--local", *change, venv=venv)
+    change = ("--unset", "core.no_scm") if no_scm else ("core.no_scm", "true")
+    return run_command(venv.python, "-m", "dvc", "config", "--local", *change, venv=venv)
 
 
-def call(*command: Any, venv: Venv, quiet: bool = False, stdout: int = 2) -> int:
-    """Run a command in the repository's root and return its exit code, as a shell would also when a signal ended it.
+def run_command(*command: Any, venv: Venv, quiet: bool = False, stdout: int = 2) -> int:
+    """Run a command in the repository's root; return its exit code, 128 + N if signal N ended it, as a shell does.
 
-    What it prints goes to stderr, since stdout is for this script's results; with `quiet` its last lines do, and only
-    when it fails. The stages call `python`, which must be the environment's.
+    Its output goes to stderr, because stdout is for this script's results. With `quiet`, only the last lines of a
+    command that fails are printed.
     """
+    # The pipeline's stages run `python`, which has to be the environment's.
     path = os.pathsep.join([str(venv.programs), os.environ.get("PATH", os.defpath)])
     variables = os.environ | {"PATH": path, "VIRTUAL_ENV": str(venv.folder), "DVC_NO_ANALYTICS": "1"}
     output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {"stdout": stdout}
     done = subprocess.run(command, cwd=ROOT, env=variables, text=True, errors="replace", check=False, **output)
     if quiet and done.returncode:
-        say("\n".join(f"  {line}" for line in done.stdout.splitlines()[-30:]))
+        print_progress("\n".join(f"  {line}" for line in done.stdout.splitlines()[-30:]))
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
 def metrics_table(prepared: dict, model: dict) -> str:
-    """Return the figures that matter most, one row each, with 95% intervals where the metrics have them."""
+    """Return a table of the most important metrics, with 95% intervals where metrics/*.json has them."""
     sizes = prepared.get("rows", {})
     rows = [("", "validation", "test"), ("tickets", *(f"{sizes.get(part, 0):,}" for part in ("validation", "test")))]
     for title, *keys in METRICS:
-        rows.append((title, *(figure(model.get(part, {}), *keys) for part in ("validation", "test"))))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+        rows.append((title, *(format_metric(model.get(part, {}), *keys) for part in ("validation", "test"))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     counts = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
     return "\n".join([f"{prepared.get('rows_in', 0):,} tickets read: {counts}", "", *lines])
 
 
-def figure(metrics: dict, name: str, inner: str = "") -> str:
-    """Return one figure in per cent, with its interval if there is one."""
+def format_metric(metrics: dict, name: str, inner: str = "") -> str:
+    """Return one metric as a percentage, with its interval if it has one."""
     value = (metrics.get(name) or {}).get(inner) if inner else metrics.get(name)
     if value is None:
         return "-"
@@ -296,7 +308,7 @@ def figure(metrics: dict, name: str, inner: str = "") -> str:
 
 
 def next_steps(venv: Venv) -> str:
-    """Return commands to try next, as they are typed in the repository's root on this system."""
+    """Return commands to try next, written for a shell in the repository's root on this system."""
     folder = venv.programs.relative_to(ROOT) if venv.programs.is_relative_to(ROOT) else venv.programs
     experiment = f"{folder / 'dvc'} exp run -S train_tfidf.C=2.0", "one experiment"
     if not (ROOT / ".git").exists():
@@ -313,59 +325,71 @@ def next_steps(venv: Venv) -> str:
 
 
 def lint(venv: Venv, _: argparse.Namespace) -> int:
-    """Check formatting, lint and security patterns; return the exit code of the first that fails, or 0."""
+    """Check formatting, lint, types and security patterns; return the exit code of the first that fails, or 0."""
     install(venv)
-    return check(venv, [["black", "--check", "."], ["flake8"], bandit()])
+    return run_checks(venv, lint_commands())
+
+
+def lint_commands() -> list[list[str]]:
+    """Return the checkers, as Python modules with their arguments, the fastest first."""
+    return [["ruff", "check", "."], ["flake8"], ["black", "--check", "."], bandit_command(), ["mypy"]]
 
 
 def security(venv: Venv, options: argparse.Namespace) -> int:
-    """Look for security patterns and for all that scripts/security_scan.py knows; return the exit code."""
+    """Check security patterns and run every scan of scripts/security_scan.py; return the exit code."""
     install(venv)
     install_locked(venv, CI_REQUIREMENTS)
-    failed = check(venv, [bandit()])
-    return failed or call(venv.python, "scripts/security_scan.py", *options.arguments, venv=venv, stdout=1)
+    failed = run_checks(venv, [bandit_command()])
+    return failed or run_command(venv.python, "scripts/security_scan.py", *options.arguments, venv=venv, stdout=1)
 
 
 def test(venv: Venv, options: argparse.Namespace) -> int:
-    """Run every check and the tests; return the exit code of the first that fails, or 0."""
-    return lint(venv, options) or check(venv, pytest_commands(options.arguments))
+    """Run lint and the tests; return the exit code of the first that fails, or 0."""
+    if "--all" in options.arguments:
+        os.environ[THOROUGHNESS_VARIABLE] = "all"
+    return lint(venv, options) or run_checks(venv, [pytest_command(options.arguments)])
 
 
-def check(venv: Venv, commands: list[list[str]]) -> int:
+def run_checks(venv: Venv, commands: list[list[str]]) -> int:
     """Run Python modules in turn; return the exit code of the first that fails, or 0."""
     for command in commands:
         started = time.monotonic()
-        # pytest's report is the result; the others say nothing of interest unless they fail.
-        code = call(venv.python, "-m", *command, venv=venv, quiet=command[0] != "pytest", stdout=1)
-        say(f"{'FAILED' if code else 'passed'} in {time.monotonic() - started:.1f} s: {' '.join(command)}")
+        # pytest's report is the result; the output of the others matters only if they fail.
+        code = run_command(venv.python, "-m", *command, venv=venv, quiet=command[0] != "pytest", stdout=1)
+        print_progress(f"{'FAILED' if code else 'passed'} in {time.monotonic() - started:.1f} s: {' '.join(command)}")
         if code:
             return code
     return 0
 
 
-def bandit() -> list[str]:
-    """Return the command; a folder without Python files would pass unseen, so it is refused."""
-    present = [name for name in CHECKED_BY_BANDIT if (ROOT / name).is_file() or any((ROOT / name).glob("*"))]
+def bandit_command() -> list[str]:
+    """Return the command; a folder without Python files is an error, because bandit would pass it silently."""
+    present = [name for name in BANDIT_TARGETS if (ROOT / name).is_file() or any((ROOT / name).glob("*"))]
     empty = [name for name in present if (ROOT / name).is_dir() and not any((ROOT / name).rglob("*.py"))]
     if empty:
-        raise UserError(f"bandit has nothing to check in {', '.join(empty)}: correct CHECKED_BY_BANDIT")
+        raise UserError(f"bandit has nothing to check in {', '.join(empty)}: correct BANDIT_TARGETS")
     return ["bandit", "-q", "-c", "pyproject.toml", "-r", *present]
 
 
-def pytest_commands(arguments: list[str]) -> list[list[str]]:
-    """Return the pytest runs: all tests, the quick ones first, or what the arguments choose, without the gate."""
-    if arguments:
-        return [["pytest", *arguments]]
-    gate = ["--cov-report=term-missing:skip-covered", f"--cov-fail-under={MINIMUM_COVERAGE}"]
-    # Two processes, each of which takes whole files: their tests share what is slow to make.
-    both = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "--durations", "25", "--cov"]
-    # tests/conftest.py knows which files take longest; for the quick ones the number of tests says enough.
-    slow = ["-m", "slow", "--no-loadscope-reorder", "--cov-append"]
-    return [[*both, "-m", "not slow", "--cov-report="], [*both, *slow, *gate]]
+def pytest_command(arguments: list[str]) -> list[str]:
+    """Return the pytest command: the tests of a push, the quick ones, all of them, or what the arguments choose."""
+    ours = {"--quick", "--all", "--record"}
+    given = [argument for argument in arguments if argument not in ours]
+    # Two processes, which take whole files, because tests of a file share what is slow to make. Without the option,
+    # pytest-xdist would put files with many tests first; tests/support/durations.py begins with the longest.
+    parallel = ["pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    if "--quick" in arguments:
+        return [*parallel, "-m", "not slow and not long", *given]
+    if given:
+        return ["pytest", *given]
+    chosen = [] if "--all" in arguments else ["-m", "not long"]
+    record = ["--record-durations"] if "--record" in arguments else []
+    gate = ["--cov", "--cov-report=term-missing:skip-covered", f"--cov-fail-under={MINIMUM_COVERAGE}"]
+    return [*parallel, *chosen, *record, "--durations", "25", *gate]
 
 
-def say(message: str) -> None:
-    """Report progress."""
+def print_progress(message: str) -> None:
+    """Print a line about progress to stderr, because stdout is for results."""
     print(message, file=sys.stderr, flush=True)
 
 

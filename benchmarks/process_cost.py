@@ -1,18 +1,17 @@
-"""What a process costs, for the benchmarks; needs Linux or macOS, for wait4."""
+"""Measures the time and memory of a process, for the benchmarks; needs Linux or macOS, for wait4."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+from _path import ROOT
 
 
 class Cost(NamedTuple):
-    """Of a process and its children: on the clock and of CPU time, s; the largest one's memory, MB."""
+    """Wall time and CPU time of a process and its children, in s, and the memory of the largest of them, in MB."""
 
     seconds: float
     cpu: float
@@ -20,14 +19,14 @@ class Cost(NamedTuple):
 
 
 def measure(name: str, arguments: list[str], cores: set[int] | None = None, **variables: str) -> Cost:
-    """Run Python with these arguments and variables, on these cores alone if given, and return what it cost."""
+    """Run Python with these arguments and environment variables, only on these cores if given; return the cost."""
     print(name, file=sys.stderr, flush=True)
-    # Where Python keeps no bytecode, each process compiles its libraries anew: seconds that are nobody's work here.
-    foreign = ("DASK_SCHEDULER_ADDRESS", "PYTHONDONTWRITEBYTECODE")
-    alone = {name: value for name, value in os.environ.items() if name not in foreign}
-    # One thread for each process, ours and others': what is compared is work, not how many cores it finds.
-    environment = alone | {"OPENBLAS_NUM_THREADS": "1"} | variables
-    # From a small process in between: the memory of whoever starts another one counts as that one's.
+    # Without bytecode files, each process would compile its libraries again: seconds that are not the benchmark's.
+    removed = ("DASK_SCHEDULER_ADDRESS", "PYTHONDONTWRITEBYTECODE")
+    inherited = {name: value for name, value in os.environ.items() if name not in removed}
+    # One thread for each process, so that the benchmark compares work and not how many cores a process uses.
+    environment = inherited | {"OPENBLAS_NUM_THREADS": "1"} | variables
+    # Started by a small process in between: a child's peak memory includes what its parent had when it started it.
     command = [sys.executable, __file__, json.dumps(sorted(cores or ())), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -36,7 +35,7 @@ def measure(name: str, arguments: list[str], cores: set[int] | None = None, **va
 
 
 def main() -> int:
-    """Run Python with the arguments after the cores, and print the cost; return its exit code."""
+    """Run Python with the arguments that follow the cores, and print the cost; return 1 if Python failed."""
     if cores := json.loads(sys.argv[1]):
         os.sched_setaffinity(0, cores)
     started = time.perf_counter()

@@ -1,9 +1,9 @@
-"""Compare `mlflow_registry.py list` with a bare MlflowClient query for the same versions.
+"""python benchmarks/registry.py
 
-    python benchmarks/registry.py
+Compare `mlflow_registry.py list` with a bare MlflowClient query for the same versions.
 
-Both are processes of their own, since that is how people run them, and take turns; each figure is the median. The
-registry is the one that the environment names (MLFLOW_TRACKING_URI, by default mlflow.db), with a version at least.
+Both run as processes, as they do for users, and take turns; each figure is the median. The registry is that of
+MLFLOW_TRACKING_URI, by default mlflow.db, and must hold at least one version.
 """
 
 import argparse
@@ -11,10 +11,10 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+from _path import ROOT
+from callcenterai.core.cli import positive, run
+
 NAME = "callcenterai-tfidf-classifier"
 BARE = f"""
 import mlflow, sys
@@ -26,24 +26,22 @@ for version in mlflow.MlflowClient().search_model_versions("name = '{NAME}'"):
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    from callcenterai.core.cli import positive, run
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=positive, default=7, help="default: %(default)s")
     args = parser.parse_args(argv)
-    return run(lambda: measure(args.rounds))
+    return run(lambda: compare_queries(args.rounds))
 
 
-def measure(rounds: int) -> None:
-    """Time both in turns and print the table."""
-    from callcenterai.tracking import store as tracking
+def compare_queries(rounds: int) -> None:
+    """Time both commands in turns and print the table."""
+    from callcenterai.tracking.store import tracking_uri
 
     commands = {
-        "bare MlflowClient query": [sys.executable, "-c", BARE, tracking.tracking_uri()],
+        "bare MlflowClient query": [sys.executable, "-c", BARE, tracking_uri()],
         "mlflow_registry.py list": [sys.executable, str(ROOT / "scripts" / "mlflow_registry.py"), "list"],
     }
     found: dict[str, list[float]] = {name: [] for name in commands}
-    # The first round fills the system's file cache and is not counted.
+    # The first round only fills the system's file cache.
     for number in range(rounds + 1):
         for name, command in commands.items():
             started = time.perf_counter()

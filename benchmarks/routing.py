@@ -1,13 +1,14 @@
-"""Show what the routing policy gains over the better single model, on every fifth of the tickets in turn.
+"""python benchmarks/routing.py FILE --text-column C --label-column C
 
-    python benchmarks/routing.py FILE --text-column C --label-column C
+Measure what the routing policy gains over the better single model, by cross-validation.
+
     python benchmarks/routing.py tickets.csv.gz --text-column body --label-column topic --folds 10
 
 One split says little: on 7,563 IT tickets the gain of 0.63 points had a standard error of 0.21. Here each ticket is
-tested once, by models and a policy that were made without its fold: prepare, train_tfidf, train_transformer and
-fit_routing as dvc.yaml has them, with params.yaml as it is. Needs the packages of requirements-transformer.txt, and a
-while: both trainings for each fold. Percent; the last row is the mean over the folds, with the standard error of the
-gain.
+tested once, by models and a policy that were made without its fold. Each fold runs the stages prepare, train_tfidf,
+train_transformer and fit_routing with params.yaml as it is, so this takes both trainings for each fold; it needs the
+packages of requirements-transformer.txt. Figures are percentages; the last row is the mean over the folds, with the
+standard error of the gain.
 """
 
 import argparse
@@ -19,8 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from process_cost import ROOT
-from stages import commands, tracked_in, write_params
+from _path import ROOT
+from stages import stage_commands, tracking_variables, write_params
 
 COLUMNS = (
     "fold",
@@ -41,24 +42,24 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
     parser.add_argument("--label-column", default="category", help="default: %(default)s")
     parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--params", type=Path, default=ROOT / "params.yaml", help="default: that of this repository")
+    parser.add_argument("--params", type=Path, default=ROOT / "params.yaml", help="default: that of the repository")
     args = parser.parse_args(argv)
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for number, (rest, fold) in enumerate(split(args), start=1):
+        for number, (rest, fold) in enumerate(split_folds(args), start=1):
             place = Path(folder) / str(number)
             place.mkdir()
             rest.to_csv(place / "rest.csv", index=False)
             fold.to_csv(place / "fold.csv", index=False)
             found.append(figures(run_stages(args, place)))
-            row(str(number), found[-1])
+            print_row(str(number), found[-1])
     print_mean(found)
     return 0
 
 
-def split(args: argparse.Namespace) -> Any:
-    """Yield the tickets without a fold, and the fold, with the shares of the categories in each."""
+def split_folds(args: argparse.Namespace) -> Any:
+    """Yield, for each fold, the other tickets and the fold; each category has the same share in every fold."""
     import pandas as pd
     from sklearn.model_selection import StratifiedKFold
 
@@ -69,25 +70,29 @@ def split(args: argparse.Namespace) -> Any:
 
 
 def run_stages(args: argparse.Namespace, place: Path) -> dict[str, Any]:
-    """Run the stages of both pipelines in a folder, with its fold for test; return the policy's metrics."""
+    """Run the stages of both pipelines in a folder, with its fold as the test part; return the policy's metrics."""
     columns = {"text_column": args.text_column, "label_column": args.label_column}
     inputs = {"input": str(place / "rest.csv"), "test_input": str(place / "fold.csv")}
     write_params(place, args.params, prepare=columns | inputs)
-    for command in commands(place).values():
+    for command in stage_commands(place).values():
         subprocess.run(
-            [sys.executable, *command], cwd=place, env=os.environ | tracked_in(place), stdout=sys.stderr, check=True
+            [sys.executable, *command],
+            cwd=place,
+            env=os.environ | tracking_variables(place),
+            stdout=sys.stderr,
+            check=True,
         )
     return json.loads((place / "routing.json").read_text(encoding="utf-8"))
 
 
 def figures(metrics: dict[str, Any]) -> list[float]:
-    """Return a row's figures: the number of test tickets, and shares of them."""
+    """Return the figures of a row: the number of test tickets, and shares of them."""
     test, models = metrics["test"], metrics["models"]
     accuracies = [models["tfidf"], models["transformer"], metrics["always_both"], test["accuracy"]]
     return [test["tickets"], *accuracies, metrics["gain"], metrics["transformer_share"]]
 
 
-def row(name: str, numbers: list[float], error: str = "") -> None:
+def print_row(name: str, numbers: list[float], error: str = "") -> None:
     """Print a line of the table."""
     tickets, *shares = numbers
     accuracies, (gain, asked) = [f"{100 * share:.2f}" for share in shares[:-2]], shares[-2:]
@@ -98,12 +103,12 @@ def row(name: str, numbers: list[float], error: str = "") -> None:
 
 
 def print_mean(found: list[list[float]]) -> None:
-    """Print the last row."""
+    """Print the last row: the mean over the folds."""
     import numpy as np
 
     rows = np.array(found)
     error = rows[:, -2].std(ddof=1) / np.sqrt(len(rows))
-    row("mean", [rows[:, 0].sum(), *rows[:, 1:].mean(axis=0)], f" +-{100 * error:.2f}")
+    print_row("mean", [rows[:, 0].sum(), *rows[:, 1:].mean(axis=0)], f" +-{100 * error:.2f}")
 
 
 if __name__ == "__main__":

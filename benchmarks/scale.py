@@ -1,15 +1,16 @@
-"""Show how cost grows with the number of tickets: classifying them and, with --label-column, preparing and training.
+"""python benchmarks/scale.py FILE --text-column C
 
-    python benchmarks/scale.py FILE --text-column C
+Measure how cost grows with the number of tickets: classifying them and, with --label-column, preparing and training.
+
     python benchmarks/scale.py tickets.csv.gz --text-column body --tickets 100000 1000000 5000000 --rounds 3
     python benchmarks/scale.py tickets.csv.gz --text-column body --label-column topic --tickets --times 1 10 50
 
-Each run is a process of its own, start included, and memory is that of the largest. Classifying: FILE's tickets are
-drawn again and again, a tenth of the words of each left out, for scripts/predict_batch.py with one worker, two, and
-with all of it on one core; for the smallest number also beside a plain loop of pandas.read_csv and the pipeline's
-predict_proba. They take turns in each of --rounds, and the fastest run of each is shown: a machine that others use too
-is slower at times. Preparing and training: the tickets and copies of them, in which a third of the words are those of
-another ticket of the same category. Needs Linux or macOS.
+Each run is a process; its start counts, and memory is that of the largest process. To classify, tickets are drawn from
+FILE with replacement and without a tenth of their words. scripts/predict_batch.py runs with one worker, with two, and
+with everything on one core; for the smallest number, a plain loop of pandas.read_csv and the pipeline's predict_proba
+runs too. They take turns in each of --rounds, and the table shows the fastest run of each, because other programs may
+slow the machine down at times. To prepare and train, the tickets are multiplied by copies in which a third of the words
+come from another ticket of the same category. Needs Linux or macOS.
 """
 
 import argparse
@@ -20,12 +21,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from process_cost import ROOT, Cost, measure
-from stages import commands, tracked_in, write_params
+import _path  # noqa: F401
+from callcenterai.core.cli import positive, run
+from process_cost import Cost, measure
+from stages import stage_commands, tracking_variables, write_params
 
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-
-PLAIN = """
+PLAIN_LOOP = """
 import sys
 import pandas as pd
 sys.path.insert(0, ".")
@@ -44,30 +45,28 @@ COLUMNS = ("run", "tickets", "s", "CPU s", "tickets a CPU second", "MB")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the tables; return the exit code."""
-    from callcenterai.core.cli import positive, run
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="tickets as .csv or .csv.gz")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
-    parser.add_argument("--label-column", help="prepare and train too")
+    parser.add_argument("--label-column", help="also prepare and train")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     counts = [100_000, 1_000_000]
     parser.add_argument("--tickets", type=positive, nargs="*", default=counts, help="default: %(default)s")
     parser.add_argument("--times", type=positive, nargs="+", default=[1, 10], help="default: %(default)s")
-    parser.add_argument("--rounds", type=positive, default=1, help="of classifying; default: %(default)s")
+    parser.add_argument("--rounds", type=positive, default=1, help="how often to classify; default: %(default)s")
     parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
     return run(lambda: print_tables(args))
 
 
 def print_tables(args: argparse.Namespace) -> None:
-    """Print a table of classifying and, if asked for, one of preparing and training."""
+    """Print the table of classifying and, with --label-column, that of preparing and training."""
     if args.tickets:
         print(header("times as fast as one worker"), flush=True)
-        classify(args)
+        measure_classifying(args)
     if args.label_column:
         print(header("s a ticket, against the first"), flush=True)
-        prepare_and_train(args)
+        measure_stages(args)
 
 
 def header(last: str) -> str:
@@ -76,33 +75,36 @@ def header(last: str) -> str:
     return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
 
 
-def row(name: str, count: int, cost: Cost, ratio: float) -> None:
+def print_row(name: str, count: int, cost: Cost, ratio: float) -> None:
     """Print a line of a table."""
     figures = [f"{count:,}", f"{cost.seconds:.1f}", f"{cost.cpu:.1f}", f"{count / cost.cpu:,.0f}", f"{cost.memory:.0f}"]
     print(f"| {name} | {' | '.join(figures)} | {ratio:.2f} |", flush=True)
 
 
-def read(args: argparse.Namespace) -> Any:
-    """Return FILE as a data frame of texts."""
+def read_frame(args: argparse.Namespace) -> Any:
+    """Return FILE as a data frame of text columns."""
     import pandas as pd
 
     return pd.read_csv(args.file, dtype=str, keep_default_na=False)
 
 
-def classify(args: argparse.Namespace) -> None:
-    """Measure classifying, one number of tickets after the other."""
-    from more_tickets import draw
+def measure_classifying(args: argparse.Namespace) -> None:
+    """Measure classifying for each number of tickets."""
+    from synthetic_tickets import draw_tickets
 
-    texts = read(args)[args.text_column].tolist()
+    texts = read_frame(args)[args.text_column].tolist()
     for place, count in enumerate(sorted(args.tickets)):
         with tempfile.TemporaryDirectory() as folder:
-            tickets = draw(Path(folder) / "tickets.csv", texts, count)
-            runs = {f"predict_batch.py, {each} at work": (ours(tickets, args.model, each), None) for each in (1, 2)}
+            tickets = draw_tickets(Path(folder) / "tickets.csv", texts, count)
+            runs = {
+                f"predict_batch.py, {each} at work": (batch_arguments(tickets, args.model, each), None)
+                for each in (1, 2)
+            }
             if hasattr(os, "sched_setaffinity"):
                 one = {min(os.sched_getaffinity(0))}
-                runs["predict_batch.py, 1 at work, all on one core"] = ours(tickets, args.model, 1), one
+                runs["predict_batch.py, 1 at work, all on one core"] = batch_arguments(tickets, args.model, 1), one
             if not place:
-                runs["plain loop"] = ["-c", PLAIN, str(tickets), str(args.model), folder], None
+                runs["plain loop"] = ["-c", PLAIN_LOOP, str(tickets), str(args.model), folder], None
             fastest: dict[str, Cost] = {}
             for _ in range(args.rounds):
                 for name, (command, cores) in runs.items():
@@ -111,32 +113,34 @@ def classify(args: argparse.Namespace) -> None:
                     shutil.rmtree(Path(folder) / "predictions", ignore_errors=True)
             base, *_ = fastest.values()
             for name, cost in fastest.items():
-                row(name, count, cost, base.seconds / cost.seconds)
+                print_row(name, count, cost, base.seconds / cost.seconds)
 
 
-def ours(tickets: Path, model: Path, workers: int) -> list[str]:
+def batch_arguments(tickets: Path, model: Path, workers: int) -> list[str]:
     """Return the arguments of a run of predict_batch.py."""
     output = tickets.with_name("predictions")
     return ["scripts/predict_batch.py", str(tickets), str(output), "--model", str(model), "--workers", str(workers)]
 
 
-def prepare_and_train(args: argparse.Namespace) -> None:
-    """Measure the pipeline's two stages, one multiple of the tickets after the other."""
-    from more_tickets import multiply
+def measure_stages(args: argparse.Namespace) -> None:
+    """Measure the stages prepare and train_tfidf for each multiple of the tickets."""
+    from synthetic_tickets import multiply_tickets
 
-    frame = read(args)
+    frame = read_frame(args)
     texts, labels = frame[args.text_column].tolist(), frame[args.label_column].tolist()
     first: dict[str, float] = {}
     for times in sorted(args.times):
         with tempfile.TemporaryDirectory() as folder:
-            multiply(Path(folder) / "tickets.csv", texts, labels, times)
+            multiply_tickets(Path(folder) / "tickets.csv", texts, labels, times)
             count = len(texts) * times
             columns = {"text_column": "text", "label_column": "category"}
             write_params(Path(folder), prepare=columns | {"input": str(Path(folder) / "tickets.csv")})
             for name in ["prepare_data.py"] if args.only_prepare else ["prepare_data.py", "train_tfidf.py"]:
-                cost = measure(f"{count:,}: {name}", commands(Path(folder))[name], **tracked_in(Path(folder)))
+                cost = measure(
+                    f"{count:,}: {name}", stage_commands(Path(folder))[name], **tracking_variables(Path(folder))
+                )
                 each = cost.seconds / count
-                row(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
+                print_row(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Compare the tfidf service with `mlflow models serve` and with a plain FastAPI service around the same model.
+"""python benchmarks/serving.py
 
-    python benchmarks/serving.py
+Compare the tfidf service with `mlflow models serve` and with a plain FastAPI service around the same model.
 
-The model is the one in models/tfidf, which MLflow serves from the run that has logged it. Each service runs by itself,
-as one process, and gets the tickets of the test part from the same client over kept-alive connections; the peers take
-turns, and each figure is the median of the rounds. Memory is the resident set of the service's processes after the
-load; ready is the time from the start of the process to its first answer. Needs Linux, for /proc.
+The model is the one in models/tfidf; MLflow serves it from the run that logged it. One service runs at a time, as one
+process, and the same client sends it the tickets of the test part over kept-alive connections. The services take turns,
+and each figure is the median of the rounds. Memory is the resident set of the service's processes after the load; ready
+is the time from the start of the process to its first answer. Needs Linux, for /proc.
 """
 
 import argparse
@@ -24,11 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+from _path import ROOT
+from callcenterai.core.cli import UserError, positive, run
+
 CLIENTS = (1, 8, 64)
 TICKETS = 3000
-PLAIN = """
+PLAIN_SERVICE = """
 import sys
 sys.path.insert(0, ".")
 from pathlib import Path
@@ -59,7 +60,7 @@ uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
 
 @dataclass
 class Peer:
-    """A service to measure: how it is started, where it answers, and what was found."""
+    """A service to measure: how to start it, where it answers, and the figures of each round."""
 
     name: str
     command: list[str]
@@ -75,24 +76,22 @@ class Peer:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    return compare("tfidf", make_peers, __doc__, argv)
+    return compare_services("tfidf", make_peers, __doc__, argv)
 
 
-def compare(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
-    """Parse the arguments, measure the peers that make returns for a model folder of this kind, print the table."""
-    from callcenterai.core.cli import positive, run
-
+def compare_services(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
+    """Parse the arguments, measure the services that make returns for a model folder, and print the table."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / kind, help=f"folder; default: models/{kind}")
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "processed", help="default: data/processed")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement; default: %(default)s")
     parser.add_argument("--rounds", type=positive, default=3, help="default: %(default)s")
     args = parser.parse_args(argv)
     return run(lambda: measure(args, make))
 
 
 def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> None:
-    """Measure all peers and print the tables."""
+    """Measure all services and print the table."""
     with (args.data / "test.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:TICKETS]
     peers = make(args.model.resolve())
@@ -104,39 +103,38 @@ def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> Non
 
 
 def make_peers(model: Path) -> list[Peer]:
-    """Return ours and the two others, all with the same model."""
+    """Return our service and the two others, all with the same model."""
     from callcenterai.artifact.folder import MODEL_FILE, read_metadata
-    from callcenterai.core.cli import UserError
-    from callcenterai.tracking import store as tracking
+    from callcenterai.tracking import store
 
-    experiment, client = tracking.connect("tfidf"), tracking.make_client()
+    experiment, client = store.connect("tfidf"), store.make_client()
     logged = f"tags.model_sha256 = '{read_metadata(model)['files'][MODEL_FILE]}'"
     runs = client.search_runs([experiment], logged, max_results=1)
     if not runs:
-        raise UserError(f"no run in {tracking.tracking_uri()} has logged {model}: `python scripts/log_run.py` does")
+        raise UserError(f"no run in {store.tracking_uri()} has logged {model}: `python scripts/log_run.py` does")
     python = sys.executable
     served = ["-m", "mlflow", "models", "serve", "-m", f"runs:/{runs[0].info.run_id}/model", "--env-manager", "local"]
     return [
         Peer("ours", [python, "-m", "services.tfidf.app"], 8600, "/ready", "/predict", "text"),
-        plain(model),
+        plain_peer(model),
         Peer("mlflow models serve", [python, *served, "--port", "8602"], 8602, "/ping", "/invocations", "inputs"),
     ]
 
 
-def plain(model: Path) -> Peer:
-    """Return what one would write in an hour."""
-    command = [sys.executable, "-c", PLAIN, str(model), "8601"]
+def plain_peer(model: Path) -> Peer:
+    """Return the service that one would write in an hour."""
+    command = [sys.executable, "-c", PLAIN_SERVICE, str(model), "8601"]
     return Peer("plain FastAPI", command, 8601, "/ping", "/predict", "text")
 
 
 def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> None:
-    """Start a peer, load it with each number of clients, note what it needed, and stop it."""
+    """Start a service, load it with each number of clients, record the figures, and stop it."""
     import uvloop
 
-    from callcenterai.tracking import store as tracking
+    from callcenterai.tracking import store
 
     ours = {"PORT": str(peer.port), "MODEL_DIR": str(model)} | peer.environment
-    ours |= {"MLFLOW_TRACKING_URI": tracking.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    ours |= {"MLFLOW_TRACKING_URI": store.tracking_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(peer.command, cwd=ROOT, env=os.environ | ours, start_new_session=True, **quiet)
@@ -155,10 +153,10 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
 
 
 def wait_until_ready(url: str, process: subprocess.Popen) -> None:
-    """Return once the service answers; fail when it has ended."""
+    """Wait until the service answers; raise a RuntimeError when its process ends before."""
     while process.poll() is None:
         try:
-            # bandit fears file: addresses; this one is http://127.0.0.1 and a path of ours, always.
+            # bandit warns of file: addresses; this one is always http://127.0.0.1 and a path of ours.
             with urlopen(url, timeout=1):  # nosec B310
                 return
         except OSError:
@@ -167,17 +165,17 @@ def wait_until_ready(url: str, process: subprocess.Popen) -> None:
 
 
 def encode(peer: Peer, text: str) -> bytes:
-    """Return the HTTP request that a ticket is to this peer."""
+    """Return the HTTP request that sends a text to this service."""
     body = json.dumps({"text": text} if peer.body == "text" else {"inputs": [text]}).encode()
     head = f"POST {peer.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Client(asyncio.Protocol):
-    """One kept-alive connection that asks again as soon as it has its answer; light, since it shares the machine."""
+    """A kept-alive connection that sends its next request as soon as the last is answered, with little CPU time."""
 
     def __init__(self, requests: list[bytes], first: int, end: float, latencies: list[float]) -> None:
-        """Go through the requests from the one numbered first, until the time `end`; done is set then."""
+        """Send requests in turn, from number `first` on, until the time `end`, when the future `done` is set."""
         self._requests, self._number, self._end, self._latencies = requests, first, end, latencies
         self._received, self.done = b"", asyncio.get_running_loop().create_future()
 
@@ -187,7 +185,7 @@ class Client(asyncio.Protocol):
         self._ask()
 
     def data_received(self, data: bytes) -> None:
-        """Note the time once an answer is whole, and ask again."""
+        """Record the latency once an answer is complete, and send the next request."""
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]):
@@ -204,7 +202,7 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fail when that was not our doing."""
+        """Fail if the service closed the connection."""
         if not self.done.done():
             self.done.set_exception(error or RuntimeError("the service has closed the connection"))
 
@@ -235,12 +233,12 @@ def resident_megabytes(group: int) -> float:
             if os.getpgid(int(folder.name)) == group:
                 pages += int((folder / "statm").read_text().split()[1])
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended meanwhile
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def table(peers: list[Peer]) -> str:
-    """Return what was found, and what ours is against each of the others."""
+    """Return the table: the figures of each service, and ours relative to each of the others."""
     header = ["", *(f"requests/s, {clients} clients" for clients in CLIENTS), "p50, p99 at 8 (ms)", "ready (s)", "MB"]
     rows = []
     for peer in peers:

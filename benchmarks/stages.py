@@ -1,13 +1,13 @@
-"""The pipelines' stages in a folder of their own, for the benchmarks: data/, tfidf/, transformer/ and policy.json."""
+"""The stages of both pipelines, run in another folder, for the benchmarks."""
 
 from pathlib import Path
 from typing import Any
 
-from process_cost import ROOT
+from _path import ROOT
 
 
 def write_params(folder: Path, source: Path = ROOT / "params.yaml", **changes: dict[str, Any]) -> Path:
-    """Write a copy of params.yaml with changes by section, whose only tickets are those of prepare's; return it."""
+    """Write a copy of params.yaml with changes by section and without official test and feedback; return its path."""
     import yaml
 
     params = yaml.safe_load(source.read_text(encoding="utf-8"))
@@ -19,8 +19,11 @@ def write_params(folder: Path, source: Path = ROOT / "params.yaml", **changes: d
     return path
 
 
-def commands(folder: Path) -> dict[str, list[str]]:
-    """Return the arguments of Python for each stage, by script; each writes its figures to a .json file of its name."""
+def stage_commands(folder: Path) -> dict[str, list[str]]:
+    """Return the arguments of Python that run each stage in folder, by script.
+
+    Outputs are data/, tfidf/, transformer/, policy.json, and a .json file with the figures of each stage.
+    """
     data, models = ["--data", str(folder / "data")], [str(folder / kind) for kind in ("tfidf", "transformer")]
     found = {"prepare_data.py": ["--output", str(folder / "data"), "--metrics", str(folder / "prepare.json")]}
     for model in models:
@@ -32,6 +35,6 @@ def commands(folder: Path) -> dict[str, list[str]]:
     return {name: [str(ROOT / "scripts" / name), *arguments, *params] for name, arguments in found.items()}
 
 
-def tracked_in(folder: Path) -> dict[str, str]:
-    """Return the variable that has MLflow keep its runs in the folder."""
+def tracking_variables(folder: Path) -> dict[str, str]:
+    """Return the environment variable that makes MLflow keep its runs in the folder."""
     return {"MLFLOW_TRACKING_URI": f"sqlite:///{folder.as_posix()}/mlflow.db"}

@@ -1,4 +1,4 @@
-"""Change parameters in the text of params.yaml, where only the characters of a value are replaced."""
+"""Edits parameters in the text of params.yaml: only the characters of a value are replaced, comments stay."""
 
 import json
 from pathlib import Path
@@ -11,52 +11,55 @@ from callcenterai.core.files import write_bytes
 from callcenterai.core.params import read_yaml
 
 
-def set_parameters(path: Path, assignments: list[str]) -> None:
-    """Apply the assignments in order; the file is written once, and only when something changes."""
+def edit_params_file(path: Path, assignments: list[str]) -> None:
+    """Apply assignments, each SECTION.NAME=VALUE to change or SECTION.NAME to print, in order.
+
+    The file is written once, and only if something changes.
+    """
     try:
-        # Not read_text(), which would turn the line ends of a Windows checkout into others.
+        # Not read_text(), which would change the line ends of a Windows checkout.
         before = text = path.read_bytes().decode("utf-8")
         for assignment in assignments:
             name, assigned, value = assignment.partition("=")
-            text = replace(text, name, value, path) if assigned else show(text, name, path)
+            text = replace_value(text, name, value, path) if assigned else print_value(text, name, path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if text != before:
         write_bytes(path, text.encode())
 
 
-def show(text: str, name: str, path: Path) -> str:
-    """Print the parameter as it stands and return text as it came."""
-    print(as_yaml(find(text, name, path)[1]))
+def print_value(text: str, name: str, path: Path) -> str:
+    """Print the value of a parameter and return text unchanged."""
+    print(as_yaml(find_value(text, name, path)[1]))
     return text
 
 
-def replace(text: str, name: str, value: str, path: Path) -> str:
-    """Return text with the parameter's value replaced, and say what changed."""
-    node, old = find(text, name, path)
+def replace_value(text: str, name: str, value: str, path: Path) -> str:
+    """Return text with the value of a parameter replaced, and print the change."""
+    node, old = find_value(text, name, path)
     new = value if isinstance(old, str) else read_value(name, value)
     if new == old and type(new) is type(old):
         return text
     start, end = node.start_mark.index, node.end_mark.index
     space = " " if text[start - 1] == ":" else ""
     edited = text[:start] + space + as_yaml(new) + text[end:]
-    # A value in a form that cannot be replaced in place, such as one with an anchor, must not damage the file.
-    if as_data(edited) != changed(as_data(text), name.split("."), new):
+    # Some values cannot be replaced in place, such as one with an anchor: check that nothing else has changed.
+    if as_data(edited) != with_value(as_data(text), name.split("."), new):
         raise UserError(f"{name} cannot be replaced in {path} as it is written there; change it in an editor")
     print(f"{name}: {as_yaml(old)} -> {as_yaml(new)}")
     return edited
 
 
 def read_value(name: str, value: str) -> Any:
-    """Return what a value on the command line says in YAML."""
+    """Return the content of a value on the command line, which is YAML."""
     try:
         return read_yaml(value)
     except ValueError:
         raise UserError(f"{name}: {value!r} is not valid YAML") from None
 
 
-def find(text: str, name: str, path: Path) -> tuple[yaml.Node, Any]:
-    """Return where a parameter stands in the text, and its value."""
+def find_value(text: str, name: str, path: Path) -> tuple[yaml.Node, Any]:
+    """Return the position of a parameter's value in the text as a node, and the value."""
     nodes = {
         f"{section.value}.{key.value}": value
         for section, content in entries(yaml.compose(text, yaml.SafeLoader))
@@ -69,27 +72,27 @@ def find(text: str, name: str, path: Path) -> tuple[yaml.Node, Any]:
 
 
 def entries(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Return the keys and values of a mapping, nothing for any other node."""
+    """Return the keys and values of a mapping; an empty list for any other node."""
     return node.value if isinstance(node, yaml.MappingNode) else []
 
 
 def as_data(text: str) -> Any:
-    """Return what the YAML says, or None when it says nothing valid."""
+    """Return the content of a YAML text, or None when it is not valid."""
     try:
         return read_yaml(text)
     except ValueError:
         return None
 
 
-def changed(data: dict, keys: list[str], value: Any) -> dict:
-    """Return nested mappings with one value replaced."""
-    rest = changed(data[keys[0]], keys[1:], value) if len(keys) > 1 else value
+def with_value(data: dict, keys: list[str], value: Any) -> dict:
+    """Return nested mappings with one value replaced, that at the path of keys."""
+    rest = with_value(data[keys[0]], keys[1:], value) if len(keys) > 1 else value
     return data | {keys[0]: rest}
 
 
 def as_yaml(value: Any) -> str:
-    """Return a value as YAML of one line."""
+    """Return a value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
     text = text.removesuffix("...\n").strip()
-    # PyYAML sees no number in 1e5 and leaves the quotes out, without which it would be read back as one.
+    # PyYAML writes the text 1e5 without quotes, because YAML 1.1 sees no number in it; read_yaml would read a number.
     return text if read_yaml(text) == value else json.dumps(value, ensure_ascii=False)

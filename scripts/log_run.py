@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import _path  # noqa: F401
-from callcenterai.core.cli import UserError, run
+from callcenterai.core.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,23 +21,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
     args = parser.parse_args(argv)
-    return run(lambda: log({"model": args.model, "metrics": args.metrics, "plots": args.plots}))
+    return run(lambda: log_run({"model": args.model, "metrics": args.metrics, "plots": args.plots}))
 
 
-def log(folders: dict[str, Path]) -> None:
-    """Load the model through the safe path and log it with its metadata, metrics and plots."""
-    from callcenterai.artifact.folder import load_model, read_metadata
+def log_run(folders: dict[str, Path]) -> None:
+    """Log the training's files and print the id of the run."""
+    from callcenterai.tracking.runs import log_model_folder
 
-    metadata = read_metadata(folders["model"])
-    model = load_model(folders["model"])
-    if not folders["metrics"].is_file():
-        raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
-
-    from callcenterai.artifact.model_kinds import kind_named
-    from callcenterai.tracking import store as tracking
-
-    experiment = tracking.connect(kind_named(metadata["name"]))
-    print(f"MLflow run {tracking.log_training(experiment, model, metadata, folders)}")
+    print(f"MLflow run {log_model_folder(folders)}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""python scripts/make_sample_tickets.py data/raw/tickets.csv
-python scripts/make_sample_tickets.py /tmp/tickets.csv --tickets 500 --seed 7 --force
+"""Write invented, labelled service desk tickets, English and French, as a CSV file.
 
-Write invented service desk tickets, English and French, with their categories, as a CSV file.
+    python scripts/make_sample_tickets.py data/raw/tickets.csv
+    python scripts/make_sample_tickets.py /tmp/tickets.csv --tickets 500 --seed 7 --force
 
 The pipeline needs labelled tickets, and real ones hold names, phone numbers and secrets, so none are shipped. These
-are put together from the phrases of sample_phrases.py and resemble real ones in what makes the task hard: typos,
+are put together from the phrases in callcenterai/sample and resemble real ones in what makes the task hard: typos,
 signatures, quoted mails, an aside about something else, tickets that fit two categories, and a few wrong labels. A
 linear model therefore scores well below 100% on them, as it would on yours.
 
@@ -13,242 +13,28 @@ is only replaced with --force.
 """
 
 import argparse
-import csv
-import hashlib
-import io
-import random
-import re
 import sys
-import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import _path  # noqa: F401
-from callcenterai.core.cli import UserError, run
-from callcenterai.core.files import write_bytes
-from callcenterai.sample.sample_phrases import ENGLISH, FRENCH
-
-Bank = dict[str, list[str]]
-Option = TypeVar("Option")
-
-# How often each category comes up, in per cent. Uneven, because the queues of a service desk are.
-CATEGORIES = {
-    "Access": 16.0,
-    "Administrative rights": 5.5,
-    "HR Support": 17.5,
-    "Hardware": 25.0,
-    "Internal Project": 6.0,
-    "Miscellaneous": 13.0,
-    "Purchase": 8.0,
-    "Storage": 9.0,
-}
-
-FRENCH_SHARE = 0.40
-MIXED_SHARE = 0.03  # tickets in one language with sentences in the other
-AMBIGUOUS_SHARE = 0.075
-REDRAWN_SHARE = 0.03  # text about a category drawn anew: some hit the same one, so about 2.5% are mislabelled
-SHORT_SHARE = 0.11
-DUPLICATE_SHARE = 0.003
-CHASER_SHARE = 0.01  # an earlier ticket sent again with "any news?" in front
-
-# The sentences of a ticket's body and the parts around it, each with the chance that it is there.
-GREETING_SHARE = 0.75
-BODY = (
-    ("noise", 0.30),
-    ("ask", 2.0),  # always there, even in a ticket of half the verbosity
-    ("detail", 0.45),
-    ("detail", 0.10),
-    ("trouble", 0.35),
-    ("asked", 0.20),
-    ("impact", 0.30),
-    ("request", 0.42),
-    ("reference", 0.10),
-    ("aside", 0.06),
-)
-TAIL = (("closing", 0.60), ("signature", 0.55), ("quote", 0.04))
-# The categories that "trouble" fits: no day of leave "worked until Monday".
-TECHNICAL = {"Access", "Administrative rights", "Hardware", "Storage"}
-
-MARK = re.compile(r"\[([^\[\]]*)\]|\{([^{}]+)\}")
-ELISION = re.compile(r"\b([Dd]|[Qq]u)e (?=[aeiouéèêAEIOUÉ]\w*[a-zà-ÿ])")
-REPEATED = re.compile(r"\b(\w[\w ]*) (?:to|and|à|et|à l'équipe|au service) \1\b")  # "from Lyon to Lyon"
-WORD = re.compile(r"[^\W\d_]{4,}")
-
-
-class Ticket(NamedTuple):
-    text: str
-    category: str
-
-
-class Dice(random.Random):
-    """Chance that falls the same way on every Python: only random() is used, whose stream is documented as stable."""
-
-    def chance(self, probability: float) -> bool:
-        return self.random() < probability
-
-    def pick(self, options: Sequence[Option]) -> Option:
-        return options[int(self.random() * len(options))]
+from callcenterai.core.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the sample and say what was written."""
-    parser = argparse.ArgumentParser(description="Write invented, labelled service desk tickets as a CSV file.")
+    """Parse the arguments and write the sample; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="the CSV file to write, for example data/raw/tickets.csv")
-    parser.add_argument("--tickets", type=int, default=12_000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="another number gives other tickets (default: 42)")
+    parser.add_argument("--tickets", type=int, default=12_000, help="how many; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=42, help="another number gives other tickets; default: %(default)s")
     parser.add_argument("--force", action="store_true", help="replace an existing file whatever it holds")
-    options = parser.parse_args(argv)
-    return run(lambda: write_sample(options.output, options.tickets, options.seed, options.force))
+    args = parser.parse_args(argv)
+    return run(lambda: _write(args))
 
 
-def write_sample(output: Path, count: int, seed: int, force: bool) -> None:
-    """Write count tickets to output unless that would overwrite somebody's own data."""
-    if count < 1:
-        raise UserError(f"--tickets must be at least 1, not {count}")
-    content = to_csv(make_tickets(count, seed))
-    if output.exists() and output.read_bytes() == content:
-        state = "already in"
-    elif output.exists() and not force:
-        raise UserError(f"{output} exists and holds something else, perhaps your own tickets: --force replaces it")
-    else:
-        write_bytes(output, content)
-        state = "written to"
-    print(f"{count} tickets {state} {output}, sha256 {hashlib.sha256(content).hexdigest()}")
+def _write(args: argparse.Namespace) -> None:
+    from callcenterai.sample.generator import write_sample
 
-
-def to_csv(tickets: list[Ticket]) -> bytes:
-    """Return the tickets as UTF-8 CSV with LF line ends."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(Ticket._fields)
-    writer.writerows(tickets)
-    return file.getvalue().encode()
-
-
-def make_tickets(count: int, seed: int) -> list[Ticket]:
-    """Return count tickets; apart from a few wanted duplicates no two texts are the same."""
-    dice = Dice(seed)
-    banks = (parse(ENGLISH), parse(FRENCH))
-    tickets: list[Ticket] = []
-    seen: set[str] = set()
-    while len(tickets) < count:
-        if tickets and dice.chance(DUPLICATE_SHARE):
-            tickets.append(dice.pick(tickets))
-        ticket = make_ticket(dice, banks, tickets)
-        if ticket.text not in seen:
-            seen.add(ticket.text)
-            tickets.append(ticket)
-    return tickets[:count]
-
-
-def parse(bank: dict[str, str]) -> Bank:
-    """Split the entries of a bank into their phrases."""
-    return {name: phrases.strip().split("\n") for name, phrases in bank.items()}
-
-
-def make_ticket(dice: Dice, banks: tuple[Bank, Bank], tickets: list[Ticket]) -> Ticket:
-    """Return a ticket of a drawn category, language and kind."""
-    french = dice.chance(FRENCH_SHARE)
-    bank, other = (banks[1], banks[0]) if french else banks
-    if tickets and dice.chance(CHASER_SHARE):
-        again = dice.pick(tickets)
-        return Ticket(f"{fill(dice, bank, 'chaser')} {again.text}", again.category)
-    category = draw_category(dice)
-    topic = draw_category(dice) if dice.chance(REDRAWN_SHARE) else category
-    if dice.chance(AMBIGUOUS_SHARE):
-        topic = dice.pick([name for name in bank if " + " in name and topic in name.split(" + ")])
-    elif dice.chance(SHORT_SHARE):
-        return Ticket(make_short(dice, bank, topic), category)
-    return Ticket(make_letter(dice, bank, other if dice.chance(MIXED_SHARE) else bank, topic), category)
-
-
-def draw_category(dice: Dice) -> str:
-    """Return a category, each as often as CATEGORIES says."""
-    point = dice.random() * sum(CATEGORIES.values())
-    for category, weight in CATEGORIES.items():
-        point -= weight
-        if point < 0:
-            return category
-    return category
-
-
-def make_short(dice: Dice, bank: Bank, topic: str) -> str:
-    """Return a ticket of a few words, as typed in a hurry."""
-    text = fill(dice, bank, f"{topic} short")
-    if dice.chance(0.45):
-        text += fill(dice, bank, "suffix")
-    text = restyle(dice, bank, text)
-    return capitalise(text) if dice.chance(0.4) else text
-
-
-def make_letter(dice: Dice, bank: Bank, other: Bank, topic: str) -> str:
-    """Return a ticket with a body and mostly a greeting, a closing and a signature; `other` serves some sentences."""
-    verbosity = dice.pick((0.5, 1.0, 1.0, 1.7))
-    names = {"ask": topic, "detail": f"{topic} detail"}
-    if not TECHNICAL.issuperset(topic.split(" + ")):
-        names["trouble"] = ""
-    sentences: list[str] = []
-    for part, probability in BODY:
-        name = names.get(part, part)
-        if name in bank and dice.chance(probability * verbosity):
-            source = bank if part == "ask" or dice.chance(0.4) else other
-            sentences.append(capitalise(fill(dice, source, name)))
-    if len(sentences) > 1 and dice.chance(0.15):
-        sentences[0], sentences[1] = sentences[1], sentences[0]
-    separator = "\n" if dice.chance(0.08) else " "
-    body = restyle(dice, bank, separator.join(dict.fromkeys(sentences)))
-    head = [fill(dice, bank, "greeting")] if dice.chance(GREETING_SHARE) else []
-    tail = [fill(dice, other, name) for name, probability in TAIL if dice.chance(probability)]
-    gap = dice.pick(("\n", "\n\n", " ", " "))
-    return gap.join([*head, body, *tail])
-
-
-def fill(dice: Dice, bank: Bank, name: str) -> str:
-    """Return a phrase of the entry `name` with everything in it picked and filled in."""
-    text = dice.pick(bank[name])
-    while match := MARK.search(text):
-        chosen = dice.pick(bank[match[2]]) if match[2] else dice.pick(match[1].split("|"))
-        text = text[: match.start()] + chosen + text[match.end() :]
-    text = re.sub("#", lambda _: dice.pick("0123456789"), text)
-    text = ELISION.sub(r"\1'", text)
-    if REPEATED.search(text):
-        return fill(dice, bank, name)
-    return re.sub(r" +(?=[ .,]|$)", "", text).replace("¶", "\n")
-
-
-def capitalise(text: str) -> str:
-    """Return text with its first letter in upper case and the others as they are."""
-    return text[:1].upper() + text[1:]
-
-
-def restyle(dice: Dice, bank: Bank, text: str) -> str:
-    """Return text as a hurried, careless or angry person might have typed it."""
-    if dice.chance(0.18):
-        for pair in bank["abbreviations"]:
-            long, short = pair.split(" > ")
-            text = re.sub(rf"\b{long}\b", short, text, flags=re.IGNORECASE)
-    if dice.chance(0.25):
-        rate = 0.03 + 0.07 * dice.random()
-        text = WORD.sub(lambda match: misspell(dice, match[0]) if dice.chance(rate) else match[0], text)
-    if dice.chance(0.15):
-        text = without_accents(text)
-    if dice.chance(0.12):
-        return text.lower()
-    return text.upper() + "!" * int(dice.random() * 4) if dice.chance(0.03) else text
-
-
-def misspell(dice: Dice, word: str) -> str:
-    """Return word with two letters swapped, one missing or one doubled."""
-    at = 1 + int(dice.random() * (len(word) - 2))
-    swapped = word[at + 1] + word[at]
-    middle = dice.pick([swapped, swapped, word[at + 1], word[at] + word[at] + word[at + 1]])
-    return word[:at] + middle + word[at + 2 :]
-
-
-def without_accents(text: str) -> str:
-    """Return text without accents, as written on a foreign keyboard."""
-    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    write_sample(args.output, args.tickets, args.seed, args.force)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@ python scripts/set_parameters.py train_tfidf.C
 
 Change parameters in params.yaml, or print one when no value is given.
 
-Only the characters of the value itself are replaced, so comments, blank lines and order stay as they are. What holds
-text stays text ("2024" is a column's name, not a number); other values are read as YAML. The stages check whether a
-value makes sense; this refuses names that params.yaml does not have.
+Only the characters of the value itself are replaced, so comments, blank lines and order stay as they are. A parameter
+that holds text stays text ("2024" is the name of a column, not a number); other values are read as YAML. Names that
+params.yaml does not have are refused; whether a value is valid is checked by the stages.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from callcenterai.core.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse the arguments, print what is asked for and write what changes; return the exit code."""
+    """Parse the arguments, print and change parameters; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parameters", nargs="+", metavar="SECTION.NAME[=VALUE]")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
@@ -27,9 +27,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def set_parameters(args: argparse.Namespace) -> None:
     """Change or print the parameters."""
-    from callcenterai import params_edit
+    from callcenterai.params_edit import edit_params_file
 
-    params_edit.set_parameters(args.params, args.parameters)
+    edit_params_file(args.params, args.parameters)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What several test files share: where things are, invented tickets, prepare in its own folder, other processes."""
+"""The fixtures that several test files use. What takes long to make is made once for the whole session."""
 
 import os
 import shutil
@@ -10,46 +10,28 @@ from typing import Any
 
 import pytest
 
-from support.once import made_once, one_build_at_a_time
+from support.once import made_once
 from support.prepare_runner import Prepare
-from support.repository import REPOSITORY, SHARED_DATA, TOOLS
+from support.repository import REPOSITORY, SHARED_DATA
+from support.thoroughness import load_hypothesis_profile
 
-# OpenBLAS's threads wait for each other by spinning: the many small calibrations take twice as long with them, and
-# tests run side by side. It reads this when numpy is first imported, and so do the processes that tests start.
+# One thread: OpenBLAS's threads spin while they wait, which doubles the time of the many small calibrations when tests
+# run in parallel. numpy reads the variable when it is first imported, here and in the processes that tests start.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# The files whose slow tests take minutes, the longest first: one that is begun last keeps one process busy alone.
-LONGEST = (
-    "test_documents.py",
-    "test_registry_races.py",
-    "test_deploy_staging.py",
-    "test_train_transformer.py",
-    "test_compose.py",
-    "test_team.py",
-    "test_dvc_remote.py",
-    "test_workflow.py",
-    "test_kubernetes.py",
-    "test_model_report.py",
-    "test_service_transformer.py",
-    "test_images.py",
-    "test_check_image.py",
-    "test_loop.py",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the longest files run first."""
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+# Begins parallel runs with the longest files, and records how long each file takes.
+pytest_plugins = ["support.durations"]
+load_hypothesis_profile()
 
 
 @pytest.fixture
 def prepare(tmp_path: Path) -> Prepare:
+    """Runs scripts/prepare_data.py in a folder of its own."""
     return Prepare(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Four trainings in one database, of which every test of the registry gets a copy."""
+    """Four trained models in one tracking database; each test of the registry works in a copy of it."""
     from support.registry import Trained, train
 
     return Trained(made_once(tmp_path_factory, "trained", train))
@@ -83,7 +65,7 @@ def transformer(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Any:
-    """A PostgreSQL of its own."""
+    """A PostgreSQL server for the session."""
     from support.postgresql import Postgresql
 
     server = Postgresql()
@@ -93,7 +75,7 @@ def postgresql() -> Any:
 
 @pytest.fixture(scope="session")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The address of a Dask scheduler with two workers, so that not every test has to start some."""
+    """The address of a Dask scheduler with two workers, which the tests of the session share."""
     from support.dask_workers import Workers
 
     workers = Workers(tmp_path_factory.mktemp("workers"), 2)
@@ -103,7 +85,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of requirements-ci.txt, in an environment of their own."""
+    """The folder of the programs that requirements-ci.txt installs, in an environment of their own."""
     programs = Path("Scripts" if os.name == "nt" else "bin")
 
     def install(folder: Path) -> None:
@@ -118,45 +100,50 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def builder() -> Path:
-    """The script that builds an image and runs it hardened; with a base image, which is made where there is none."""
-    script = TOOLS / "build_and_run.sh"
-    if not script.is_file():
-        pytest.skip("no tools beside this repository that build images without a registry")
-    if shutil.which("podman") is None and not (os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0):
-        pytest.skip("no podman here; it is installed in CI only")
-    with one_build_at_a_time():
-        subprocess.run(["bash", str(TOOLS / "make_base_image.sh")], check=True, capture_output=True)
-    return script
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A copy of the repository without .git, after `python setup_mlops.py` installed and trained everything."""
+    from support.installation import install_once
+
+    return install_once(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def builder() -> Any:
+    """Builds images with Podman, on a base image that is made where no registry can be reached."""
+    from support.images import ImageBuilder
+
+    return ImageBuilder()
 
 
 @pytest.fixture
-def desk(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
+def registry_commands(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Any:
     """Runs registry commands."""
-    from support.registry import Desk
+    from support.registry import RegistryCommands
 
-    return Desk(trained, tmp_path, monkeypatch, capsys)
+    return RegistryCommands(trained, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
 def error_line(capsys: pytest.CaptureFixture) -> Callable[[], str]:
-    """Returns what a failed script said: exactly one line on stderr, without the "error: " in front."""
+    """Returns the message of a failed script, which must be one line on stderr, without the "error: " before it."""
 
     def read() -> str:
-        said = capsys.readouterr().err
-        assert said.startswith("error: ") and len(said.splitlines()) == 1, said
-        return said.removeprefix("error: ").rstrip("\n")
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: ") and len(printed.splitlines()) == 1, printed
+        return printed.removeprefix("error: ").rstrip("\n")
 
     return read
 
 
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
-    """Returns a file of real tickets by name, or skips the test where there is none."""
+    """Returns a file of real tickets by name; skips the test if it is not there."""
 
     def find(name: str) -> Path:
         if not (SHARED_DATA / name).is_file():
-            pytest.skip(f"{name}: the real tickets are not beside this repository")
+            pytest.skip(f"{name}: the real tickets, whose licences keep them out of this repository, are not here")
         return SHARED_DATA / name
 
     return find

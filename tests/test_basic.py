@@ -1,79 +1,67 @@
-"""The quick look: the pipeline's files fit together, and a model trained on a handful of tickets answers."""
+"""The quick look: dvc.yaml, params.yaml and the configuration fit the code, and every command has its --help."""
 
 import ast
-import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = (
-    "prepare_data",
-    "train_tfidf",
-    "train_transformer",
-    "compare_models",
-    "fit_routing",
-    "export_feedback",
-    "log_run",
-    "make_sample_tickets",
-    "mlflow_registry",
-    "mlflow_users",
-    "migrate_mlflow",
-    "predict_batch",
-    "make_secrets",
-    "security_scan",
-    "model_report",
-    "check_image",
-    "deploy_staging",
-    "smoke_test",
-    "notify",
-)
+from support.imports import all_imported_files
+from support.repository import REPOSITORY, SCRIPTS
 
-
-# Stages that are not called as their script.
+# Stages whose names are not those of their scripts.
 SCRIPT_OF = {"prepare": "prepare_data", "compare": "compare_models"}
+# The folders whose modules with a main(argv) are commands.
+COMMAND_FOLDERS = (SCRIPTS, REPOSITORY / "benchmarks")
+COMMANDS = [
+    path
+    for folder in COMMAND_FOLDERS
+    for path in sorted(folder.glob("*.py"))
+    if "def main(argv" in path.read_text(encoding="utf-8")
+]
 
 
-def test_dvc_yaml_declares_every_module_that_a_stage_imports():
+def stages() -> Iterator[tuple[str, dict[str, Any], Path]]:
+    """Yield the name, the definition and the script of each stage of both pipelines."""
+    for file in (REPOSITORY / "dvc.yaml", REPOSITORY / "transformer" / "dvc.yaml"):
+        for name, stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items():
+            yield name, stage, SCRIPTS / f"{SCRIPT_OF.get(name, name)}.py"
+
+
+@pytest.mark.parametrize(
+    "name, stage, script", list(stages()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_dvc_yaml_declares_every_module_that_a_stage_imports(name, stage, script):
     """A stage that imports an undeclared module would not run again when that module changes."""
-    files = (ROOT / "dvc.yaml", ROOT / "transformer" / "dvc.yaml")
-    stages = {name: stage for file in files for name, stage in yaml.safe_load(file.read_text())["stages"].items()}
-    for name, stage in stages.items():
-        declared = [(ROOT / path.removeprefix("../")).resolve() for path in stage["deps"] if "$" not in path]
-        script = ROOT / "scripts" / f"{SCRIPT_OF.get(name, name)}.py"
-        missing = [path for path in imported_modules(script) if not {path, *path.parents} & set(declared)]
-        assert [] == missing, f"stage {name}"
+    declared = {(REPOSITORY / path.removeprefix("../")).resolve() for path in stage["deps"] if "$" not in path}
+    missing = [path for path in all_imported_files(script) if not {path, *path.parents} & declared]
+    assert [] == sorted(str(path.relative_to(REPOSITORY)) for path in missing if path.name != "__init__.py")
 
 
-def imported_modules(script: Path) -> set[Path]:
-    """Return a script and the modules of callcenterai that it imports, directly or through another."""
-    seen, waiting = set(), [script]
-    while waiting:
-        module = waiting.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("callcenterai"):
-                waiting += module_files(node.module, [each.name for each in node.names])
-    return seen
+@pytest.mark.parametrize(
+    "name, stage, script", list(stages()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_dvc_yaml_declares_every_parameter_section_that_a_stage_reads(name, stage, script):
+    """compare declares none: the module that it shares with fit_routing reads that stage's section."""
+    declared = [section for each in stage.get("params", []) for section in sections_in(each)]
+    read = {section for path in all_imported_files(script) for section in sections_read(path)}
+    assert name == "compare" or set(declared) == read
 
 
-def module_files(package: str, names: list[str]) -> list[Path]:
-    """Return the files of `from package import names`, of which each is a module or something in the package."""
-    folder = ROOT / package.replace(".", "/")
-    inner = [folder / f"{name}.py" for name in names]
-    return [path for path in (folder.with_suffix(".py"), *inner) if path.is_file()]
+def sections_in(declared: str | dict[str, list[str]]) -> list[str]:
+    """Return the sections in an entry of `params`: a section's name, or those of another file."""
+    return [declared] if isinstance(declared, str) else [name for names in declared.values() for name in names]
 
 
-def test_dvc_yaml_declares_every_parameter_that_a_script_reads():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for stage, script in {"prepare": "prepare_data", "train_tfidf": "train_tfidf"}.items():
-        source = (ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8")
-        assert re.findall(r'read_parameters\(\w+, "(\w+)"', source) == stages[stage]["params"]
+def sections_read(path: Path) -> Iterator[str]:
+    """Yield the sections that a module passes to read_parameters."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("read_parameters"):
+            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
 
 
 def test_params_yaml_has_exactly_the_known_parameters():
@@ -85,7 +73,7 @@ def test_params_yaml_has_exactly_the_known_parameters():
         TrainTransformerParameters,
     )
 
-    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     assert list(content["prepare"]) == list(PrepareParameters.model_fields)
     assert list(content["train_tfidf"]) == list(TrainTfidfParameters.model_fields)
     assert list(content["train_transformer"]) == list(TrainTransformerParameters.model_fields)
@@ -94,22 +82,23 @@ def test_params_yaml_has_exactly_the_known_parameters():
 
 
 def test_no_credentials_and_no_remote_in_the_shared_dvc_config():
-    config = (ROOT / ".dvc" / "config").read_text()
+    config = (REPOSITORY / ".dvc" / "config").read_text(encoding="utf-8")
     assert "analytics = false" in config
     assert "remote" not in config
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_help_answers_without_a_heavy_import(script):
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_help_answers_without_a_heavy_import(command):
+    """--help of every command prints its docstring, at once and with the standard library alone."""
     code = (
-        "import runpy, sys; sys.path.insert(0, 'scripts'); sys.argv = [sys.argv[1], '--help']\n"
+        "import os, runpy, sys; sys.argv = [sys.argv[1], '--help']; sys.path[0] = os.path.dirname(sys.argv[0])\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "heavy = {'numpy', 'pandas', 'sklearn', 'mlflow', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, f"scripts/{script}.py"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"usage: {script}.py" in done.stdout
+    done = subprocess.run([sys.executable, "-c", code, str(command)], cwd=REPOSITORY, capture_output=True, text=True)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert f"usage: {command.name}" in done.stdout
+    first_line = ast.get_docstring(ast.parse(command.read_text(encoding="utf-8"))).splitlines()[0]
+    assert first_line in done.stdout

@@ -1,4 +1,4 @@
-"""What people have answered becomes tickets that prepare takes."""
+"""People's answers become tickets that prepare reads."""
 
 import csv
 import sqlite3
@@ -8,26 +8,26 @@ import pytest
 
 import export_feedback
 from callcenterai.privacy.scrub import KINDS
-from services.agent.database import connect
-from services.agent.store import Store, Ticket
+from services.agent.storage.database import make_engine
+from services.agent.storage.store import StoredTicket, TicketStore
 from support.tickets import invent
 
 LAPTOP, PRINTER, LEAVE = "my laptop is broken", "call [PHONE], the printer is on fire", "about my leave"
 
 
 class Answered:
-    """An agent's database with tickets that wait, and the export of it."""
+    """An agent's database with tickets and answers, and the export from it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "agent.db"
         self.url, self.output = f"sqlite:///{self.path.as_posix()}", folder / "feedback.csv"
-        self.store = Store(connect(self.url))
+        self.store = TicketStore(make_engine(self.url))
         self.store.prepare()
 
     def ask(self, ticket_id: str, text: str, *categories: str) -> list[int]:
         """Have people answer a ticket, one after the other, and return the answers' numbers."""
         answer = {"category": "Access", "confidence": 0.5, "decision": "review"}
-        self.store.add([Ticket(ticket_id, text, answer, [])])
+        self.store.add([StoredTicket(ticket_id, text, answer, [])])
         found = [self.store.add_answer(ticket_id, category, "Amina", None)[0] for category in categories]
         return [each["answer_id"] for each in found]
 
@@ -47,7 +47,7 @@ def answered(tmp_path):
 
 
 def test_the_last_standing_answer_counts(answered, capsys):
-    """One that was withdrawn does not, nor an earlier one, nor one to an equal ticket, case and spaces aside."""
+    """Neither a withdrawn answer counts, nor an earlier one, nor one to a text that differs only in case and spaces."""
     answered.ask("first", LAPTOP, "Hardware")
     answered.ask("second", PRINTER, "Storage", "Hardware")
     withdrawn = answered.ask("third", LEAVE, "HR Support", "Purchase")
@@ -64,7 +64,7 @@ def test_the_last_standing_answer_counts(answered, capsys):
     assert answered.output.read_bytes() == before
 
 
-def test_the_export_is_what_prepare_takes(answered, prepare):
+def test_prepare_reads_the_export(answered, prepare):
     tickets = invent(90)
     answered.ask("hard", tickets[0][0], "B")
     assert answered.export() == 0
@@ -72,11 +72,14 @@ def test_the_export_is_what_prepare_takes(answered, prepare):
     assert ["B"] == [row["label"] for row in prepare.read("train") if row["text"] == tickets[0][0]]
 
 
-def test_placeholders_are_those_of_the_agent():
-    assert {kind.lower() for kind in export_feedback.KINDS} == set(KINDS)
+def test_every_placeholder_of_the_agent_becomes_an_ellipsis(answered):
+    """The models read them so; [NAME] is none of the agent's and stays."""
+    answered.ask("first", " ".join(["[NAME]", *(f"[{kind.upper()}]" for kind in KINDS)]), "Hardware")
+    assert answered.export() == 0
+    assert [" ".join(["[NAME]", *["\N{HORIZONTAL ELLIPSIS}"] * len(KINDS)])] == [row[0] for row in answered.rows()]
 
 
-def test_what_cannot_be_exported_is_said_in_one_line(answered, tmp_path, error_line):
+def test_a_failed_export_is_one_error_line(answered, tmp_path, error_line):
     assert answered.export() == 2
     assert error_line().startswith("nobody has answered a ticket yet")
     assert not answered.output.exists()
@@ -91,4 +94,4 @@ def test_what_cannot_be_exported_is_said_in_one_line(answered, tmp_path, error_l
         assert error_line().startswith("the agent's tables cannot be read (")
     for url in ("agent.db", "nosuch://x"):
         assert export_feedback.main([output, "--database", url]) == 2
-        assert error_line().startswith("--database is no address such as")
+        assert error_line().startswith("--database is not an address such as")

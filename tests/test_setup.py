@@ -1,29 +1,32 @@
-"""What setup_mlops.py does to a machine: what it makes, keeps, makes anew, and leaves alone.
+"""What setup_mlops.py changes on a machine: what it makes, keeps, replaces and leaves alone.
 
-The last test does it for real, in a copy without .git. The others replace what would take minutes.
+The last test uses a real installation, in a copy without .git. The others replace the steps that take minutes.
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import set_parameters
 import setup_mlops
 from setup_mlops import Venv
-from support.repository import unpack
+from support import durations, thoroughness
 
 ROOT = Path(setup_mlops.__file__).parent
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A repository with nothing in it but the files that setup_mlops.py insists on, and the current folder."""
+    """A repository that has only the files that setup_mlops.py requires; it is the current folder."""
     folder = tmp_path / "home" / "repository"
-    for name in setup_mlops.NEEDED:
+    for name in setup_mlops.REQUIRED_FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     monkeypatch.setattr(setup_mlops, "ROOT", folder)
@@ -33,7 +36,7 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def installed(monkeypatch):
-    """The environments that packages were installed into, which takes no time here."""
+    """The environments into which packages were installed; nothing is really installed."""
     folders = []
     monkeypatch.setattr(setup_mlops, "install_packages", lambda venv: folders.append(venv.folder))
     return folders
@@ -41,18 +44,19 @@ def installed(monkeypatch):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The commands called, without Python's path; set `calls.codes[word]` to let those with that word in them fail."""
+    """The commands run, without Python's path; `calls.codes[word] = 1` makes those fail that contain the word."""
 
     class Calls(list):
-        codes: dict[str, int] = {}
+        def __init__(self):
+            super().__init__()
+            self.codes: dict[str, int] = {}
 
         def __call__(self, *command, **_):
             self.append(" ".join(map(str, command[1:])))
             return next((code for word, code in self.codes.items() if word in self[-1].split()), 0)
 
     fake = Calls()
-    fake.codes = {}
-    monkeypatch.setattr(setup_mlops, "call", fake)
+    monkeypatch.setattr(setup_mlops, "run_command", fake)
     return fake
 
 
@@ -133,29 +137,29 @@ def test_a_folder_that_is_no_environment_is_not_touched(root, installed, capsys)
     assert (root / "thesis" / "chapter1.txt").read_text() == "irreplaceable"
 
 
-def test_debian_without_its_venv_package_is_told_which_one(root, monkeypatch, capsys):
+def test_a_debian_without_its_venv_package_gets_an_error_that_names_the_package(root, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ensurepip", None)
     assert setup_mlops.main([]) == 2
     assert "apt install python3-venv" in capsys.readouterr().err
     assert not (root / ".venv").exists()
 
 
-def test_pip_installs_what_uv_cannot(root, calls, capsys):
+def test_pip_installs_the_packages_if_uv_fails(root, calls, capsys):
     calls.codes = {"uv": 1}
     setup_mlops.install_packages(Venv(root / ".venv"))
     assert calls[-1].startswith("-m pip") and "--require-hashes" in calls[-1]
     assert "trying pip" in capsys.readouterr().err
 
 
-def test_without_a_network_one_line_says_so(root, calls, capsys):
+def test_a_missing_network_is_an_error_of_one_line(root, calls, capsys):
     calls.codes = {"pip": 1}
     assert setup_mlops.main(["--venv", str(root / "venv")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: the packages could not be installed")
 
 
 @pytest.mark.runs("python setup_mlops.py transformer")
-def test_pytorch_is_installed_only_when_it_is_asked_for(root, installed, calls, capsys):
-    """By pip, which takes the machine's settings, and after everything else; a failure says what to do."""
+def test_pytorch_is_installed_only_by_the_command_transformer(root, installed, calls, capsys):
+    """pip installs it, because pip reads the machine's own settings; a failure says what to do."""
     assert setup_mlops.main(["test"]) == 0
     assert not any(setup_mlops.TRANSFORMER_REQUIREMENTS in call for call in calls)
     assert setup_mlops.main(["transformer"]) == 0
@@ -176,7 +180,7 @@ def test_a_copy_of_the_script_alone_is_refused(root, calls, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="expects paths below one root, which Windows drives need not share")
-def test_files_are_named_from_the_repository_wherever_the_user_is(root, monkeypatch):
+def test_paths_are_stored_relative_to_the_repository_whatever_the_current_folder_is(root, monkeypatch):
     home = root.parent
     names = ("repository/data/my tickets.csv", "shared/x.csv")
     for name in names:
@@ -188,11 +192,11 @@ def test_files_are_named_from_the_repository_wherever_the_user_is(root, monkeypa
 
 
 def parameters(*arguments):
-    return setup_mlops.chosen_parameters(setup_mlops.parse([*arguments]))
+    return setup_mlops.chosen_parameters(setup_mlops.parse_arguments([*arguments]))
 
 
 @pytest.mark.runs("python setup_mlops.py --input tickets.csv --text-column text --label-column category")
-def test_new_data_is_not_scored_on_the_test_split_of_the_old(root):
+def test_new_data_is_not_scored_on_the_test_split_of_the_data_before(root):
     (root / "mine.csv").touch()
     (root / "official.csv").touch()
     none, no_feedback = "prepare.test_input=data/raw/none", "prepare.feedback_input=data/raw/none"
@@ -214,14 +218,15 @@ def test_the_sample_can_be_chosen_again_before_it_exists(root):
 
 
 @pytest.mark.parametrize(("source", "made"), [(setup_mlops.SAMPLE, True), ("data/raw/mine.csv", False)])
-def test_the_sample_is_made_only_when_it_is_what_the_pipeline_reads(root, calls, source, made):
-    shutil.copytree(ROOT / "scripts", root / "scripts", dirs_exist_ok=True)
+def test_the_sample_is_made_only_if_the_pipeline_reads_it(root, calls, source, made):
+    for name in ("scripts", "callcenterai"):
+        shutil.copytree(ROOT / name, root / name, dirs_exist_ok=True)
     (root / "params.yaml").write_text(f"prepare:\n  input: {source} # a comment\n")
     assert setup_mlops.make_sample(Venv(Path(sys.prefix))) == 0
     assert bool(calls) == made
 
 
-def test_tickets_that_are_there_are_left_alone(root, calls):
+def test_existing_tickets_are_not_overwritten(root, calls):
     (root / setup_mlops.SAMPLE).parent.mkdir(parents=True)
     (root / setup_mlops.SAMPLE).touch()
     assert setup_mlops.make_sample(Venv(root / ".venv")) == 0
@@ -236,7 +241,9 @@ def test_tickets_that_are_there_are_left_alone(root, calls):
         ("train: [", "train.C=2", "is not valid YAML"),
     ],
 )
-def test_what_cannot_be_set_in_place_leaves_params_yaml_as_it_was(root, capsys, content, assignment, message):
+def test_a_parameter_that_cannot_be_set_in_place_leaves_params_yaml_unchanged(
+    root, capsys, content, assignment, message
+):
     (root / "params.yaml").write_text(content)
     assert set_parameters.main([assignment]) == 2
     assert message in capsys.readouterr().err
@@ -255,19 +262,19 @@ def test_a_parameter_that_has_the_value_already_is_not_written(root, capsys):
 # The pipeline
 
 
-def test_dvc_is_told_when_there_is_no_git_and_again_when_there_is(root, calls, capsys):
+def test_dvc_is_configured_for_a_copy_without_git_and_again_when_git_is_there(root, calls, capsys):
     venv = Venv(root / ".venv")
-    assert setup_mlops.match_git(venv) == 0
+    assert setup_mlops.configure_dvc(venv) == 0
     (root / ".dvc").mkdir()
     (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
-    assert setup_mlops.match_git(venv) == 0
+    assert setup_mlops.configure_dvc(venv) == 0
     assert "`dvc exp run`" in capsys.readouterr().err
     (root / ".git").mkdir()
-    assert setup_mlops.match_git(venv) == 0
+    assert setup_mlops.configure_dvc(venv) == 0
     assert calls == ["-m dvc config --local core.no_scm true", "-m dvc config --local --unset core.no_scm"]
 
 
-def test_a_failed_pipeline_passes_its_exit_code_on_and_shows_no_old_metrics(root, installed, calls, capsys):
+def test_a_failed_pipeline_passes_its_exit_code_on_and_prints_no_old_metrics(root, installed, calls, capsys):
     (root / setup_mlops.SAMPLE).parent.mkdir(parents=True)
     (root / setup_mlops.SAMPLE).touch()
     calls.codes = {"repro": 253}
@@ -275,7 +282,7 @@ def test_a_failed_pipeline_passes_its_exit_code_on_and_shows_no_old_metrics(root
     assert capsys.readouterr().out == ""
 
 
-def test_what_to_try_next_fits_a_copy_without_git(root):
+def test_the_commands_to_try_next_work_in_a_copy_without_git(root):
     venv = Venv(root / ".venv")
     without_git = setup_mlops.next_steps(venv)
     (root / ".git").mkdir()
@@ -283,33 +290,52 @@ def test_what_to_try_next_fits_a_copy_without_git(root):
     assert "exp run" not in without_git
 
 
-def test_commands_end_as_in_a_shell_and_quiet_ones_speak_when_they_fail(root, capsys):
-    def call(code, **options):
-        return setup_mlops.call(sys.executable, "-c", code, venv=Venv(root / ".venv"), **options)
+def test_exit_codes_are_those_of_a_shell_and_quiet_commands_print_when_they_fail(root, capsys):
+    def run(code, **options):
+        return setup_mlops.run_command(sys.executable, "-c", code, venv=Venv(root / ".venv"), **options)
 
-    assert call("print('fine')", quiet=True) == 0
+    assert run("print('fine')", quiet=True) == 0
     assert capsys.readouterr().err == ""
-    assert call("import sys; print('on stdout'); sys.exit('on stderr')", quiet=True) == 1
+    assert run("import sys; print('on stdout'); sys.exit('on stderr')", quiet=True) == 1
     assert "on stdout" in (shown := capsys.readouterr().err) and "on stderr" in shown
     if os.name != "nt":
-        assert call("import os; os.kill(os.getpid(), 9)") == 137
+        assert run("import os; os.kill(os.getpid(), 9)") == 137
 
 
-def test_stages_find_the_environment_first(root, capfd):
+def test_the_pipelines_stages_find_the_python_of_the_environment_first(root, capfd):
     code = "import os; print(os.environ['PATH'].split(os.pathsep)[0])"
-    assert setup_mlops.call(sys.executable, "-c", code, venv=Venv(root / ".venv"), stdout=1) == 0
+    assert setup_mlops.run_command(sys.executable, "-c", code, venv=Venv(root / ".venv"), stdout=1) == 0
     assert capfd.readouterr().out.strip() == str(Venv(root / ".venv").programs)
 
 
 # The checks
 
 
+CHECKERS = ["ruff", "flake8", "black", "bandit", "mypy"]
+
+
 @pytest.mark.runs("python setup_mlops.py test")
-def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys):
-    calls.codes = {"flake8": 1}
+@pytest.mark.parametrize("failing", [*CHECKERS, "pytest"])
+def test_checks_stop_at_the_first_that_fails(root, installed, calls, capsys, failing):
+    calls.codes = {failing: 1}
     assert setup_mlops.main(["test"]) == 1
-    assert [command.split()[1] for command in calls] == ["venv", "black", "flake8"]
-    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()[-2:]] == ["passed", "FAILED"]
+    ran = [command.split()[1] for command in calls[1:]]
+    assert ran == [*CHECKERS, "pytest"][: len(ran)] and ran[-1] == failing
+    printed = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " in " in line]
+    assert printed[-len(ran) :] == ["passed"] * (len(ran) - 1) + ["FAILED"]
+
+
+@pytest.mark.parametrize("failing", ["bandit", "scripts/security_scan.py"])
+def test_a_failed_scan_fails_the_command_security(root, installed, monkeypatch, failing):
+    monkeypatch.setattr(setup_mlops, "run_command", lambda *command, **_: int(failing in map(str, command)))
+    monkeypatch.setattr(setup_mlops, "install_locked", lambda venv, requirements: None)
+    assert setup_mlops.main(["security"]) == 1
+
+
+@pytest.mark.runs("python setup_mlops.py lint")
+def test_lint_runs_every_checker(root, installed, calls):
+    assert setup_mlops.main(["lint"]) == 0
+    assert [command.split()[1] for command in calls[1:]] == CHECKERS
 
 
 def test_arguments_after_test_go_to_pytest(root, installed, calls):
@@ -318,41 +344,83 @@ def test_arguments_after_test_go_to_pytest(root, installed, calls):
     assert calls[-1] == "-m pytest " + " ".join(arguments)
 
 
-def test_bandit_is_not_run_on_a_folder_without_python(root):
-    assert setup_mlops.bandit()[-2:] == ["-r", "scripts"]
+def test_only_a_run_of_all_subjects_has_the_coverage_gate():
+    def has_gate(*arguments):
+        return any(each.startswith("--cov-fail-under") for each in setup_mlops.pytest_command([*arguments]))
+
+    assert has_gate() and has_gate("--all") and has_gate("--record")
+    assert not has_gate("--quick") and not has_gate("-k", "prepare") and not has_gate("--all", "tests/data")
+
+
+def chosen_tests(*arguments):
+    """Return the expression after -m, or nothing when all tests are chosen."""
+    command = setup_mlops.pytest_command([*arguments])
+    return command[command.index("-m") + 1] if "-m" in command else None
+
+
+def test_a_push_leaves_out_the_long_tests_and_quick_the_slow_ones_too():
+    assert chosen_tests() == "not long"
+    assert chosen_tests("--quick") == "not slow and not long"
+    assert chosen_tests("--all") is None
+
+
+@pytest.mark.runs("python setup_mlops.py test --all")
+@pytest.mark.parametrize("arguments, variable", [(["--all"], "all"), ([], None), (["--all", "-k", "race"], "all")])
+def test_all_asks_for_the_long_form_of_the_tests(root, installed, calls, monkeypatch, arguments, variable):
+    monkeypatch.setattr(os, "environ", {})
+    assert setup_mlops.main(["test", *arguments]) == 0
+    assert os.environ.get(thoroughness.VARIABLE) == variable
+    assert "--all" not in calls[-1]
+
+
+def test_recorded_durations_are_whole_seconds_with_the_longest_file_first(tmp_path):
+    durations.write(tmp_path / "durations.json", {"tests/a.py": 0.2, "tests/b.py": 61.4})
+    assert list(json.loads((tmp_path / "durations.json").read_text()).items()) == [
+        ("tests/b.py", 61),
+        ("tests/a.py", 1),
+    ]
+
+
+def test_parallel_runs_begin_with_new_files_and_then_with_the_longest(tmp_path, monkeypatch):
+    monkeypatch.setattr(durations, "FILE", tmp_path / "durations.json")
+    durations.write(durations.FILE, {"tests/a.py": 2, "tests/b.py": 61})
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    items = [SimpleNamespace(nodeid=f"tests/{name}.py::test_one") for name in ("a", "b", "new")]
+    durations.pytest_collection_modifyitems(items)
+    assert [item.nodeid[6:-13] for item in items] == ["new", "b", "a"]
+
+
+def test_a_folder_without_python_for_bandit_is_an_error(root):
+    assert setup_mlops.bandit_command()[-2:] == ["-r", "scripts"]
     (root / "benchmarks").mkdir()
     (root / "benchmarks" / "notes.txt").touch()
     with pytest.raises(setup_mlops.UserError, match="benchmarks"):
-        setup_mlops.bandit()
+        setup_mlops.bandit_command()
 
 
-# All of it
+# The real installation
 
 
 @pytest.mark.runs("python setup_mlops.py")
 @pytest.mark.slow
-def test_a_tarball_becomes_a_trained_model_in_one_command_and_a_second_run_does_nothing(tmp_path):
-    """The only test that needs the package index; without a network it is skipped, though never in CI."""
-    folder = tmp_path / "callcenter"
-    unpack(folder)
-    sample = [sys.executable, "scripts/make_sample_tickets.py", setup_mlops.SAMPLE, "--tickets", "600", "--force"]
-    subprocess.run(sample, cwd=folder, check=True)
-    hidden = ("MLFLOW_", "COV_", "COVERAGE_", "DVC_")
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-
-    def set_up() -> subprocess.CompletedProcess:
-        command = [sys.executable, "setup_mlops.py"]
-        return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
-
-    first = set_up()
-    if "the packages could not be installed" in first.stderr and not os.environ.get("CI"):
-        pytest.skip("the package index cannot be reached")
+def test_a_tarball_becomes_a_trained_model_in_one_command_and_a_second_run_does_nothing(installation):
+    """This needs the package index: without a network it is skipped, though never in CI."""
+    first, second = installation.first, installation.second
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("600 tickets read: ")
     assert "accuracy" in first.stdout and "Try next" in first.stdout
     assert "Running stage 'train_tfidf'" in first.stderr
-    second = set_up()
     assert second.returncode == 0, second.stderr
     assert "nothing to install" in second.stderr
     assert "Running stage" not in second.stderr
     assert second.stdout == first.stdout
+
+
+# The Makefile
+
+
+def test_the_makefile_runs_the_documented_commands_only():
+    """It is a table of contents: each command is one that setup_mlops.py itself documents."""
+    commands = re.findall(r"^\t\$\(PYTHON\) (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) == 7
+    assert [command for command in commands if f"python {command} " not in setup_mlops.__doc__] == []

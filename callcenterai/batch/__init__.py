@@ -1,1 +1,1 @@
-"""Classifies whole files of tickets with many workers."""
+"""Classification of whole files of tickets by many workers."""

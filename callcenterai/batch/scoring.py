@@ -1,17 +1,22 @@
-"""What a worker does with a partition of tickets: it reads them, and writes the model's answer to each.
+"""What a worker does with a partition: it parses the rows, scores the texts, and returns both tables as Parquet files.
 
-A model comes as the files of its folder, with the hashes that its metadata vouches for; each process loads it once.
+The model travels as the files of its folder, with the hashes in its metadata; each process loads it once.
 """
 
+import io
 import json
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from distributed import WorkerPlugin, get_worker
 
+from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.folder import (
     METADATA_FILE,
     SCORER_FILE,
@@ -20,71 +25,93 @@ from callcenterai.artifact.folder import (
     read_metadata,
     read_model,
 )
-from callcenterai.batch.batch_tables import Answered, Scored, write
-from callcenterai.batch.ticket_pieces import Partition, read
+from callcenterai.artifact.scorer_format import read_arrays
+from callcenterai.batch.rows import Partition, RowColumns, parse_partition
 
 PLUGIN = "callcenterai-model"
-# So many texts are scored at once: the arrays of more are so large that malloc gives them back after each use.
-AT_ONCE = 5000
+# Texts that are scored at once: with more, the arrays grow so large that malloc returns them to the system each time.
+TEXTS_AT_ONCE = 5000
+PREDICTIONS_SCHEMA = pa.schema(
+    {
+        "file": pa.string(),
+        "row": pa.int64(),
+        "id": pa.string(),
+        "category": pa.string(),
+        "confidence": pa.float64(),
+        "needs_review": pa.bool_(),
+    }
+)
+REJECTED_SCHEMA = pa.schema({"file": pa.string(), "row": pa.int64(), "id": pa.string(), "reason": pa.string()})
 
 
 class ModelFiles(NamedTuple):
-    """A model folder as bytes, by file name, so that it can go to another machine."""
+    """The files of a model folder as (name, content), so that they can be sent to another machine."""
 
     files: tuple[tuple[str, bytes], ...]
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The metadata, as the training wrote it."""
+        """The metadata that the training wrote."""
         return json.loads(dict(self.files)[METADATA_FILE])
 
 
-def read_files(folder: Path) -> ModelFiles:
-    """Return a model folder's files after their hashes were found right; a UserError otherwise."""
+class TopLabels(NamedTuple):
+    """The most probable label of each text: its number, int16 of shape (n,), and its probability, of shape (n,)."""
+
+    numbers: np.ndarray
+    confidences: np.ndarray
+
+
+class ScoredPartition(NamedTuple):
+    """The two tables of a partition as Parquet files; rejected is None when no row was."""
+
+    predictions: bytes
+    rejected: bytes | None
+
+
+def read_model_files(folder: Path) -> ModelFiles:
+    """Return the files of a model folder; raise a UserError when one does not match its hash."""
     metadata = read_metadata(folder)
-    # What it said of validation is nothing that answers need.
+    # Its probabilities on validation are not needed for scoring.
     names = [name for name in metadata["files"] if name != VALIDATION_FILE]
     check_files(folder, names)
     return ModelFiles(tuple((name, (folder / name).read_bytes()) for name in [METADATA_FILE, *names]))
 
 
-class Scorer:
-    """A model that answers many texts at once, and its metadata."""
+class BatchScorer:
+    """A model that scores many texts at once, and its metadata."""
 
     def __init__(self, model: ModelFiles) -> None:
-        """Load it through the safe path; a UserError when a file is not what its metadata vouches for."""
+        """Load the model by the safe path; raise a UserError when a file does not match its hash in the metadata."""
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name, content in model.files:
                 (folder / name).write_bytes(content)
             check_files(folder, [name for name, _ in model.files if name != METADATA_FILE])
-            self._model = _as_arrays(folder) or read_model(folder)
+            self._model = _load_arrays(folder) or read_model(folder)
         self.metadata = model.metadata
 
-    def score(self, texts: Sequence[str]) -> Scored:
+    def score(self, texts: Sequence[str]) -> TopLabels:
         """Return the most probable label of each text and its probability."""
-        scored = [Scored(np.empty(0, dtype=np.int16), np.empty(0))]
-        for start in range(0, len(texts), AT_ONCE):
-            probabilities = self._model.predict_proba(texts[start : start + AT_ONCE])
-            scored.append(Scored(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1)))
-        return Scored(*map(np.concatenate, zip(*scored)))
+        scored = [TopLabels(np.empty(0, dtype=np.int16), np.empty(0))]
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            probabilities = self._model.predict_proba(texts[start : start + TEXTS_AT_ONCE])
+            scored.append(TopLabels(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1)))
+        return TopLabels(*map(np.concatenate, zip(*scored, strict=True)))
 
 
-def _as_arrays(folder: Path) -> Any:
-    """Return the model as arrays, which are loaded in a quarter of the time; None when it is not to be had so."""
-    from callcenterai.artifact.array_model import ArrayModel
-    from callcenterai.artifact.scorer_format import read_arrays
-
+def _load_arrays(folder: Path) -> Any:
+    """Return the model as arrays, which load in a quarter of the time, or None if the folder has none."""
     path = folder / SCORER_FILE
     arrays = read_arrays(path.read_bytes()) if path.is_file() else None
     return arrays and ArrayModel(arrays)
 
 
-def model_plugin(model: ModelFiles) -> WorkerPlugin:
-    """Return what gives every worker the model, also one that starts later; it is loaded when it is first needed.
+def make_model_plugin(model: ModelFiles) -> WorkerPlugin:
+    """Return a plugin that brings the model to every worker, even one that joins later; its first task loads it.
 
-    The class is made here, and imports inside, so that it travels as it is: a worker that starts later loads what it is
-    given all at once, and has not got these modules yet.
+    The class is defined inside the function so that it travels by value: a worker that joins later sets up its plugins
+    before it has received this package.
     """
 
     class ModelPlugin(WorkerPlugin):
@@ -94,8 +121,6 @@ def model_plugin(model: ModelFiles) -> WorkerPlugin:
             self.files, self.scorer = files, None
 
         def setup(self, worker: Any) -> None:
-            import threading
-
             self.lock = threading.Lock()
 
         def teardown(self, worker: Any) -> None:
@@ -104,10 +129,31 @@ def model_plugin(model: ModelFiles) -> WorkerPlugin:
     return ModelPlugin(model.files)
 
 
-def answer(partition: Partition) -> Answered:
-    """Answer a partition; this is the task that a worker runs."""
-    plugin = get_worker().plugins[PLUGIN]
+def score_partition(partition: Partition) -> ScoredPartition:
+    """Score a partition; this is the task that a worker runs."""
+    plugin: Any = get_worker().plugins[PLUGIN]
     with plugin.lock:
-        plugin.scorer = plugin.scorer or Scorer(ModelFiles(plugin.files))
-    tickets, rejected = read(partition)
-    return write(tickets, plugin.scorer.score(tickets.values), rejected, plugin.scorer.metadata)
+        plugin.scorer = plugin.scorer or BatchScorer(ModelFiles(plugin.files))
+    tickets, rejected = parse_partition(partition)
+    predictions = encode_predictions(tickets, plugin.scorer.score(tickets.values), plugin.scorer.metadata)
+    return ScoredPartition(predictions, encode_rejected(rejected) if rejected.values else None)
+
+
+def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str, Any]) -> bytes:
+    """Return the table of predictions as a Parquet file; metadata gives the labels and the threshold for review."""
+    # Without a threshold, a person has to review every ticket.
+    threshold = np.inf if metadata["threshold"] is None else metadata["threshold"]
+    labels = np.array(metadata["labels"], dtype=object)
+    answers = [labels[found.numbers], found.confidences, found.confidences < threshold]
+    return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
+
+
+def encode_rejected(rejected: RowColumns) -> bytes:
+    """Return the table of rejected rows as a Parquet file."""
+    return _encode_parquet([rejected.files, rejected.numbers, rejected.ids, rejected.values], REJECTED_SCHEMA)
+
+
+def _encode_parquet(columns: list[Any], schema: pa.Schema) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns, schema=schema), buffer)
+    return buffer.getvalue()

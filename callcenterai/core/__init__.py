@@ -1,1 +1,1 @@
-"""What every command needs: its command line, files, parameters and workers."""
+"""What every command needs: command line, files, parameters, Dask workers."""

@@ -1,6 +1,6 @@
-"""What every script's command line has in common: errors that users can act on, and exit codes.
+"""What the command lines of all commands share: errors that users can act on, exit codes, and printed tables.
 
-Exit codes: 0 done, 2 something the user can mend (one line on stderr), 3 a gate refused, 130 interrupted.
+Exit codes: 0 done, 2 an error that the user can fix (one line on stderr), 3 a gate refused, 130 interrupted.
 An exception that is neither a UserError nor an OSError is a bug of ours and keeps its traceback.
 """
 
@@ -8,19 +8,19 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-# Objects that must have been made before Python searches the young ones for cycles of garbage; its default is 700.
-OBJECTS_BEFORE_A_SEARCH = 50_000
+# How many objects must be allocated before Python looks for garbage cycles among the young ones; its default is 700.
+GARBAGE_THRESHOLD = 50_000
 
 
 class UserError(Exception):
-    """Something the user caused and can mend; its one-line message says what is wrong and how."""
+    """An error that the user caused and can fix; its one-line message says what is wrong and what to do."""
 
 
 def run(command: Callable[[], int | None]) -> int:
-    """Call command and return its exit code, turning what the user can mend into one line on stderr."""
-    search_seldom_for_garbage()
+    """Call command and return its exit code; errors that the user can fix become one line on stderr."""
+    collect_garbage_rarely()
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -29,7 +29,7 @@ def run(command: Callable[[], int | None]) -> int:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader of our standard output (head, less) has left. Python would flush once more at exit and complain.
+        # The reader of our standard output (head, less) has closed it. Python would flush again at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -40,19 +40,19 @@ def run(command: Callable[[], int | None]) -> int:
         return 130
 
 
-def search_seldom_for_garbage() -> None:
-    """Spare this process most of Python's searches for cycles of garbage, and at its end all of them.
+def collect_garbage_rarely() -> None:
+    """Skip most of Python's searches for garbage cycles in this process, and the one at its end.
 
-    The libraries make half a million objects that stay, among which there is little to find: the searches are a
-    fifth of what a command costs. What is in no cycle is freed at once as ever.
+    The libraries make half a million objects that live until the end, and hardly any of them is in a garbage cycle:
+    the searches would take a fifth of a command's time. Objects outside cycles are still freed at once.
     """
-    gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
-    # The process's memory goes back as a whole.
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    # At exit, the system takes back the whole memory of the process anyway.
     atexit.register(gc.freeze)
 
 
 def positive(text: str) -> int:
-    """Return a whole number above zero; argparse makes an error of the ValueError."""
+    """Return the whole number above zero that text holds; argparse reports the ValueError of any other text."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -60,11 +60,30 @@ def positive(text: str) -> int:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Say which file the operating system refused and why; `No space left on device` stays recognisable."""
+    """Return the file and the operating system's own reason, such as `No space left on device`."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def one_line(message: str) -> str:
-    """Fold white space so that a message of several lines prints as one."""
+    """Return message with all white space folded, so that it prints as one line."""
     return " ".join(message.split())
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None] | None = None
+) -> None:
+    """Print a table on stdout; on a terminal the styles, one for each row, colour it unless NO_COLOR is set."""
+    # rich is imported here so that `--help` and the commands without a table do not load it.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for number, row in enumerate(rows):
+        table.add_row(*(Text(cell) for cell in row), style=styles[number] if styles else None)
+    # Far wider than any terminal: cutting a table to the terminal's width would hide figures.
+    console = Console(highlight=False, width=10_000)
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))

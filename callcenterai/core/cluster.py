@@ -1,4 +1,7 @@
-"""The workers that a script's heavy part runs on: those of DASK_SCHEDULER_ADDRESS, or processes of this machine."""
+"""Dask workers for the heavy part of a command: a cluster at DASK_SCHEDULER_ADDRESS, or processes of this machine.
+
+Dask is imported inside the functions: `prepare` imports this module and needs no Dask when it works alone.
+"""
 
 import hashlib
 import io
@@ -15,152 +18,161 @@ from typing import Any
 
 from callcenterai.core.cli import UserError
 
-VARIABLE = "DASK_SCHEDULER_ADDRESS"
+SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 PACKAGE = Path(__file__).resolve().parents[1]
-SECONDS = 30
-# Of what a task brings with it Dask warns from 10 MB on; ours bring tickets.
+TIMEOUT_SECONDS = 30
+# Dask warns of tasks that carry more than 10 MB; ours carry tickets.
 LARGE_TASKS = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
-# Numpy's arrays come and go. By Dask's own setting a worker gives memory back as soon as 64 KiB are free, and by what
-# follows from any such setting, it asks the system for each array above 128 KiB anew: a third of the time of scoring.
+# Dask (2026.8) sets MALLOC_TRIM_THRESHOLD_ so that a worker gives memory back as soon as 64 KiB are free. glibc then
+# also stops adapting its threshold for mmap and asks the system anew for every array above 128 KiB, which took a third
+# of the time of scoring. NumPy's arrays come and go, so both thresholds are 32 MiB.
 MALLOC = {f"distributed.nanny.pre-spawn-environ.MALLOC_{what}_THRESHOLD_": 2**25 for what in ("TRIM", "MMAP")}
 
 
 @contextmanager
-def connected(workers: int | None) -> Iterator[Any]:
-    """Give a client of the cluster; without an address, one of so many local processes, by default one for each core.
+def dask_client(workers: int | None) -> Iterator[Any]:
+    """Yield a client of the cluster at DASK_SCHEDULER_ADDRESS or, without an address, of local processes.
 
-    Workers elsewhere get this package, so that they run this code whatever they were started with.
+    workers is the number of local processes, by default one for each core. Remote workers are sent this package, so
+    that they run the same code whatever they were started with.
 
-    Raises a UserError when there is no scheduler at the address, or nobody works for it.
+    Raises a UserError when no scheduler answers at the address, or when it has no worker.
     """
     import dask
 
-    address = os.environ.get(VARIABLE)
-    with _remote(address) if address else _local(workers) as client:
+    address = os.environ.get(SCHEDULER_VARIABLE)
+    with _connect_remote(address) if address else _start_local(workers) as client:
         try:
-            client.wait_for_workers(1, timeout=SECONDS)
+            client.wait_for_workers(1, timeout=TIMEOUT_SECONDS)
         except TimeoutError:
             raise UserError(
-                f"no worker has come to {address} within {SECONDS} s: start one with `dask worker`"
+                f"no worker has joined {address} within {TIMEOUT_SECONDS} s: start one with `dask worker`"
             ) from None
-        with dask.config.set(LARGE_TASKS), _losing_is_said():
+        with dask.config.set(LARGE_TASKS), _translate_lost_scheduler():
             yield client
 
 
 @contextmanager
-def _losing_is_said() -> Iterator[None]:
-    """Turn what Dask raises when the connection to the scheduler is lost into a UserError."""
+def _translate_lost_scheduler() -> Iterator[None]:
+    """Turn the errors that Dask raises when the connection to the scheduler breaks into a UserError."""
     from distributed.client import FutureCancelledError, FuturesCancelledError
     from distributed.comm import CommClosedError
 
     try:
         yield
     except (CommClosedError, FutureCancelledError, FuturesCancelledError):
-        raise UserError("the Dask scheduler is gone: start it and its workers, then this again") from None
-
-
-def threads_of(client: Any) -> int:
-    """Return how many tasks can run at once now, at least one."""
-    return max(1, sum(client.nthreads().values()))
-
-
-def in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
-    """Give function(item) of each item, in their order, as the workers do them; the work of a dead one is done again.
-
-    Two items for each thread are under way, so that items need not fit in memory. Raises a UserError when an item has
-    ended several workers.
-    """
-    waiting: deque = deque()
-    with killing_is_said("one part of the tickets", "see what they say of it, and give them more"):
-        for item in items:
-            # Not by the name of their content: an item that comes twice is done twice.
-            waiting.append(client.submit(function, item, pure=False))
-            while len(waiting) >= 2 * threads_of(client):
-                yield result_of(client, waiting.popleft())
-        while waiting:
-            yield result_of(client, waiting.popleft())
-
-
-def first_done(client: Any, futures: Iterable) -> set:
-    """Return those of the futures that are done, as soon as one is; a UserError when no worker is left."""
-    from distributed import wait
-
-    every = list(futures)
-    return _while_there_are_workers(
-        client, lambda seconds: wait(every, timeout=seconds, return_when="FIRST_COMPLETED").done
-    )
-
-
-def result_of(client: Any, future: Any) -> Any:
-    """Return what a future's task returned, done again if it dies with its worker; a UserError when none is left."""
-    return _while_there_are_workers(client, future.result)
-
-
-def _while_there_are_workers(client: Any, ask: Callable[[float], Any]) -> Any:
-    """Return ask(timeout), tried again for as long as anybody works."""
-    while True:
-        try:
-            return ask(SECONDS)
-        except TimeoutError:
-            try:
-                client.wait_for_workers(1, timeout=SECONDS)
-            except TimeoutError:
-                raise UserError("no worker is left: start one with `dask worker`, then this again") from None
+        raise UserError(
+            "the connection to the Dask scheduler is lost: start the scheduler and its workers, then run this again"
+        ) from None
 
 
 @contextmanager
-def killing_is_said(what: str, advice: str) -> Iterator[None]:
-    """Turn it into a UserError when Dask gives up a task since several workers have died of it."""
+def translate_killed_worker(what: str, advice: str) -> Iterator[None]:
+    """Raise a UserError about `what` when Dask gives up a task because several workers have died while running it."""
     from distributed import KilledWorker
 
     try:
         yield
     except KilledWorker:
-        raise UserError(f"{what} has ended several workers, which may be short of memory: {advice}") from None
+        raise UserError(f"{what} has killed several workers, which may be short of memory: {advice}") from None
+
+
+def count_threads(client: Any) -> int:
+    """Return how many tasks the workers can run at once now, at least one."""
+    return max(1, sum(client.nthreads().values()))
+
+
+def map_in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
+    """Yield function(item) for each item, in order; a task whose worker dies is run again.
+
+    Two items for each thread are in flight, so items need not fit in memory. Raises a UserError when several workers
+    have died of the same item.
+    """
+    waiting: deque = deque()
+    with translate_killed_worker("one part of the tickets", "see their logs, and give them more memory"):
+        for item in items:
+            # pure=False: otherwise Dask deduplicates equal items.
+            waiting.append(client.submit(function, item, pure=False))
+            while len(waiting) >= 2 * count_threads(client):
+                yield wait_for_result(client, waiting.popleft())
+        while waiting:
+            yield wait_for_result(client, waiting.popleft())
+
+
+def wait_for_first(client: Any, futures: Iterable) -> set:
+    """Wait until at least one future is done and return those that are; raise a UserError when no worker is left."""
+    from distributed import wait
+
+    pending = list(futures)
+    return _retry_while_workers_remain(
+        client, lambda timeout: wait(pending, timeout=timeout, return_when="FIRST_COMPLETED").done
+    )
+
+
+def wait_for_result(client: Any, future: Any) -> Any:
+    """Return the result of a future, which is computed again if its worker dies; a UserError when no worker is left."""
+    return _retry_while_workers_remain(client, future.result)
+
+
+def _retry_while_workers_remain(client: Any, ask: Callable[[float], Any]) -> Any:
+    """Return ask(timeout), repeated after each timeout as long as the cluster has a worker."""
+    while True:
+        try:
+            return ask(TIMEOUT_SECONDS)
+        except TimeoutError:
+            try:
+                client.wait_for_workers(1, timeout=TIMEOUT_SECONDS)
+            except TimeoutError:
+                raise UserError("no worker is left: start one with `dask worker`, then run this again") from None
 
 
 @contextmanager
-def _local(workers: int | None) -> Iterator[Any]:
+def _start_local(workers: int | None) -> Iterator[Any]:
+    """Yield a client of new local worker processes, which end with the block."""
     import dask
     from distributed import Client, LocalCluster
 
     count = workers or os.cpu_count() or 1
-    # Nothing listens beyond this machine, and no dashboard at all.
+    # The scheduler listens on this machine only, and has no dashboard.
     options = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1, "silence_logs": "CRITICAL"}
-    with dask.config.set(MALLOC), LocalCluster(n_workers=count, **options) as cluster:
-        with Client(cluster) as client:
-            yield client
+    with (
+        dask.config.set(MALLOC),
+        LocalCluster(n_workers=count, **options) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
 
 
 @contextmanager
-def _remote(address: str) -> Iterator[Any]:
+def _connect_remote(address: str) -> Iterator[Any]:
+    """Yield a client of the scheduler at address, whose workers have been sent this package."""
     from distributed import Client
 
-    # Of its own connections Dask tells at length, and of those that are lost in tracebacks.
+    # Dask logs each of its connections, and lost ones with a traceback.
     for name in ("asyncio", "distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=SECONDS)
+        client = Client(address, timeout=TIMEOUT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{VARIABLE}: no Dask scheduler answers at {address} ({told})") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{SCHEDULER_VARIABLE}: no Dask scheduler answers at {address} ({reason})") from None
     with client, tempfile.TemporaryDirectory() as folder:
-        content = _zipped()
-        # By its content: Python remembers what an archive of a name held, another script's modules or last week's.
+        content = _zip_package()
+        # Named by its content: Python remembers what an archive of a name held, here another version of this package.
         archive = Path(folder) / f"callcenterai_{hashlib.sha256(content).hexdigest()[:16]}.zip"
         archive.write_bytes(content)
-        forget = _forgetting(PACKAGE.name, archive.name)
+        forget = _make_forget(PACKAGE.name, archive.name)
         client.run(forget)
         client.run_on_scheduler(forget)
-        # The scheduler needs them too, and workers that come later get them as well.
+        # Unlike client.run, upload_file also reaches the scheduler and the workers that join later.
         client.upload_file(str(archive))
         yield client
 
 
-def _forgetting(package: str, archive: str) -> Callable[[], None]:
-    """Return a function that makes a worker import the package anew, from the archive that is uploaded next.
+def _make_forget(package: str, archive: str) -> Callable[[], None]:
+    """Return a function that makes a worker import the package again, from the archive that is uploaded next.
 
-    Modules that stayed in memory would go on as they were, and Python looks into the first archive on its path only.
+    Otherwise modules in memory would stay as they are, and Python takes the first archive on its path that has one.
     """
 
     # A nested function travels by value: workers do not have this module yet.
@@ -172,7 +184,7 @@ def _forgetting(package: str, archive: str) -> Callable[[], None]:
     return forget
 
 
-def _zipped() -> bytes:
+def _zip_package() -> bytes:
     """Return the package as a zip with fixed dates, so that equal code gives an equal archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,23 +1,27 @@
-"""Files that appear whole or not at all, and the hashes that identify them."""
+"""Atomic writes: a file appears whole or not at all. And the hashes that identify files."""
 
 import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+# The folder with params.yaml, compose.yaml, scripts/ and this package.
+REPOSITORY = Path(__file__).resolve().parents[2]
 
-def write_files(contents: dict[Path, bytes | Iterable[bytes]], private: bool = False) -> None:
+
+def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool = False) -> None:
     """Write several files so that each appears whole, and none unless all could be written.
 
-    A content too big for memory is given piece by piece; private files are for their owner alone. Every content goes to
-    a temporary file in its target's folder and is flushed to the disk first; only then do the temporary files take the
-    targets' places, one atomic rename each. When anything fails before the renames (a full disk, a missing permission,
-    a folder in a target's place) the temporary files are removed and what was there before is still there.
+    A content that is too large for memory comes as an iterable of pieces. Only their owner can read private files.
+
+    Each content is first written to a temporary file in its target's folder and flushed to the disk; then each
+    temporary file replaces its target by an atomic rename. If anything fails before the renames (a full disk, a missing
+    permission, a folder with a target's name), the temporary files are removed and the targets stay as they were.
     """
     with ExitStack() as cleanup:
         pending = []
@@ -25,15 +29,15 @@ def write_files(contents: dict[Path, bytes | Iterable[bytes]], private: bool = F
             try:
                 pending.append((_write_temporary(target, content, private, cleanup), target))
             except OSError as error:
-                # Users know the file they asked for, not its temporary name, and a full disk gives no name at all.
+                # Name the file that the user knows, not the temporary one; a full disk's error names no file at all.
                 error.filename = str(target)
                 raise
         for temporary, target in pending:
-            os.replace(temporary, target)
+            temporary.replace(target)
 
 
 def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
-    """Write one file atomically; a private one is for its owner alone."""
+    """Write one file atomically; only its owner can read a private one."""
     write_files({path: content}, private)
 
 
@@ -49,12 +53,13 @@ def sha256(path: Path) -> str:
 
 
 def dvc_md5(path: Path) -> str:
-    """Return the hexadecimal MD5 by which DVC 3 names a file in its cache and in dvc.lock."""
+    """Return the hexadecimal MD5 with which DVC 3 identifies a file in its cache and in dvc.lock."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _write_temporary(target: Path, content: bytes | Iterable[bytes], private: bool, cleanup: ExitStack) -> Path:
+    """Return a temporary file beside target that holds content; cleanup removes it if it is still there then."""
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.parent.is_file():
@@ -68,14 +73,14 @@ def _write_temporary(target: Path, content: bytes | Iterable[bytes], private: bo
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-    # mkstemp makes files that only their owner can read.
+    # mkstemp creates files that only their owner can read.
     if not private:
         temporary.chmod(0o666 & ~_umask())
     return temporary
 
 
 def _umask() -> int:
-    # The process's umask can only be read by setting it.
+    # A process can only read its umask by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

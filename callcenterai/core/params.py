@@ -1,4 +1,4 @@
-"""Read one section of params.yaml and check it: the one place where parameters become typed values."""
+"""Reads and checks sections of params.yaml: the one place where parameters become typed values."""
 
 import re
 from pathlib import Path
@@ -6,22 +6,23 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from callcenterai.core.cli import UserError
 
 Section = TypeVar("Section", bound="Parameters")
 Name = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-# What NumPy and scikit-learn take too.
+# The range that NumPy and scikit-learn accept.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-# DVC has no optional dependency, so "no official test split" and "no feedback" must be a file that exists: an empty one
-# of this name.
+# DVC has no optional dependencies, so "no official test split" and "no feedback" must name a file that exists: an empty
+# one of this name.
 NO_FILE = "none"
 
 
 class YamlLoader(yaml.SafeLoader):
-    """PyYAML reads 1e-3 as text, as YAML 1.1 says; DVC and most people read it as a number, as YAML 1.2 says."""
+    """Reads 1e-3 as a number, as YAML 1.2, DVC and most people do; PyYAML follows YAML 1.1 and reads it as text."""
 
 
 YamlLoader.add_implicit_resolver(
@@ -30,13 +31,13 @@ YamlLoader.add_implicit_resolver(
 
 
 class Parameters(BaseModel):
-    """What every section has in common: no unknown keys, no silent conversion, no change after reading."""
+    """The base of every section: unknown keys and values of another type are refused, and values never change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class PrepareParameters(Parameters):
-    """Section `prepare`; params.yaml says what each one does."""
+    """Section `prepare`; params.yaml explains each parameter."""
 
     input: Name
     test_input: Name | None = None
@@ -53,7 +54,7 @@ class PrepareParameters(Parameters):
 
     @model_validator(mode="after")
     def _fit_together(self) -> "PrepareParameters":
-        # 0.34 + 0.56 is a little more than 0.9 in binary.
+        # In floating point, 0.34 + 0.56 is slightly more than 0.9.
         if self.test_size + self.validation_size > 0.9 + 1e-9:
             raise ValueError(
                 "test_size and validation_size together must leave at least 0.1 for training "
@@ -75,16 +76,17 @@ class PrepareParameters(Parameters):
 
     @property
     def feedback(self) -> Path | None:
-        """The file of what people have answered, or None."""
+        """The file of the labels that people have chosen, or None."""
         return _file(self.feedback_input)
 
 
 def _file(name: str | None) -> Path | None:
+    """Return the path of an optional file, or None when the name stands for no file."""
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
 class TrainTfidfParameters(Parameters):
-    """Section `train_tfidf`; params.yaml says what each one does."""
+    """Section `train_tfidf`; params.yaml explains each parameter."""
 
     max_features: int | None = Field(ge=1)
     ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
@@ -112,7 +114,7 @@ class TrainTfidfParameters(Parameters):
 
 
 class TrainTransformerParameters(Parameters):
-    """Section `train_transformer`; params.yaml says what each one does."""
+    """Section `train_transformer`; params.yaml explains each parameter."""
 
     encoder: Name
     max_tokens: int = Field(ge=4, le=8192)
@@ -136,7 +138,7 @@ class TrainTransformerParameters(Parameters):
     target_accuracy: Fraction
     threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
-    # The seed of each epoch is this one plus its number.
+    # The seed of an epoch is this number plus the number of the epoch.
     random_state: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -152,12 +154,12 @@ class TrainTransformerParameters(Parameters):
 
     @property
     def peak_learning_rate(self) -> float:
-        """The rate in force, at the height of its cycle."""
+        """The learning rate at the peak of its schedule: learning_rate, or a default that depends on the encoder."""
         return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
 
 
 class FitRoutingParameters(Parameters):
-    """Section `fit_routing`; params.yaml says what each one does."""
+    """Section `fit_routing`; params.yaml explains each parameter."""
 
     largest_transformer_share: float = Field(ge=0, le=1)
     target_accuracy: Fraction
@@ -167,7 +169,7 @@ class FitRoutingParameters(Parameters):
 
 
 class RegistryParameters(Parameters):
-    """Section `registry`; params.yaml says what each one does."""
+    """Section `registry`; params.yaml explains each parameter."""
 
     metric: Literal["accuracy", "macro_f1", "weighted_f1"]
     minimum_accuracy: float = Field(ge=0, le=1)
@@ -178,19 +180,19 @@ class RegistryParameters(Parameters):
 
 
 def read_yaml(text: str) -> Any:
-    """Return what the YAML says; raise ValueError when it says nothing valid."""
+    """Return the content of a YAML text; raise ValueError when it is not valid."""
     try:
-        # YamlLoader is a SafeLoader, which makes plain data only; bandit knows it by that name alone.
+        # YamlLoader is a SafeLoader, which makes plain data only; bandit recognises SafeLoader by its name alone.
         return yaml.load(text, YamlLoader)  # nosec B506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from None
     except (KeyError, AttributeError, TypeError, IndexError):
-        # What PyYAML leaks when a tag does not fit its value, such as !!bool maybe or !!timestamp soon.
+        # PyYAML 6 lets these through when a tag does not fit its value, such as !!bool maybe or !!timestamp soon.
         raise ValueError("a value does not fit its tag") from None
 
 
 def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
-    """Return the section of a params.yaml as a checked `kind`, or raise a UserError that names what is wrong."""
+    """Return the section of a params.yaml as a checked `kind`; raise a UserError that names every invalid value."""
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -205,7 +207,7 @@ def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
         raise UserError(f"{path}: " + "; ".join(_explain(section, kind, e) for e in error.errors())) from None
 
 
-def _explain(section: str, kind: type[Parameters], error: dict) -> str:
+def _explain(section: str, kind: type[Parameters], error: ErrorDetails) -> str:
     name = ".".join([section, *map(str, error["loc"])])
     if error["type"] == "extra_forbidden":
         return f"{name} is not a parameter; known are {', '.join(kind.model_fields)}"

@@ -1,4 +1,4 @@
-"""Read the parts that prepare_data.py wrote."""
+"""Read the parts that prepare_data.py has written."""
 
 import csv
 from dataclasses import dataclass
@@ -32,8 +32,10 @@ def read_part(folder: Path, name: str) -> Part:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; make it with `dvc repro prepare`") from None
     except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise UserError(f"{path} is not as prepare wrote it ({error!r}); `dvc repro -f prepare` makes it new") from None
+        raise UserError(
+            f"{path} is not as prepare wrote it ({error!r}); `dvc repro -f prepare` writes it anew"
+        ) from None
     if not rows:
-        raise UserError(f"{path} holds no ticket; `dvc repro -f prepare` makes it new")
-    texts, labels, groups = zip(*rows)
+        raise UserError(f"{path} holds no ticket; `dvc repro -f prepare` writes it anew")
+    texts, labels, groups = zip(*rows, strict=True)
     return Part(path, np.array(texts, dtype=object), np.array(labels, dtype=object), np.array(groups))

@@ -1,37 +1,38 @@
-"""Tickets' texts and signatures, put aside while prepare decides: in memory while they are few, on disk beyond that."""
+"""The spill: texts and signatures of tickets that wait, in memory or on disk, while prepare plans the split."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from callcenterai.data.near_duplicates import BANDS, Signatures, ranges
+from callcenterai.data.fingerprints import BANDS, Signatures, ranges
 
-# For the texts, the words and the keys, each: tens of thousands of tickets never touch the disk.
+# Bytes of texts, of words and of keys that each stay in memory: tens of thousands of tickets never touch the disk.
 IN_MEMORY = 32 * 2**20
-# Words that are read at once, and how many that nobody asked for are read rather than jumped over.
-RUN, GAP = 1_000_000, 8_000
+# How many words are read at once, and up to how many unneeded words are read along rather than skipped.
+WORDS_PER_READ, LARGEST_GAP = 1_000_000, 8_000
 
 
-class Pile:
-    """Bytes that are only ever added, and read anywhere; on disk in a file without a name, which no kill leaves."""
+class AppendOnlyBuffer:
+    """Bytes that are appended and read anywhere; on disk they have no name, so that even a kill leaves no file."""
 
     def __init__(self, folder: Path) -> None:
-        """Hold nothing yet; the folder is made when the disk is needed."""
+        """Start empty; the folder is made when the disk is needed."""
         self._folder, self.size = folder, 0
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115, close() closes it
 
-    def add(self, content: bytes) -> None:
-        """Add bytes at the end; an OSError names the folder."""
+    def append(self, content: bytes) -> None:
+        """Append bytes; an OSError names the folder."""
         try:
             if self.size + len(content) > IN_MEMORY:
                 self._folder.mkdir(parents=True, exist_ok=True)
             self._file.seek(self.size)
             self._file.write(content)
-            # Here, where the error can be told, and not when it is read or closed.
+            # Flush now: an error while reading or closing could not be reported as well.
             self._file.flush()
         except OSError as error:
             error.filename = str(self._folder)
@@ -39,33 +40,33 @@ class Pile:
         self.size += len(content)
 
     def read(self, start: int, size: int) -> bytes:
-        """Return so many bytes from there on."""
+        """Return `size` bytes from the position `start` on."""
         self._file.seek(start)
         return self._file.read(size)
 
     def close(self) -> None:
-        """Remove it."""
-        # After a full disk it would try to write once more what nobody needs any longer.
+        """Discard the bytes."""
+        # After a full disk, closing would try to write the rest again, which nobody needs any more.
         with suppress(OSError):
             self._file.close()
 
 
-class Partition(NamedTuple):
-    """Tickets that were read together: the number of the first, how many, and where their texts are, in bytes."""
+class SpilledPartition(NamedTuple):
+    """Tickets that were read together: the first one's number, their count, and where their texts are, in bytes."""
 
     first: int
-    count: int
+    tickets: int
     start: int
     size: int
 
 
 class Spill:
-    """The texts and signatures of all tickets, partition by partition."""
+    """The texts and signatures of all tickets, partition by partition; leaving its context discards them."""
 
     def __init__(self, folder: Path) -> None:
-        """Hold nothing yet; what does not fit in memory goes to the folder until the end."""
-        self.partitions: list[Partition] = []
-        self._texts, self._words, self._keys = (Pile(folder) for _ in range(3))
+        """Start empty; what exceeds IN_MEMORY goes to a file in the folder."""
+        self.partitions: list[SpilledPartition] = []
+        self._texts, self._words, self._keys = (AppendOnlyBuffer(folder) for _ in range(3))
         self._lengths: list[np.ndarray] = []
         self._sizes: list[np.ndarray] = []
 
@@ -73,22 +74,22 @@ class Spill:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pile in (self._texts, self._words, self._keys):
-            pile.close()
+        for buffer in (self._texts, self._words, self._keys):
+            buffer.close()
 
     def add_texts(self, texts: Sequence[str]) -> None:
-        """Put aside the next partition's texts."""
+        """Add the texts of the next partition."""
         content = "".join(texts).encode()
-        last = self.partitions[-1] if self.partitions else Partition(0, 0, 0, 0)
-        self.partitions.append(Partition(last.first + last.count, len(texts), self._texts.size, len(content)))
-        self._texts.add(content)
+        last = self.partitions[-1] if self.partitions else SpilledPartition(0, 0, 0, 0)
+        self.partitions.append(SpilledPartition(last.first + last.tickets, len(texts), self._texts.size, len(content)))
+        self._texts.append(content)
         self._lengths.append(np.fromiter(map(len, texts), dtype=np.int32, count=len(texts)))
 
     def add_signatures(self, signatures: Signatures) -> None:
-        """Put aside the signatures of the first partition that has none."""
+        """Add the signatures of the first partition that has none yet."""
         self._sizes.append(signatures.sizes)
-        self._words.add(signatures.words.tobytes())
-        self._keys.add(signatures.keys.tobytes())
+        self._words.append(signatures.words.tobytes())
+        self._keys.append(signatures.keys.tobytes())
 
     def lengths(self) -> np.ndarray:
         """Return the number of characters of every text."""
@@ -99,20 +100,25 @@ class Spill:
         partition = self.partitions[number]
         whole = self._texts.read(partition.start, partition.size).decode()
         ends = np.cumsum(self._lengths[number], dtype=np.int64).tolist()
-        return [whole[start:end] for start, end in zip([0, *ends], ends)]
+        return [whole[start:end] for start, end in pairwise([0, *ends])]
 
-    def signed(self, rows: np.ndarray) -> "SpilledSignatures":
-        """Return the signatures of the tickets with these numbers, which ascend."""
+    def signatures(self, rows: np.ndarray) -> "SpilledSignatures":
+        """Return the signatures of the tickets with these numbers, which must ascend."""
         return SpilledSignatures(self.partitions, self._words, self._keys, np.concatenate(self._sizes), rows)
 
 
 class SpilledSignatures:
-    """Signatures as near_duplicates asks for them, read when it does."""
+    """A near_duplicates.SignatureStore whose words and keys are read when they are needed."""
 
     def __init__(
-        self, partitions: list[Partition], words: Pile, keys: Pile, all_sizes: np.ndarray, rows: np.ndarray
+        self,
+        partitions: list[SpilledPartition],
+        words: AppendOnlyBuffer,
+        keys: AppendOnlyBuffer,
+        all_sizes: np.ndarray,
+        rows: np.ndarray,
     ) -> None:
-        """Give those of `rows` only."""
+        """Restrict the signatures to the tickets with the numbers `rows`."""
         self._partitions, self._words, self._keys, self._rows = partitions, words, keys, rows
         self.sizes = all_sizes[rows]
         self._starts = (np.cumsum(all_sizes, dtype=np.int64) - all_sizes)[rows]
@@ -127,7 +133,7 @@ class SpilledSignatures:
         return keys[self._rows]
 
     def words_of(self, texts: np.ndarray) -> np.ndarray:
-        """Return the word sets of the texts with these numbers, one after the other, each text read once."""
+        """Return the word sets of the texts with these numbers, one after the other; each text is read only once."""
         distinct, place = np.unique(texts, return_inverse=True)
         starts, sizes = self._starts[distinct], self.sizes[distinct]
         words = np.concatenate([self._read(starts[run], sizes[run]) for run in _runs(starts, starts + sizes)])
@@ -141,7 +147,7 @@ class SpilledSignatures:
 
 
 def _runs(starts: np.ndarray, ends: np.ndarray) -> Iterator[slice]:
-    """Cut ascending ranges where a long gap is between two, and after so many words."""
-    breaks = (starts[1:] - ends[:-1] > GAP) | (starts[1:] // RUN != starts[:-1] // RUN)
+    """Group ascending ranges for reading: a group ends before a large gap, or after WORDS_PER_READ words."""
+    breaks = (starts[1:] - ends[:-1] > LARGEST_GAP) | (starts[1:] // WORDS_PER_READ != starts[:-1] // WORDS_PER_READ)
     places = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(starts)]
-    yield from (slice(first, last) for first, last in zip(places, places[1:]))
+    yield from (slice(first, last) for first, last in pairwise(places))

@@ -8,23 +8,24 @@ from typing import Any
 import numpy as np
 
 PARTS = ("train", "validation", "test")
-# A text repeated in more near-duplicates than this is trained on: in a test part it would be one question asked
-# hundreds of times, and the largest such group of a class can exceed the class's whole share of a part.
+# Larger groups of near-duplicates go to train: in test, such a group would be one question asked hundreds of times,
+# and the largest group of a class can exceed the share of a part in that class.
 LARGE_GROUP = 20
 UNDECIDED = 255
-ROWS_AT_ONCE = 100_000
+ROWS_PER_CHUNK = 100_000
 
 
 def split(draws: Sequence[float], labels: Sequence, groups: Sequence[int], shares: dict[str, float]) -> np.ndarray:
-    """Return the number in PARTS of each ticket's part; a group shares a part, each label is spread as `shares` says.
+    """Return each ticket's part as an index into PARTS; a group stays in one part, each label has the given shares.
 
-    A ticket goes to the part that `draw` has drawn, unless that label's parts have drifted too far from their shares:
-    then it goes to the part furthest behind (the "big stick" design of sequential trials: Soares and Wu 1983). Groups
-    of more than LARGE_GROUP tickets go to train. Each decision depends on earlier tickets only, so appending moves
-    none, except where new tickets join two old groups or make one large. Removing or inserting one moves some later
-    ones of its label (measured over 20 removals: 2.6% of 1,200 tickets on average, 0.5% of 12,000).
+    A ticket goes to the part that its draw chooses, unless the parts of its label have drifted too far from their
+    shares: then it goes to the part furthest behind (the "big stick" design of sequential trials: Soares and Wu 1983).
+    Groups of more than LARGE_GROUP tickets go to train. Each decision depends on earlier tickets only, so appending
+    tickets moves no old one, except where new tickets merge two old groups or make one large. Removing or inserting a
+    ticket moves some later ones of its label (measured over 20 removals: 2.6% of 1,200 tickets on average, 0.5% of
+    12,000).
     """
-    # One byte a group and a ticket, where a dictionary and a list would take a hundred.
+    # One byte for each group and ticket; a dictionary and a list would take a hundred.
     large = (np.bincount(np.asarray(groups, dtype=np.int64)) > LARGE_GROUP).tobytes()
     part_of_group = bytearray([UNDECIDED]) * len(large)
     counts: dict[Any, dict[str, int]] = defaultdict(lambda: dict.fromkeys(shares, 0))
@@ -39,15 +40,16 @@ def split(draws: Sequence[float], labels: Sequence, groups: Sequence[int], share
 
 
 def _rows(*columns: Sequence) -> Iterator[tuple]:
-    """Give the rows of columns as Python's own values, of which few are there at a time."""
-    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
-        yield from zip(*(np.asarray(each[start : start + ROWS_AT_ONCE]).tolist() for each in columns), strict=True)
+    """Yield the rows of columns as plain Python values, converting one chunk at a time to save memory."""
+    for start in range(0, len(columns[0]), ROWS_PER_CHUNK):
+        yield from zip(*(np.asarray(each[start : start + ROWS_PER_CHUNK]).tolist() for each in columns), strict=True)
 
 
 def free_groups(labels: Sequence, groups: Sequence[int]) -> Counter:
-    """Count each label's groups that `split` places for its sake: not large, and begun by a ticket of that label.
+    """Count, for each label, the groups whose part `split` chooses for that label.
 
-    A label with as many of them as there are parts is in every part.
+    Those are the groups that are not large and whose first ticket has the label. A label with at least as many of them
+    as there are parts is in every part.
     """
     _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
     return Counter(np.asarray(labels)[first[sizes <= LARGE_GROUP]].tolist())
@@ -60,7 +62,7 @@ def draw(text: str, seed: int) -> float:
 
 
 def _choose(chance: float, have: dict[str, int], shares: dict[str, float]) -> str:
-    # The first groups of a label go one to each part, so that even a small class is trained on, tuned on and tested.
+    # The first groups of a label go to one part each, so that even a small class is in every part.
     for part in shares:
         if not have[part]:
             return part

@@ -1,4 +1,7 @@
-"""One container of Docker or Podman, started as compose.yaml starts it; needs nothing beyond the standard library."""
+"""Start one container with Docker or Podman the way compose.yaml does: read-only and without privileges.
+
+CI runs this before anything is installed, so it uses the standard library only.
+"""
 
 import http.client
 import json
@@ -16,26 +19,34 @@ from typing import Any, NamedTuple
 from callcenterai.core.cli import UserError
 
 ENGINES = ("docker", "podman")
-# As in compose.yaml; tests/delivery/test_check_image.py compares them.
-HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--pids-limit", "256")
-# A CI machine that is busy needs longer than a service does.
-PATIENCE = 60
+# The same as in compose.yaml: tests/delivery/test_check_image.py compares them.
+HARDENED_OPTIONS = (
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges:true",
+    "--pids-limit",
+    "256",
+)
+# Generous, because a busy CI machine is slow.
+TIMEOUT_SECONDS = 60
 
 
 class EngineError(Exception):
-    """The engine refused; the message is what it said."""
+    """A command of the engine failed; the message is the last line that the engine printed."""
 
 
-class Answer(NamedTuple):
-    """What came back over HTTP."""
+class HttpAnswer(NamedTuple):
+    """The answer to an HTTP request."""
 
     status: int
-    kind: str
+    content_type: str
     body: bytes
 
     @property
     def json(self) -> Any:
-        """The body as JSON, or None when it is none."""
+        """The body parsed as JSON, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -43,8 +54,8 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a service may use, in the words of the engines' options, and the port it listens on."""
+class ServiceLimits:
+    """The port of a service and its resource limits, written as the engine's options take them."""
 
     port: int
     memory: str
@@ -53,29 +64,29 @@ class Limits:
 
     @property
     def options(self) -> list[str]:
-        """The options for the engine; the port is published on loopback, under a number that is free."""
+        """The engine's options; the port is published on loopback under any free number."""
         published = f"127.0.0.1::{self.port}"
         limits = ["--memory", self.memory, "--cpus", self.cpus, "--tmpfs", f"/tmp:size={self.tmp}"]  # nosec B108
-        return [*HARDENED, *limits, "--publish", published]
+        return [*HARDENED_OPTIONS, *limits, "--publish", published]
 
 
-def find_engine(asked: str | None) -> str:
-    """Return the engine that was asked for, or Docker if it answers, or Podman; a UserError when there is none."""
+def find_engine(wanted: str | None) -> str:
+    """Return the wanted engine or, by default, the first of Docker and Podman that responds."""
     reasons = []
-    for engine in (asked,) if asked else ENGINES:
+    for engine in (wanted,) if wanted else ENGINES:
         if shutil.which(engine) is None:
             reasons.append(f"{engine} is not on the PATH")
             continue
         try:
-            call(engine, "version", *(("--format", "{{.Server.Version}}") if engine == "docker" else ()))
+            run_engine(engine, "version", *(("--format", "{{.Server.Version}}") if engine == "docker" else ()))
             return engine
         except EngineError as error:
             reasons.append(f"{engine} does not answer: {error}")
     raise UserError(f"no engine to run an image: {'; '.join(reasons)}")
 
 
-def call(engine: str, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-    """Run a command of the engine and return what it prints; an EngineError when it fails."""
+def run_engine(engine: str, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+    """Run a command of the engine and return its stdout; raise an EngineError if it fails."""
     try:
         done = subprocess.run(
             [engine, *arguments],
@@ -84,27 +95,27 @@ def call(engine: str, *arguments: str, variables: Mapping[str, str] | None = Non
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise EngineError(f"`{engine} {arguments[0]}` took longer than {PATIENCE} s") from None
+        raise EngineError(f"`{engine} {arguments[0]}` took longer than {TIMEOUT_SECONDS} s") from None
     if done.returncode:
-        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
-        # The reason is in the last line; before it Podman warns of what it misses on this machine.
-        raise EngineError(said.splitlines()[-1])
+        output = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        # The reason is in the last line; the lines before it may be Podman's warnings about this machine.
+        raise EngineError(output.splitlines()[-1])
     return done.stdout
 
 
-def size_of(engine: str, image: str) -> int:
-    """Return the size of an image in bytes; a UserError when there is no such image here."""
+def image_size(engine: str, image: str) -> int:
+    """Return the size of a local image in bytes; raise a UserError if there is no such image."""
     try:
-        return int(call(engine, "image", "inspect", "--format", "{{.Size}}", image))
+        return int(run_engine(engine, "image", "inspect", "--format", "{{.Size}}", image))
     except EngineError:
         raise UserError(f"{engine} has no image {image!r}; `{engine} build -f Dockerfile.NAME -t {image} .`") from None
 
 
 def health_command(config: Mapping[str, Any]) -> list[str]:
-    """Return the command of an image's HEALTHCHECK from its configuration, as `exec` takes it; empty without one."""
+    """Return the HEALTHCHECK command from an image's configuration, ready for `exec`; empty if there is none."""
     kind, *command = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
     if kind == "NONE":
         return []
@@ -112,50 +123,54 @@ def health_command(config: Mapping[str, Any]) -> list[str]:
 
 
 def last_lines(log: bytes, lines: int) -> str:
-    """Return the end of a container's whole log.
+    """Return the last lines of a container's complete log.
 
-    With --tail Podman 4.3 leaves the first line of a log out when it was written in two parts, as print() does where
-    nothing is buffered. That may be all that a service has said.
+    Do not use `logs --tail` instead: Podman 4.3 then drops the first line of a log if it was written in two parts, as
+    an unbuffered print() does, and that line may be the only one.
     """
     return "\n".join(log.decode(errors="replace").strip().splitlines()[-lines:])
 
 
 class Container:
-    """A container that is there, running or not."""
+    """A container that exists, running or not."""
 
     def __init__(self, engine: str, name: str, port: int) -> None:
-        """Take one over that the engine knows by this name, and whose service listens on this port."""
+        """Wrap the container that the engine knows by this name and whose service listens on this port."""
         self.engine, self.name, self.port = engine, name, port
 
-    def call(self, command: str, *arguments: str) -> str:
-        """Run a command of the engine on this container."""
-        return call(self.engine, command, *arguments, self.name)
+    def run_command(self, command: str, *arguments: str) -> str:
+        """Run a command of the engine, such as `restart`, on this container."""
+        return run_engine(self.engine, command, *arguments, self.name)
+
+    def start(self) -> None:
+        """Start it."""
+        self.run_command("start")
 
     def inspect(self) -> dict[str, Any]:
-        """Return what the engine knows about it."""
-        return json.loads(self.call("inspect"))[0]
+        """Return the engine's description of it."""
+        return json.loads(self.run_command("inspect"))[0]
 
     def execute(self, *command: str) -> str:
-        """Run a command inside and return what it prints."""
-        return call(self.engine, "exec", self.name, *command)
+        """Run a command inside and return its stdout."""
+        return run_engine(self.engine, "exec", self.name, *command)
 
     def logs(self, lines: int) -> str:
         """Return the last lines of its log."""
         command = [self.engine, "logs", self.name]
-        # The engine gives each of the two streams on its own.
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+        # The engine writes the service's stdout and stderr to its own.
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_SECONDS)
         return last_lines(done.stdout, lines)
 
     def address(self) -> tuple[str, int]:
-        """Return where its service is published."""
-        published = call(self.engine, "port", self.name, f"{self.port}/tcp").split()
+        """Return the host and the port at which its service is published."""
+        published = run_engine(self.engine, "port", self.name, f"{self.port}/tcp").split()
         if not published:
             raise EngineError("its port is not published: the container has ended")
         host, _, port = published[0].rpartition(":")
         return host, int(port)
 
-    def ask(self, path: str, value: Any = None, key: str | None = None) -> Answer:
-        """Return the answer to a GET or, with a value, to a POST of JSON; an OSError when there is none."""
+    def request(self, path: str, value: Any = None, key: str | None = None) -> HttpAnswer:
+        """Send a GET or, with a value, a POST of JSON; raise an OSError if there is no HTTP answer."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         body = None if value is None else json.dumps(value).encode()
         if body is not None:
@@ -164,36 +179,36 @@ class Container:
         try:
             connection.request("GET" if body is None else "POST", path, body, headers)
             answer = connection.getresponse()
-            return Answer(answer.status, answer.headers.get_content_type(), answer.read())
+            return HttpAnswer(answer.status, answer.headers.get_content_type(), answer.read())
         except http.client.HTTPException as error:
             raise ConnectionError(f"no HTTP answer ({type(error).__name__})") from None
         finally:
             connection.close()
 
     def stop(self, seconds: int) -> tuple[float, int]:
-        """Send SIGTERM and, after so many seconds, SIGKILL; return how long that took and the exit code."""
+        """Send SIGTERM and, after this many seconds, SIGKILL; return the time that it took and the exit code."""
         started = time.monotonic()
-        self.call("stop", "-t", str(seconds))
+        self.run_command("stop", "-t", str(seconds))
         return time.monotonic() - started, self.inspect()["State"]["ExitCode"]
 
 
 @contextmanager
-def created(
-    engine: str, image: str, limits: Limits, variables: Mapping[str, str], mounted: Mapping[str, Path]
+def create_container(
+    engine: str, image: str, limits: ServiceLimits, variables: Mapping[str, str], mounts: Mapping[str, Path]
 ) -> Iterator[Container]:
-    """Create a container that is not yet started, and remove it in the end, with its volumes.
+    """Create a container without starting it, and remove it and its volumes on exit.
 
-    mounted: what is to be found read-only under which path inside.
+    mounts maps a path in the container to the local file or folder that is mounted there read-only.
     """
     name = f"callcenterai-{uuid.uuid4().hex[:12]}"
     options = [*limits.options, "--pull", "never"]
-    for path, source in mounted.items():
+    for path, source in mounts.items():
         options += ["--mount", f"type=bind,source={source.resolve()},target={path},readonly"]
     for variable in variables:
-        # By its name alone: what it holds comes from the environment, so that no list of processes shows a key.
+        # Only the name: the engine takes the value from its environment, so that keys do not show in process lists.
         options += ["--env", variable]
     try:
-        call(engine, "create", "--name", name, *options, image, variables=variables)
+        run_engine(engine, "create", "--name", name, *options, image, variables=variables)
         yield Container(engine, name, limits.port)
     finally:
-        subprocess.run([engine, "rm", "--force", "--volumes", name], capture_output=True, timeout=PATIENCE)
+        subprocess.run([engine, "rm", "--force", "--volumes", name], capture_output=True, timeout=TIMEOUT_SECONDS)

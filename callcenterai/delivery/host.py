@@ -1,4 +1,4 @@
-"""Where a stack runs: here, or on a host that is reached by the `ssh` program. Both have the same methods."""
+"""The machine on which a stack runs: this one, or another that is reached with `ssh`. Both have the same methods."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -18,193 +18,208 @@ from typing import NamedTuple
 
 from callcenterai.core.cli import UserError
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
-# What compose.yaml mounts or builds from; the images themselves come from the registry.
-SENT = ("compose.yaml", "deploy", "Dockerfile.mlflow", ".dockerignore", "models/agent")
-QUICK, NOT_FOUND, SSH_FAILED = 60, 127, 255
-# A key that is not known, or a question that nobody answers, must end it: no option of ours weakens that.
-SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15".split()
-SSH += "-o ServerAliveInterval=15 -o ServerAliveCountMax=4".split()
-FIND = 'for name in "$@"; do if test -e "$name"; then echo "$name"; fi; done'
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+# What compose.yaml mounts or builds from; all other images come from the registry.
+SENT_FILES = ("compose.yaml", "deploy", "Dockerfile.mlflow", ".dockerignore", "models/agent")
+DEFAULT_SECONDS = 60
+# Exit codes of the remote shell and of ssh itself.
+COMMAND_NOT_FOUND, SSH_FAILED = 127, 255
+# Fail on an unknown host key, and instead of asking a question: none of our options weakens that.
+SSH = [
+    "ssh",
+    *("-o", "BatchMode=yes"),
+    *("-o", "StrictHostKeyChecking=yes"),
+    *("-o", "ConnectTimeout=15"),
+    *("-o", "ServerAliveInterval=15"),
+    *("-o", "ServerAliveCountMax=4"),
+]
+LIST_EXISTING = 'for name in "$@"; do if test -e "$name"; then echo "$name"; fi; done'
 UNPACK = "umask 022 && rm -rf .incoming && mkdir .incoming && tar -x -o -p -f - -C .incoming"
-# File by file, each in one step: containers have the folders mounted, so that those must stay the same ones.
-MOVE = (
+# Rename file by file instead of replacing whole folders, because running containers have the folders mounted.
+MOVE_INTO_PLACE = (
     "umask 022 && cd .incoming && find . -type d -exec mkdir -p ../{} ';' && find . -type f -exec mv -f {} ../{} ';' "
     "&& cd .. && rm -rf .incoming"
 )
 
 
-class Failed(Exception):
-    """A step of a deployment that did not succeed; its message says which and what was said last."""
+class StepFailed(Exception):
+    """A step of a deployment failed; the message names the step and the end of its output."""
 
 
-class Call(NamedTuple):
-    """A command to run here: what it is called, and its standard input; both: its errors are part of its output."""
+class Invocation(NamedTuple):
+    """A command as it is started on this machine; title is its name in messages."""
 
-    what: str
+    title: str
     command: list[str]
     seconds: float
     folder: Path | None
     variables: Mapping[str, str]
-    feed: bytes = b""
-    both: bool = False
+    stdin: bytes = b""
+    merge_stderr: bool = False
 
 
-class Here:
+class LocalHost:
     """This machine, and the folder with compose.yaml and .env."""
 
     name = "this machine"
 
     def __init__(self, folder: Path) -> None:
-        """The folder is there already."""
+        """Use an existing folder."""
         self.folder, self.source = folder, folder
 
     def run(
         self,
         command: list[str],
-        variables: Mapping[str, str] = NOTHING,
-        seconds: float = QUICK,
-        feed: bytes = b"",
-        both: bool = False,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        seconds: float = DEFAULT_SECONDS,
+        stdin: bytes = b"",
+        merge_stderr: bool = False,
     ) -> bytes:
-        """Run a command in the folder and return its stdout, or both outputs; a Failed when it does not succeed."""
-        return finish(self._call(command, variables, seconds)._replace(feed=feed, both=both))
+        """Run a command in the folder and return its stdout, or stdout and stderr; raise StepFailed if it fails."""
+        invocation = self._invocation(command, variables, seconds)
+        return run_invocation(invocation._replace(stdin=stdin, merge_stderr=merge_stderr))
 
-    def _call(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Call:
+    def _invocation(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Invocation:
         if shutil.which(command[0]) is None:
-            raise UserError(f"{command[0]}: there is no such program here; name the one to use by --compose")
-        return Call(command[0], command, seconds, self.folder, os.environ | variables)
+            raise UserError(f"{command[0]}: there is no such program here; name the one to use with --compose")
+        return Invocation(command[0], command, seconds, self.folder, os.environ | variables)
 
     def read(self, name: str) -> str | None:
-        """Return the text of a file in the folder; None when it is not there."""
+        """Return the text of a file in the folder, or None if it does not exist."""
         path = self.folder / name
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def variables(self) -> Mapping[str, str]:
-        """Return the environment, which counts more than .env."""
+        """Return the environment, whose variables override those in .env."""
         return os.environ
 
     def fetch_files(self) -> bytes | None:
-        """Return the files as they are, to be sent again; None here, where they are the user's own."""
+        """Return the current files, to restore them later; None here, because they are the user's own."""
         return None
 
     def send_files(self, archive: bytes | None = None) -> None:
-        """Do nothing: the files are here."""
+        """Do nothing: the files are here already."""
 
     @contextmanager
     def reach(self, ports: Mapping[str, tuple[str, int]]) -> Iterator[dict[str, str]]:
-        """Give the addresses at which this process reaches ports of the machine, by name."""
+        """Yield, by name, the addresses at which this process reaches the given hosts and ports of the machine."""
         yield {name: f"http://{host}:{port}" for name, (host, port) in ports.items()}
 
 
-class Host(Here):
-    """Another machine, and a folder there, by default below the user's own."""
+class SshHost(LocalHost):
+    """Another machine and a folder there; a relative path starts in the user's home."""
 
     def __init__(self, name: str, folder: str, source: Path, config: Path | None) -> None:
-        """Files are sent from source; config is one of ssh's own, with the key and the known hosts."""
+        """Send files from source; config is a file for `ssh -F` with the key and the known hosts."""
         if name.startswith("-") or not name:
-            raise UserError(f"{name!r} is no host; write user@host, or a name of ~/.ssh/config")
+            raise UserError(f"{name!r} is not a host; write user@host, or a name from ~/.ssh/config")
         self.name, self.folder, self.source = name, Path(folder), source
         self._ssh = [*SSH, *(["-F", str(config)] if config else [])]
 
-    def _call(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Call:
-        given = [f"{name}={value}" for name, value in variables.items()]
-        # Of a connection that is cut, the other side would not notice: there a timeout ends it too.
-        wrapped = shlex.join(["env", *given, "timeout", str(round(seconds)), *command])
+    def _invocation(self, command: list[str], variables: Mapping[str, str], seconds: float) -> Invocation:
+        assignments = [f"{name}={value}" for name, value in variables.items()]
+        # The other side does not notice a lost connection, so a timeout over there ends the command too.
+        wrapped = shlex.join(["env", *assignments, "timeout", str(round(seconds)), *command])
         folder = shlex.quote(self.folder.as_posix())
-        there = f"mkdir -p {folder} && cd {folder} && exec {wrapped}"
-        whole = [*self._ssh, "--", self.name, there]
-        return Call(command[0], whole, seconds + QUICK, None, os.environ)
+        remote = f"mkdir -p {folder} && cd {folder} && exec {wrapped}"
+        ssh_command = [*self._ssh, "--", self.name, remote]
+        return Invocation(command[0], ssh_command, seconds + DEFAULT_SECONDS, None, os.environ)
 
     def read(self, name: str) -> str | None:
-        """Return the text of a file in the folder there; None when it is not there."""
-        return self.run(["cat", name]).decode() if self._there([name]) else None
+        """Return the text of a file in the folder there, or None if it does not exist."""
+        return self.run(["cat", name]).decode() if self._existing([name]) else None
 
     def variables(self) -> Mapping[str, str]:
-        """Return nothing: this environment is not the one over there."""
-        return NOTHING
+        """Return nothing: the environment of this machine does not apply there."""
+        return NO_VARIABLES
 
     def fetch_files(self) -> bytes | None:
-        """Return what of SENT is there, as an archive; None when nothing is."""
-        found = self._there(SENT)
+        """Return those of SENT_FILES that exist there as a tar archive, or None if there are none."""
+        found = self._existing(SENT_FILES)
         return self.run(["tar", "-c", "-f", "-", *found]) if found else None
 
     def send_files(self, archive: bytes | None = None) -> None:
-        """Replace the files there by ours, or by those of an archive; what else is there stays.
+        """Replace the files there with ours, or with those of an archive; other files stay.
 
-        They are unpacked beside the folder's files first, so that a connection that is cut leaves those as they were.
+        They are unpacked into a folder beside them first, so that a lost connection leaves the old files in place.
         """
-        self.run(["sh", "-c", UNPACK], feed=pack(self.source) if archive is None else archive)
-        self.run(["sh", "-c", MOVE])
+        self.run(["sh", "-c", UNPACK], stdin=pack_files(self.source) if archive is None else archive)
+        self.run(["sh", "-c", MOVE_INTO_PLACE])
 
     @contextmanager
     def reach(self, ports: Mapping[str, tuple[str, int]]) -> Iterator[dict[str, str]]:
-        """Give addresses here that lead through a tunnel to ports over there, by name, while it is open."""
+        """Yield, by name, local addresses that lead to hosts and ports over there through a tunnel."""
         local = {name: free_port() for name in ports}
         forwards = [f"-L127.0.0.1:{local[name]}:{host}:{port}" for name, (host, port) in ports.items()]
         options = ["-N", "-o", "ExitOnForwardFailure=yes", *forwards, "--", self.name]
-        with tempfile.TemporaryFile() as said:
-            tunnel = subprocess.Popen([*self._ssh, *options], stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        with tempfile.TemporaryFile() as log:
+            tunnel = subprocess.Popen([*self._ssh, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
                 for port in local.values():
                     wait_for_tunnel(tunnel, port)
                 yield {name: f"http://127.0.0.1:{port}" for name, port in local.items()}
             finally:
                 tunnel.terminate()
-                tunnel.wait(QUICK)
+                tunnel.wait(DEFAULT_SECONDS)
 
-    def _there(self, names: tuple[str, ...] | list[str]) -> list[str]:
-        """Return which of these are in the folder."""
-        return self.run(["sh", "-c", FIND, "sh", *names]).decode().splitlines()
+    def _existing(self, names: Sequence[str]) -> list[str]:
+        """Return those of the names that exist in the folder."""
+        return self.run(["sh", "-c", LIST_EXISTING, "sh", *names]).decode().splitlines()
 
 
-def finish(call: Call) -> bytes:
-    """Carry a call out and return what it wrote; a Failed, or a UserError when ssh or the program is missing."""
-    errors = subprocess.STDOUT if call.both else subprocess.PIPE
+def run_invocation(invocation: Invocation) -> bytes:
+    """Run a command and return its output; raise StepFailed, or a UserError if ssh or the program is missing."""
     try:
         done = subprocess.run(
-            call.command,
-            cwd=call.folder,
-            env=dict(call.variables),
-            input=call.feed,
+            invocation.command,
+            cwd=invocation.folder,
+            env=dict(invocation.variables),
+            input=invocation.stdin,
             stdout=subprocess.PIPE,
-            stderr=errors,
-            timeout=call.seconds,
+            stderr=subprocess.STDOUT if invocation.merge_stderr else subprocess.PIPE,
+            timeout=invocation.seconds,
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"{call.what} was not done within {call.seconds:g} s") from None
+        raise StepFailed(f"{invocation.title} did not finish within {invocation.seconds:g} s") from None
     except FileNotFoundError:
-        raise UserError(f"{call.command[0]}: there is no such program here; install it") from None
-    if not done.returncode:
-        return done.stdout
-    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    if call.command[: len(SSH)] == SSH:
+        raise UserError(f"{invocation.command[0]}: there is no such program here; install it") from None
+    if done.returncode:
+        raise _failure(invocation, done)
+    return done.stdout
+
+
+def _failure(invocation: Invocation, done: subprocess.CompletedProcess[bytes]) -> Exception:
+    """Return the exception for a command that failed: a UserError if ssh itself did or found no such program."""
+    output = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no output"]
+    last = output[-1].strip()
+    if invocation.command[: len(SSH)] == SSH:
         if done.returncode == SSH_FAILED:
-            raise UserError(f"ssh: {said[-1].strip()}; it has to get in with a known host key and without a question")
-        if done.returncode == NOT_FOUND:
-            raise UserError(f"{call.what}: {said[-1].strip()}")
-    raise Failed(f"{call.what} failed ({done.returncode}): {' / '.join(line.strip() for line in said[-3:])}")
+            return UserError(f"ssh: {last}; it has to connect with a known host key and without asking a question")
+        if done.returncode == COMMAND_NOT_FOUND:
+            return UserError(f"{invocation.title}: {last}")
+    end = " / ".join(line.strip() for line in output[-3:])
+    return StepFailed(f"{invocation.title} failed ({done.returncode}): {end}")
 
 
-def pack(folder: Path) -> bytes:
-    """Return the files to send as a tar archive that says nothing of this machine's users."""
+def pack_files(folder: Path) -> bytes:
+    """Return SENT_FILES as a tar archive without this machine's users."""
 
-    def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
         entry.uname = entry.gname = ""
-        # The users in the containers are others than the one who unpacks it.
+        # Readable for everybody, because the containers run as other users than the one who unpacks it.
         entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
         return entry
 
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in SENT:
-            archive.add(folder / name, name, filter=plain)
+        for name in SENT_FILES:
+            archive.add(folder / name, name, filter=anonymous)
     return buffer.getvalue()
 
 
-def say(line: str) -> None:
-    """Say on stderr how far it is."""
+def print_progress(line: str) -> None:
+    """Write a line about the progress to stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -216,12 +231,12 @@ def free_port() -> int:
 
 
 def wait_for_tunnel(tunnel: subprocess.Popen, port: int) -> None:
-    """Wait until a tunnel takes connections at a port; a Failed when it ends or does not in time."""
-    ends = time.monotonic() + QUICK
+    """Wait until the tunnel accepts connections on the port; raise StepFailed if it ends or times out."""
+    ends = time.monotonic() + DEFAULT_SECONDS
     while time.monotonic() < ends and tunnel.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.1)
-    raise Failed(f"ssh opened no tunnel (exit code {tunnel.poll()})")
+    raise StepFailed(f"ssh opened no tunnel (exit code {tunnel.poll()})")

@@ -1,6 +1,6 @@
-"""The stack of compose.yaml at a place: which images it runs, starting, health, logs, and what can be removed.
+"""The stack of compose.yaml on a host: which images it runs, starting, health, logs, and images that can be removed.
 
-Only what both `docker compose` and `podman-compose` know is used, and the engine is asked itself for what runs.
+Only what both `docker compose` and `podman-compose` support is used; what runs now is always asked of the engine.
 """
 
 import hashlib
@@ -14,21 +14,21 @@ from typing import Any, NamedTuple
 
 from callcenterai.core.cli import UserError
 from callcenterai.delivery.engine import health_command, last_lines
-from callcenterai.delivery.host import NOTHING, Failed, Here, say
+from callcenterai.delivery.host import NO_VARIABLES, LocalHost, StepFailed, print_progress
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
-ROW = "{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}"
-LABEL = "label=org.opencontainers.image.vendor=CallCenterAI"
-# podman's own format of images has no health checks.
-BUILDING = {"BUILDAH_FORMAT": "docker"}
-# Seconds to pull or build an image, and to start everything, PostgreSQL's image pulled.
-LONG = 1200
-PAUSE = 1.0
-MOST_RESTARTS = 4
+IMAGE_FORMAT = "{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}"
+OUR_LABEL = "label=org.opencontainers.image.vendor=CallCenterAI"
+# Podman's default image format has no health checks.
+BUILD_VARIABLES = {"BUILDAH_FORMAT": "docker"}
+# Enough to pull or build an image, and to start everything, including a pull of PostgreSQL's image.
+LONG_SECONDS = 1200
+POLL_SECONDS = 1.0
+MAX_RESTARTS = 4
 
 
-class Container(NamedTuple):
-    """A container of the stack, and the name of the image that it was made from."""
+class ServiceContainer(NamedTuple):
+    """A container of the stack, with the name of its image and the command of its health check."""
 
     id: str
     image: str
@@ -36,143 +36,151 @@ class Container(NamedTuple):
     restarts: int
 
 
-def variable_of(service: str) -> str:
-    """Return the variable by which compose.yaml takes a service's image."""
+def image_variable(service: str) -> str:
+    """Return the variable from which compose.yaml takes a service's image."""
     return f"{service.upper()}_IMAGE"
 
 
 class Stack:
-    """A compose project at a place."""
+    """A compose project on a host."""
 
-    def __init__(self, place: Here, compose: str, project: str) -> None:
-        """Compose is the command, such as "docker compose" or "podman-compose"; a UserError when it is neither."""
-        self.place, self.project = place, project
+    def __init__(self, host: LocalHost, compose: str, project: str) -> None:
+        """Compose is the command, "docker compose" or "podman-compose"; raise a UserError if it is neither."""
+        self.host, self.project = host, project
         self._compose = [*shlex.split(compose), "-p", project]
         self.engine = Path(self._compose[0]).name.removesuffix("-compose")
         if self.engine not in ("docker", "podman"):
             raise UserError(f"--compose {compose!r}: it has to be docker compose or podman-compose")
 
-    def containers(self) -> dict[str, Container]:
+    def run_engine(self, *arguments: str, seconds: float = 60) -> str:
+        """Run a command of the engine and return its stdout."""
+        return self.host.run([self.engine, *arguments], seconds=seconds).decode()
+
+    def run_compose(self, *arguments: str, images: Mapping[str, str] = NO_VARIABLES) -> None:
+        """Run a compose command with these images, which override those in .env."""
+        self.host.run([*self._compose, *arguments], BUILD_VARIABLES | dict(images), LONG_SECONDS)
+
+    def containers(self) -> dict[str, ServiceContainer]:
         """Return the containers by service, whether they run or not."""
         chosen = ["--filter", f"label=com.docker.compose.project={self.project}"]
-        ids = self.ask("ps", "-a", "-q", "--no-trunc", *chosen).split()
+        ids = self.run_engine("ps", "-a", "-q", "--no-trunc", *chosen).split()
         found = {}
-        for each in json.loads(self.ask("container", "inspect", *ids)) if ids else []:
+        for each in json.loads(self.run_engine("container", "inspect", *ids)) if ids else []:
             labels, config = each["Config"]["Labels"], each["Config"]
             if labels.get("com.docker.compose.oneoff") != "True":
-                service = labels["com.docker.compose.service"]
-                # podman writes localhost/ before the names of images that are built here.
+                # Podman puts localhost/ before the names of images that are built here.
                 image = config["Image"].removeprefix("localhost/")
-                found[service] = Container(each["Id"], image, health_command(config), each.get("RestartCount", 0))
+                found[labels["com.docker.compose.service"]] = ServiceContainer(
+                    each["Id"], image, health_command(config), each.get("RestartCount", 0)
+                )
         return found
 
     def images(self) -> dict[str, str]:
-        """Return the variables that would start what is here now; those of the four services, and of MLflow."""
+        """Return the variables that would start the current images of the four services and of MLflow."""
         found = self.containers()
-        return {variable_of(name): found[name].image for name in (*SERVICES, "mlflow") if name in found}
+        return {image_variable(name): found[name].image for name in (*SERVICES, "mlflow") if name in found}
 
     def pull(self, image: str) -> None:
-        """Fetch an image; a UserError when it cannot be had."""
+        """Pull an image; raise a UserError if that fails."""
         try:
-            self.ask("pull", image, seconds=LONG)
-        except Failed as failure:
+            self.run_engine("pull", image, seconds=LONG_SECONDS)
+        except StepFailed as failure:
             raise UserError(
-                f"{image} cannot be pulled, so nothing was changed on {self.place.name}: {failure}; check the digest, "
+                f"{image} cannot be pulled, so nothing was changed on {self.host.name}: {failure}; check the digest, "
                 f"and `{self.engine} login` there"
             ) from None
 
     def mlflow_image(self) -> str:
-        """Return a name for MLflow's image that says what it is built from, so that a former one can be told apart."""
+        """Return a name for MLflow's image that contains a hash of its sources, so that a change gets a new name."""
         files = ("Dockerfile.mlflow", "deploy/mlflow/requirements.txt", "deploy/mlflow/team_server.py")
-        content = b"".join((self.place.source / name).read_bytes() for name in files)
+        content = b"".join((self.host.source / name).read_bytes() for name in files)
         return f"{self.project}-mlflow:{hashlib.sha256(content).hexdigest()[:12]}"
 
-    def compose(self, *arguments: str, images: Mapping[str, str] = NOTHING) -> None:
-        """Run a compose command with these images, which count more than those of .env."""
-        self.place.run([*self._compose, *arguments], BUILDING | dict(images), LONG)
-
     def build_mlflow(self, images: Mapping[str, str]) -> None:
-        """Build MLflow's image, unless one of that name is there, which is then of the same files."""
+        """Build MLflow's image, unless one of that name, and therefore of the same files, exists."""
         try:
-            self.ask("image", "inspect", images[variable_of("mlflow")])
-        except Failed:
-            say(f"building {images[variable_of('mlflow')]}")
-            self.compose("build", "mlflow", images=images)
+            self.run_engine("image", "inspect", images[image_variable("mlflow")])
+        except StepFailed:
+            print_progress(f"building {images[image_variable('mlflow')]}")
+            self.run_compose("build", "mlflow", images=images)
 
     def up(self, images: dict[str, str], seconds: float) -> None:
-        """Start these images, and wait until they are healthy; a Failed when they are not, or others run."""
-        self.compose("up", "-d", "--no-build", images=images)
+        """Start these images and wait until they are healthy; raise StepFailed if they are not, or if others run."""
+        self.run_compose("up", "-d", "--no-build", images=images)
         running = self.images()
         for name, image in images.items():
             if running.get(name) != image:
-                raise Failed(f"{name} is {running.get(name)} after `up`, not {image}")
+                raise StepFailed(f"{name} is {running.get(name)} after `up`, not {image}")
         self.wait_until_healthy(seconds)
 
     def down(self, images: Mapping[str, str]) -> None:
         """Stop and remove the containers; volumes stay."""
-        self.compose("down", images=images)
+        self.run_compose("down", images=images)
         left = [container.id for container in self.containers().values()]
         if left:
-            # One that starts again and again may do so between podman-compose's `stop` and `rm`.
-            self.ask("rm", "-f", *left)
-            self.compose("down", images=images)
+            # A container in a restart loop may start again between podman-compose's `stop` and `rm`.
+            self.run_engine("rm", "-f", *left)
+            self.run_compose("down", images=images)
 
-    def remove_others(self, images: Mapping[str, str]) -> None:
-        """Remove containers of other images by force, since one that starts again and again stops no other way."""
-        found = {variable_of(service): container for service, container in self.containers().items()}
+    def remove_other_containers(self, images: Mapping[str, str]) -> None:
+        """Remove containers of other images by force: a container in a restart loop stops no other way."""
+        found = {image_variable(service): container for service, container in self.containers().items()}
         others = [each.id for name, each in found.items() if name in images and each.image != images[name]]
         if others:
-            self.ask("rm", "-f", *others)
+            self.run_engine("rm", "-f", *others)
 
     def wait_until_healthy(self, seconds: float) -> None:
-        """Wait until each service's own health check passes; a Failed that names one that does not."""
-        ends, waiting, restarts = time.monotonic() + seconds, ["mlflow", *SERVICES], {}
+        """Wait until the health check of every service passes; raise StepFailed that names one that does not."""
+        ends, waiting = time.monotonic() + seconds, ["mlflow", *SERVICES]
+        restarts: dict[str, int] = {}
         while True:
             found = self.containers()
-            troubles = {name: trouble for name in waiting if (trouble := self.trouble_of(found.get(name)))}
-            if not troubles:
+            problems = {name: problem for name in waiting if (problem := self.health_problem(found.get(name)))}
+            if not problems:
                 return
-            waiting = list(troubles)
+            waiting = list(problems)
             for name in waiting:
                 if time.monotonic() >= ends:
-                    raise Failed(f"{name} is not healthy after {seconds:g} s: {troubles[name]}")
-                # The others wait for what they need; MLflow may end and begin anew until PostgreSQL is there.
+                    raise StepFailed(f"{name} is not healthy after {seconds:g} s: {problems[name]}")
+                # Only our services wait for what they need; MLflow may restart until PostgreSQL is ready.
                 if name in found and name in SERVICES:
-                    if found[name].restarts >= restarts.setdefault(name, found[name].restarts) + MOST_RESTARTS:
-                        raise Failed(f"{name} does not stay up: it has started {found[name].restarts + 1} times")
-            time.sleep(PAUSE)
+                    first_seen = restarts.setdefault(name, found[name].restarts)
+                    if found[name].restarts >= first_seen + MAX_RESTARTS:
+                        raise StepFailed(f"{name} does not stay up: it has started {found[name].restarts + 1} times")
+            time.sleep(POLL_SECONDS)
 
-    def trouble_of(self, container: Container | None) -> str:
-        """Return why a container is not healthy, or nothing; podman without systemd runs no checks by itself."""
+    def health_problem(self, container: ServiceContainer | None) -> str:
+        """Return why a container is not healthy, or "" if it is; podman without systemd never runs health checks."""
         if container is None:
             return "it has no container"
         if not container.health:
             return "its image has no health check"
         try:
-            self.ask("exec", container.id, *container.health)
-        except Failed as failure:
+            self.run_engine("exec", container.id, *container.health)
+        except StepFailed as failure:
             return str(failure)
         return ""
 
-    def write_logs(self, lines: int = 20) -> None:
+    def print_logs(self, lines: int = 20) -> None:
         """Write the last log lines of the four services to stderr."""
         for service, container in self.containers().items():
             if service in SERVICES:
-                say(f"--- the last {lines} lines of {service}")
+                print_progress(f"--- the last {lines} lines of {service}")
                 try:
-                    # Engines write to stdout and stderr what the service wrote there.
-                    logs = self.place.run([self.engine, "logs", container.id], both=True)
-                    say(last_lines(logs, lines))
-                except Failed as failure:
-                    say(str(failure))
+                    # The engine writes the service's stdout and stderr to its own.
+                    logs = self.host.run([self.engine, "logs", container.id], merge_stderr=True)
+                    print_progress(last_lines(logs, lines))
+                except StepFailed as failure:
+                    print_progress(str(failure))
 
-    def remove_unused(self, images: Mapping[str, str]) -> list[str]:
+    def remove_unused_images(self, images: Mapping[str, str]) -> list[str]:
         """Remove images of earlier deployments that no container uses, and return their names.
 
-        Those are ours by their label, and named as a deployment names them: what somebody has built there stays.
+        Only images with our label and with a name that deployments give: images that people have built here stay.
         """
-        rows = self.ask("images", "--digests", "--no-trunc", "--filter", LABEL, "--format", ROW).splitlines()
-        used = self._used()
+        filters = ["--filter", OUR_LABEL, "--format", IMAGE_FORMAT]
+        rows = self.run_engine("images", "--digests", "--no-trunc", *filters).splitlines()
+        used = self._used_image_ids()
         repositories = {image.partition("@")[0] for image in images.values() if "@" in image}
         names = set()
         for repository, tag, digest, image_id in map(str.split, rows):
@@ -182,29 +190,25 @@ class Stack:
                 names.add(f"{repository}@{digest}")
             if repository.removeprefix("localhost/") == f"{self.project}-mlflow" and re.fullmatch("[0-9a-f]{12}", tag):
                 names.add(f"{repository}:{tag}")
-        return [name for name in sorted(names) if self._removes(name)]
+        return [name for name in sorted(names) if self._remove_image(name)]
 
-    def _removes(self, name: str) -> bool:
-        """Whether an image could be removed; one that is used meanwhile stays, and is said."""
+    def _remove_image(self, name: str) -> bool:
+        """Remove an image and return whether that worked; it fails if a container has started to use the image."""
         try:
-            self.ask("rmi", name)
-        except Failed as failure:
-            say(f"{name} stays: {failure}")
+            self.run_engine("rmi", name)
+        except StepFailed as failure:
+            print_progress(f"{name} stays: {failure}")
             return False
         return True
 
-    def _used(self, attempts: int = 3) -> set[str]:
-        """Return the ids of our images that any container uses, whatever project it is of."""
-        ids = self.ask("ps", "-a", "-q", "--no-trunc", "--filter", LABEL).split()
+    def _used_image_ids(self, attempts: int = 3) -> set[str]:
+        """Return the ids of our images that any container of any project uses."""
+        ids = self.run_engine("ps", "-a", "-q", "--no-trunc", "--filter", OUR_LABEL).split()
         try:
-            found: list[dict[str, Any]] = json.loads(self.ask("container", "inspect", *ids)) if ids else []
-        except Failed:
-            # A container of somebody else may have gone between the two.
+            found: list[dict[str, Any]] = json.loads(self.run_engine("container", "inspect", *ids)) if ids else []
+        except StepFailed:
+            # A container may have been removed between the two commands.
             if attempts == 1:
                 raise
-            return self._used(attempts - 1)
+            return self._used_image_ids(attempts - 1)
         return {each["Image"].removeprefix("sha256:") for each in found}
-
-    def ask(self, *arguments: str, seconds: float = 60) -> str:
-        """Run a command of the engine and return what it printed."""
-        return self.place.run([self.engine, *arguments], seconds=seconds).decode()

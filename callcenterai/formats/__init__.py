@@ -1,1 +1,1 @@
-"""Reads files of tickets row by row, and writes CSV."""
+"""Read files of tickets as people have them, row by row. Importing it loads neither numpy nor pandas nor pyarrow."""

@@ -1,18 +1,18 @@
-"""Read tickets from CSV, TSV, JSON Lines or Parquet, plain or gzipped, and say exactly where a file is broken."""
+"""Read tickets from CSV, TSV, JSON Lines or Parquet, plain or gzipped; an error names the exact place of a fault."""
 
 import csv
 import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from callcenterai.core.cli import UserError
-from callcenterai.formats.csv_files import csv_rows
-from callcenterai.formats.raw_files import check_content, open_bytes
+from callcenterai.formats.delimited import csv_rows
+from callcenterai.formats.opening import check_content, open_bytes
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
@@ -22,23 +22,18 @@ FORMATS = ".csv, .tsv, .jsonl, .ndjson or .parquet, each also with .gz"
 
 
 class Ticket(NamedTuple):
-    """One row as it came: its number (1 is the first after a header), text and label; None where there is none."""
+    """One row, unchanged: its number (1 is the first after a header), text and label; None for a missing value."""
 
     row: int
     text: str | None
     label: str | None
 
 
-def read_tickets(path: Path, text_column: str, label_column: str) -> list[Ticket]:
-    """Return every row of the file in order; raise a UserError when it cannot be read without guessing."""
-    return list(stream_tickets(path, text_column, label_column))
-
-
 def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[Ticket]:
-    """Read the rows of a file one after the other, in memory that does not grow with it.
+    """Yield the rows of a file in order; memory use does not grow with the file.
 
-    Raises a UserError when the file cannot be read without guessing: before the first row when the file as a whole is
-    at fault, otherwise where the fault is, so that only who has seen the last row knows that all are good.
+    Raises a UserError when the file cannot be read without guessing: before the first row if the fault concerns the
+    whole file, otherwise at the faulty row. So the file is known to be good only after its last row was read.
     """
     kind = kind_of(path)
     if not path.exists():
@@ -51,8 +46,8 @@ def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[
         raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
     number = 0
     with open_bytes(path) as file:
-        for number, values in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
-            ticket = Ticket(number, *values)
+        for number, (text, label) in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
+            ticket = Ticket(number, text, label)
             _check_characters(path, ticket)
             yield ticket
     if not number:
@@ -60,13 +55,16 @@ def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[
 
 
 def kind_of(path: Path) -> str:
-    """Return the ending that says how a file is written, in lower case and without .gz."""
+    """Return the ending that tells a file's format, in lower case and without .gz."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
 
 
 def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: str) -> list[int]:
-    """Return where the columns are in a header; a UserError, with advice on naming them, unless each is there once."""
+    """Return each column's position in a header.
+
+    Raises a UserError, which ends with the advice on naming columns, unless the header has each column exactly once.
+    """
     for column in columns:
         if header.count(column) != 1:
             what = "no column" if column not in header else "more than one column"
@@ -75,11 +73,11 @@ def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: 
     return [header.index(column) for column in columns]
 
 
-def _delimited(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str]]:
+def _delimited(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str]]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     reader = csv_rows(text, DELIMITERS[kind_of(path)])
     try:
-        records = filter(None, reader)  # without blank lines
+        records = filter(None, reader)  # skips blank lines
         header = next(records)
         positions = _positions(path, header, columns)
         for fields in records:
@@ -101,13 +99,13 @@ def _positions(path: Path, header: list[str], columns: tuple[str, str]) -> list[
     return positions_of(path, header, columns, advice)
 
 
-def _json_lines(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str | None]]:
+def _json_lines(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str | None]]:
     seen: dict[str, None] = {}
     for number, line in enumerate(io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), start=1):
         if not line.strip():
             continue
         try:
-            # Its line end would count as a second line in what is said of the first.
+            # Without the line end: the decoder's error message would count it as the start of a second line.
             record = json.loads(line.removesuffix("\n"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is not JSON ({error}); each line must be one object") from None
@@ -118,19 +116,21 @@ def _json_lines(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterat
     _positions(path, list(seen), columns)
 
 
-def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[list[str | None]]:
+def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str | None]]:
+    # Late: the images of the services have no pyarrow, and text files need none.
     import pyarrow
     import pyarrow.parquet
 
     number = 0
     with seekable(path, file) as content:
         try:
-            # Otherwise a whole row group, which is often the whole file, would be fetched at once.
+            # Without a buffer pyarrow would fetch a whole row group, often the whole file, at once.
             table = pyarrow.parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**20)
             _positions(path, table.schema_arrow.names, columns)
             for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
                 texts, labels = (batch.column(column).to_pylist() for column in columns)
-                for number, values in enumerate(zip(texts, labels, strict=True), start=number + 1):
+                for values in zip(texts, labels, strict=True):
+                    number += 1
                     yield [_as_text(f"{path}: row {number}", value) for value in values]
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
@@ -138,7 +138,7 @@ def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[
 
 @contextmanager
 def seekable(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Give the file itself, or, when it is gzipped, an unpacked copy: Parquet is read from its end."""
+    """Give the file itself or, when it is gzipped, an unpacked copy: reading Parquet starts at the end of the file."""
     if path.suffix.lower() != ".gz":
         yield file
         return
@@ -158,7 +158,7 @@ def _as_text(place: str, value: object) -> str | None:
 
 
 def _check_characters(path: Path, ticket: Ticket) -> None:
-    """Refuse what JSON and Parquet can carry but no UTF-8 text file can: NUL and half a surrogate pair."""
+    """Raise a UserError for what JSON and Parquet can hold but a text file cannot: NUL and half a surrogate pair."""
     for value in (ticket.text, ticket.label):
         if value and not value.isascii():
             try:
@@ -169,7 +169,7 @@ def _check_characters(path: Path, ticket: Ticket) -> None:
             raise UserError(f"{path}: row {ticket.row} holds a NUL character; remove it")
 
 
-READERS = {
+READERS: dict[str, Callable[[Path, IO[bytes], tuple[str, str]], Iterator[Sequence[str | None]]]] = {
     **dict.fromkeys(DELIMITERS, _delimited),
     **dict.fromkeys(JSON_LINES, _json_lines),
     ".parquet": _parquet,

@@ -1,4 +1,4 @@
-"""Finds secrets that are written out: passwords, PINs, keys and tokens."""
+"""Finds passwords, PINs, keys and tokens."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ _FOLLOWING = (
         re.IGNORECASE | re.VERBOSE,
     ),
 )
-# A user's name and a password: "user/pass: jdoe/...".
+# A user name and a password: "user/pass: jdoe/...".
 _PAIR = re.compile(
     rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_LABEL})|identifiants|credentials)
     [ ]?[:=]?[ ]?[^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
@@ -50,13 +50,13 @@ _DOOR = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _KNOWN = (
-    # JSON Web Tokens, and what AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others issue.
+    # JSON Web Tokens, and the tokens of AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others.
     re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}+\.eyJ[\w-]{8,8000}+\.[\w-]{8,4000}+"),
     re.compile(r"(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{16}(?!\w)"),
     re.compile(r"(?<!\w)(?:gh[opsru]_[A-Za-z0-9]{36,255}+|github_pat_\w{22,255}+|glpat-[\w-]{20,255}+)"),
     re.compile(r"(?<!\w)(?:xox[abeoprs]-[\w-]{10,255}+|AIza[\w-]{35}|(?:[rs]k|pk)_(?:live|test)_\w{16,255}+)"),
     re.compile(r"(?<!\w)(?:sk-[\w-]{20,255}+|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,60}+)"),
-    # A recovery key of BitLocker.
+    # BitLocker recovery keys.
     re.compile(r"(?<![\w-])\d{6}(?:-\d{6}){7}(?![\w-])"),
     re.compile(
         r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
@@ -67,14 +67,14 @@ _GIVEN = (
     re.compile(r"(?<!\S)(?:-u|--user)[ =][^\s:]{1,64}:(\S{1,128})"),
 )
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
-# KB5034441, u004512, ISO27001, Windows11: a name with a number.
+# Names with a number, such as KB5034441, u004512, ISO27001 or Windows11.
 _NAMED = re.compile(r"[a-z]{1,4}-?\d{3,}|(?:windows|win|office|outlook|sharepoint|server)-?\d+", re.IGNORECASE)
-# Apostrophes and hyphens are in words too.
+# Apostrophes and hyphens also occur within words.
 _SYMBOL = re.compile(r"[^\w\s'’.-]|_")
 
 
 def secrets(text: str) -> Iterator[Span]:
-    """Find passwords, PINs and codes after the word that names them, and keys of known shapes."""
+    """Find passwords, PINs and codes that follow a word for them, and keys of known formats."""
     for pattern in _KNOWN:
         yield from spans("secret", pattern, text)
     for pattern in (*_GIVEN, _CODES, _DOOR):
@@ -93,11 +93,11 @@ def _secret(match: re.Match[str], accept: Callable[[str], bool]) -> Iterator[Spa
 
 
 def _is_assigned(value: str) -> bool:
-    """Whether a word after a colon or an equals sign is more than a word: "Password: forgotten" keeps its meaning."""
+    """Whether the value after a colon or an equals sign is not just a word, as in "Password: forgotten"."""
     return re.search(r"\d", value) is not None or _SYMBOL.search(value) is not None
 
 
 def _is_like_password(value: str) -> bool:
-    """Whether a word in a sentence can only be a password: "the password is expired" keeps its meaning."""
+    """Whether the value within a sentence is not just a word, as in "the password is expired"."""
     mixed = re.search(r"\d", value) and re.search(r"[^\W\d_]", value)
     return bool(mixed) and not _NAMED.fullmatch(value)

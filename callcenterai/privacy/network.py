@@ -1,4 +1,4 @@
-"""Finds IP addresses, and the parts of web addresses that tell who somebody is or let somebody in."""
+"""Finds IP addresses, and the parts of web addresses that identify somebody or grant access."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from callcenterai.privacy.spans import Span, around, before
 
 _IPV4 = re.compile(r"(?<!\w)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
-# Global, unique local and link-local ones (RFC 4291, 4193), with a zone; a name such as DB::add is none.
+# Global, unique local and link-local addresses (RFC 4291, 4193), with a zone; not a name such as DB::add.
 _IPV6 = re.compile(
     r"(?<![\w:.])(?:[23][0-9a-f]{3}|f[cdef][0-9a-f]{2})(?::[0-9a-f]{0,4}){2,7}(?:%\w{1,15})?(?![\w:])", re.IGNORECASE
 )
@@ -19,7 +19,7 @@ _VERSION = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# Four small numbers are more often a version or a paragraph, unless a word says otherwise.
+# Four small numbers are more often a version or a paragraph, unless one of these words is near.
 _NETWORK_WORD = re.compile(
     r"""(?<!\w)(?:ip|ipv4|address|adresse|hosts?|h[ôo]te|servers?|serveur|ping|dns|gateway|passerelle|proxy|from|client
         )(?!\w)""",
@@ -28,7 +28,7 @@ _NETWORK_WORD = re.compile(
 _SMALL = 32
 
 _URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'`\[\](){}«»]{1,2000}")
-_AUTHORITY_END = re.compile(r"[/?#]|\Z")
+_AUTHORITY_END = re.compile(r"[/?#]")
 _USER = re.compile(r"(?!git@)[^@]{1,500}@")
 _SEGMENT = re.compile(r"(?<=/)[^/?#]{20,500}")
 _PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;?]{1,64})=([^&#;]{1,2000})")
@@ -43,14 +43,14 @@ _LONG = 20
 
 
 def ips(text: str) -> Iterator[Span]:
-    """Find IP addresses, except those that say nothing of anybody: loopback, unspecified, netmasks, multicast."""
+    """Find IP addresses, except those that identify nobody: loopback, unspecified, netmasks, multicast."""
     for match in _IPV4.finditer(text):
-        # Printers show 192.168.001.010, which the library takes for octal and refuses.
+        # Printers show 192.168.001.010; ipaddress refuses leading zeros, because they could mean octal numbers.
         octets = [int(octet) for octet in match[0].split(".")]
-        if _tells(".".join(map(str, octets))) and not _is_version(text, match, octets):
+        if _identifies(".".join(map(str, octets))) and not _is_version(text, match, octets):
             yield Span("ip", *match.span())
     for match in _IPV6.finditer(text):
-        if _tells(match[0]):
+        if _identifies(match[0]):
             yield Span("ip", *match.span())
 
 
@@ -61,7 +61,7 @@ def _is_version(text: str, match: re.Match[str], octets: list[int]) -> bool:
     return small and not _NETWORK_WORD.search(around(text, *match.span()))
 
 
-def _tells(address: str) -> bool:
+def _identifies(address: str) -> bool:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -71,9 +71,9 @@ def _tells(address: str) -> bool:
 
 
 def urls(text: str) -> Iterator[Span]:
-    """Find the part of web addresses from their first user, secret or identifier on.
+    """Find the end of web addresses, from the first user name, secret or identifier on.
 
-    What comes before it stays, because the names of the host and the page say what the ticket is about.
+    The part before it stays, because the names of the host and the page say what the ticket is about.
     """
     for match in _URL.finditer(text):
         address = match[0].rstrip(".,;:!?")
@@ -84,7 +84,9 @@ def urls(text: str) -> Iterator[Span]:
 
 def _first_secret(address: str) -> int | None:
     host = address.find("://") + 3 if "://" in address else 0
-    path = _AUTHORITY_END.search(address, host).start()
+    path = len(address)
+    if end := _AUTHORITY_END.search(address, host):
+        path = end.start()
     if _USER.match(address, host, path):
         return host
     found = [match.start() for match in _SEGMENT.finditer(address, path) if _is_random(match[0])]
@@ -96,7 +98,7 @@ def _first_secret(address: str) -> int | None:
 
 
 def _is_random(part: str) -> bool:
-    """Whether it is a UUID or long and changes between small letters, capitals and digits more often than words do."""
+    """Whether it is a UUID, or long with more changes between lower case, upper case and digits than words have."""
     part = unquote(part)
     if _UUID.fullmatch(part):
         return True

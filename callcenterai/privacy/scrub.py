@@ -1,19 +1,21 @@
-"""Replaces personal data and secrets in a ticket by what they are: [EMAIL], [PHONE] and so on.
+"""Replaces personal data and secrets in a ticket by placeholders: [EMAIL], [PHONE] and so on.
 
-Names of people stay: no rule tells them from products and places, and a model that does is larger than the service.
+Names of people stay: no rule distinguishes them from products and places, and a model that could is larger than the
+whole service.
 """
 
 import re
 from collections import Counter
 from typing import NamedTuple
 
+from callcenterai.privacy.cards_and_accounts import cards, ibans
 from callcenterai.privacy.contacts import emails, phones
 from callcenterai.privacy.credentials import secrets
+from callcenterai.privacy.national_ids import national_ids
 from callcenterai.privacy.network import ips, urls
-from callcenterai.privacy.numbers import cards, ibans, national_ids
 from callcenterai.privacy.spans import Span
 
-# Where findings overlap, the kind that comes first here is kept, then the longer one, then the earlier one.
+# Of overlapping findings, the kind that comes first here is kept, then the longer one, then the earlier one.
 _DETECTORS = {
     "url": urls,
     "email": emails,
@@ -30,21 +32,21 @@ _PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
 
 
 class Scrubbed(NamedTuple):
-    """A text without the personal data that was found in it, and how many findings of each kind there were."""
+    """A text without the personal data that was found in it, and the number of findings of each kind."""
 
     text: str
     counts: dict[str, int]
 
 
 def scrub(text: str) -> Scrubbed:
-    """Replace what is found by placeholders; what is found is not kept anywhere.
+    """Replace personal data by placeholders. The data itself is not kept anywhere.
 
-    Scrubbing the result again finds nothing. The time grows linearly with the text.
+    Scrubbing the result again finds nothing. The time grows linearly with the length of the text.
     """
     counts: Counter[str] = Counter()
     done: list[str] = []
-    # What stands between placeholders is looked at as a text of its own, and again after each finding in it: so no
-    # placeholder can give its neighbours another meaning, and the result holds nothing that would be found.
+    # The text between placeholders is searched as a text of its own, and again after each finding in it. So a
+    # placeholder never changes the meaning of its neighbours, and nothing in the result would be found again.
     waiting = _PLACEHOLDER.split(text)[::-1]
     while waiting:
         part = waiting.pop()
@@ -57,13 +59,16 @@ def scrub(text: str) -> Scrubbed:
     return Scrubbed("".join(done), dict(sorted(counts.items())))
 
 
-def as_the_models_read_it(text: str) -> str:
-    """Return a scrubbed text without its placeholders, whose words ("phone") nobody wrote, and never an empty one."""
+def without_placeholders(text: str) -> str:
+    """Return a scrubbed text with an ellipsis for each placeholder: the models must not read words that nobody wrote.
+
+    The ellipsis also keeps a text that consists of a placeholder from becoming empty.
+    """
     return _PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def find(text: str) -> list[Span]:
-    """Return the findings in their order, none of which overlaps another."""
+    """Return the findings in the order of the text, without overlaps."""
     candidates = [span for detect in _DETECTORS.values() for span in detect(text)]
     candidates.sort(key=lambda span: (_ORDER[span.kind], span.start - span.end, span.start))
     taken = bytearray(len(text))
@@ -76,7 +81,7 @@ def find(text: str) -> list[Span]:
 
 
 def _cut(text: str, found: list[Span]) -> list[str]:
-    """Return the text in pieces, with a placeholder for each finding."""
+    """Return the text in pieces, with a placeholder in place of each finding."""
     pieces, end = [], 0
     for span in found:
         pieces += [text[end : span.start], f"[{span.kind.upper()}]"]

@@ -1,15 +1,15 @@
-"""What detectors have in common: the span of a finding, and the words around it that say what a number is."""
+"""What all detectors share: the span of a finding, and the words around a number that tell what it is."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# How many characters in front of a finding, and after it, may say what it is.
+# How many characters before and after a finding are searched for words that tell what it is.
 BEFORE, AFTER = 60, 30
-# A digit group's separator, as people and word processors write it.
+# The separators between groups of digits, as people and word processors write them.
 GAP = "[ \u00a0\u202f.-]"
 
-# A word that names another kind of number, when it is the last in front of it: "order no. 0199001234".
+# Words for other kinds of numbers, directly before the number: "order no. 0199001234".
 _REFERENCE = re.compile(
     r"""(?<![^\W\d_])(?:
         orders?|p\.?o|purchase|invoices?|tickets?|serials?|s/n|sn|ref|refs|references?|part|parts|item|asset|article
@@ -24,7 +24,7 @@ _REFERENCE = re.compile(
 
 
 class Span(NamedTuple):
-    """Where a finding lies in a text, as text[start:end], and what it is."""
+    """The kind of a finding, and its place: text[start:end]."""
 
     kind: str
     start: int
@@ -37,15 +37,15 @@ def spans(kind: str, pattern: re.Pattern[str], text: str, group: int = 0) -> Ite
 
 
 def before(text: str, start: int) -> str:
-    """Return what stands closely in front of a position."""
+    """Return the text closely before a position."""
     return text[max(0, start - BEFORE) : start]
 
 
 def around(text: str, start: int, end: int) -> str:
-    """Return what stands closely around a span, without the span."""
+    """Return the text closely around a span, without the span itself."""
     return f"{before(text, start)}\n{text[end : end + AFTER]}"
 
 
 def is_reference(text: str, start: int) -> bool:
-    """Whether the words in front of a number call it an order, a serial number or the like."""
+    """Whether the words before a number call it an order, a serial number or the like."""
     return _REFERENCE.search(before(text, start)) is not None

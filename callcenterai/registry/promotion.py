@@ -1,230 +1,268 @@
-"""How a change of the registry is decided: which run is registered, and what a version must show before it moves."""
+"""Where a promotion is decided: what a version must show before it moves to a stage, and the change that follows.
 
-import json
+A program promotes like this; each step raises a UserError when something is wrong and PromotionRefused when a gate
+refuses:
+
+    promoter = open_promoter("tfidf", Path("params.yaml"), Path("data/processed"))
+    request = Request(by="Amina", reason="fewer mistakes with VPN tickets")
+    promoter.register(run_id, request)
+    promoter.promote_to_staging(None, request)
+    promoter.promote_to_production(None, request)
+
+The registry is that of MLFLOW_TRACKING_URI; tracking.store.tracking_environment sets it, with credentials, for a block.
+"""
+
+import getpass
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from callcenterai.artifact.folder import METADATA_FILE, read_model
+from callcenterai.artifact.folder import read_model
 from callcenterai.core.cli import UserError
-from callcenterai.core.files import sha256
-from callcenterai.core.params import RegistryParameters
+from callcenterai.core.params import RegistryParameters, read_parameters
+from callcenterai.data.parts import Part
 from callcenterai.registry import gates
-from callcenterai.registry.gates import Judged, Refused, Verdict
-from callcenterai.registry.store import NONE, PRODUCTION, STAGING, Change, Move, Registry, State, Version
+from callcenterai.registry.gates import Measurement, PromotionRefused, Verdict
+from callcenterai.registry.state import (
+    NONE,
+    PRODUCTION,
+    STAGING,
+    Change,
+    Move,
+    State,
+    Version,
+    moves_back,
+    moves_to_archive,
+    moves_to_production,
+    moves_to_staging,
+)
+from callcenterai.registry.store import Registry, find_best_run, find_run, open_registry, version_source
+from callcenterai.tracking.store import experiment_name
 
-# From the registry as it is to the change that is wanted; None when there is nothing to do.
-Plan = Callable[[State], Change | None]
+# The figures of a version that the history keeps.
+METRICS = ("accuracy", "macro_f1")
+# From the registry as it is to the moves that a command consists of; none when there is nothing to do.
+FindMoves = Callable[[State], tuple[Move, ...]]
+Check = Callable[[State, Change], list[Verdict]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks for a change and why; force passes gates that refuse, dry_run checks everything and changes nothing."""
+
+    by: str
+    reason: str | None = None
+    force: bool = False
+    dry_run: bool = False
+
+
+class Registration(NamedTuple):
+    """The version that a run became, or had become before; a dry run of a new one has no version."""
+
+    run_id: str
+    version: int | None
+    is_new: bool
+
+
+def open_promoter(kind: str, params: Path, data: Path) -> "Promoter":
+    """Return the promoter of a kind of model: the registry of the environment, params.yaml and the prepared data."""
+    parameters = read_parameters(params, "registry", RegistryParameters)
+    return Promoter(open_registry(kind), parameters, data, experiment_name(kind))
 
 
 @dataclass
-class Desk:
-    """Where promotions are decided: a registry, the gates' parameters and the test data."""
+class Promoter:
+    """Moves versions between the stages of one registry, after the gates have checked them."""
 
     registry: Registry
     params: RegistryParameters
     data: Path
     experiment: str
-    judged: dict[int, Judged] = field(default_factory=dict)
-    loaded: dict[int, tuple[Any, list[Verdict]]] = field(default_factory=dict)
+    _measured: dict[int, Measurement] = field(default_factory=dict)
+    _loaded: dict[int, tuple[Any, list[Verdict]]] = field(default_factory=dict)
 
-    def carry_out(
-        self,
-        plan: Plan,
-        check: Callable[[State, Change], list[Verdict]],
-        force: bool,
-        dry_run: bool,
-        resumes: str | None = None,
+    def register(self, run_id: str | None, request: Request) -> Registration:
+        """Make a version of a run, by default the best one; a run never becomes two versions."""
+        client = self.registry.client
+        run = find_run(client, run_id) if run_id else find_best_run(client, self.experiment, self.params.metric)
+        source, run_id = version_source(run), run.info.run_id
+        if request.dry_run:
+            version = self.registry.read_state().version_of_run(run_id)
+            return Registration(run_id, version.number if version else None, version is None)
+        self.registry.ensure_model_exists()
+        with self.registry.locked() as state:
+            if version := state.version_of_run(run_id):
+                return Registration(run_id, version.number, False)
+            origin = _commit_and_metrics(source["tags"])
+            moves = (Move(None, None, NONE),)
+            change = Change("register", moves, request.by, request.reason, run_id=run_id, **origin)
+            made = self.registry.make_change(change, state, source)
+            return Registration(run_id, made.moves[0].version, True)
+
+    def promote_to_staging(self, version: str | None, request: Request) -> Change | None:
+        """Put a version, by default the newest, into Staging; return the change, None if there is nothing to do."""
+        moves = partial(moves_to_staging, name=version)
+        return self._decide("staging", moves, self.check_for_staging, request, resumes=version is None)
+
+    def promote_to_production(self, version: str | None, request: Request) -> Change | None:
+        """Put a version, by default the one in Staging, into Production; return the change, None as above."""
+        moves = partial(moves_to_production, name=version)
+        return self._decide("production", moves, self.check_for_production, request, resumes=version is None)
+
+    def archive(self, version: str, request: Request) -> Change | None:
+        """Retire a version; return the change, None if it is archived already."""
+        return self._decide("archive", partial(moves_to_archive, name=version), self.check_for_archive, request)
+
+    def roll_back(self, request: Request) -> Change | None:
+        """Put the version that was in Production before back there; return the change."""
+        return self._decide("rollback", moves_back, self.check_for_rollback, request, resumes=True)
+
+    def _decide(
+        self, action: str, find_moves: FindMoves, check: Check, request: Request, resumes: bool = False
     ) -> Change | None:
         """Plan, check and make one change; return it, or None when there is nothing to do.
 
-        resumes is the action of a command that names no version. If one like it was killed after it was decided,
-        finishing that is all: a second rollback would go too far, and `production` would find Staging empty.
+        Checking takes seconds, so it happens before the lock is taken. If the registry has changed by then so that the
+        plan differs, everything is repeated.
 
-        Checking takes seconds, so it happens before the lock is taken. If the registry has changed by then, in a way
-        that makes the plan another, all is done again.
+        A command that resumes is complete once it has finished one like it that was killed after its first move: a
+        second rollback would go too far, and `production` would find Staging empty.
         """
+
+        def plan(state: State) -> Change | None:
+            moves = find_moves(state)
+            return _describe_change(Change(action, moves, request.by, request.reason), state) if moves else None
+
         while True:
-            state = self.registry.state()
-            if state.intent and not dry_run:
-                # Its process was killed; or is at work, and then the lock waits for it and nothing is left to repair.
-                finished = self.registry.repair()
-                if finished and finished.action == resumes:
-                    print("finished what a killed command had decided", file=sys.stderr)
+            state = self.registry.read_state()
+            if state.intent and not request.dry_run:
+                # Its process was killed, or is at work; then the lock waits for it and nothing is left to finish.
+                finished = self.registry.finish_interrupted_change()
+                if finished and resumes and finished.action == action:
+                    print("finished the change that an interrupted command had begun", file=sys.stderr)
                     return finished
                 continue
             planned = plan(state)
             if planned is None:
                 return None
-            verdicts = check(state, planned)
-            refused = tuple(verdict.gate for verdict in verdicts if not verdict.passed)
-            if refused and (not force or any(verdict.final and not verdict.passed for verdict in verdicts)):
-                raise Refused(verdicts)
-            figures = self.judged.get(planned.moves[0].version)
-            metrics = {"accuracy": figures.accuracy, "macro_f1": figures.macro_f1} if figures else planned.metrics
-            change = replace(planned, forced=bool(refused), refused_by=refused, metrics=metrics)
-            if dry_run:
+            change = self._pass_gates(planned, check(state, planned), request)
+            if request.dry_run:
                 return change
             with self.registry.locked() as now:
                 if plan(now) == planned:
-                    return self.registry.make(change, now)
+                    return self.registry.make_change(change, now)
 
-    def register(self, run: Any, asked: Change, dry_run: bool) -> tuple[int | None, bool]:
-        """Make a version of a run; return its number and whether it is new. One run never becomes two versions."""
-        source = source_of(run)
-        if dry_run:
-            there = self.registry.state().of_run(run.info.run_id)
-            return (there.number, False) if there else (None, True)
-        self.registry.create()
-        with self.registry.locked() as state:
-            if there := state.of_run(run.info.run_id):
-                return there.number, False
-            change = replace(
-                asked, moves=(Move(None, None, NONE),), run_id=run.info.run_id, **described(source["tags"])
-            )
-            return self.registry.make(change, state, source).moves[0].version, True
+    def _pass_gates(self, planned: Change, verdicts: list[Verdict], request: Request) -> Change:
+        """Return the change with its figures and the gates passed by force, or raise PromotionRefused."""
+        refusals = [verdict for verdict in verdicts if not verdict.passed]
+        if refusals and (not request.force or any(verdict.final for verdict in refusals)):
+            raise PromotionRefused(verdicts)
+        measured = self._measured.get(planned.moves[0].version or 0)
+        metrics = {name: getattr(measured, name) for name in METRICS} if measured else planned.metrics
+        refused_by = tuple(verdict.gate for verdict in refusals)
+        return replace(planned, forced=bool(refusals), refused_by=refused_by, metrics=metrics)
 
-    def for_staging(self, state: State, change: Change) -> list[Verdict]:
-        """Return the verdicts on the way to Staging: loads, smoke, minimum metrics."""
-        return self._examine(state.versions[change.moves[0].version], None)
+    def check_for_staging(self, state: State, change: Change) -> list[Verdict]:
+        """Return the verdicts on the way to Staging: the model loads, answers and reaches the minimum."""
+        return self._check_model(_moved_version(state, change), None)
 
-    def for_production(self, state: State, change: Change) -> list[Verdict]:
-        """Return the verdicts on the way to Production: only from Staging, and no worse than Production now."""
-        version = state.versions[change.moves[0].version]
+    def check_for_production(self, state: State, change: Change) -> list[Verdict]:
+        """Return the verdicts on the way to Production: from Staging only, and no worse than the current Production."""
+        version = _moved_version(state, change)
         if version.stage == STAGING:
             first = Verdict("from Staging", True, f"version {version.number} is in Staging")
         else:
             message = f"version {version.number} is in {version.stage}: `staging --version {version.number}` first"
             first = Verdict("from Staging", False, message)
-        return [first, *self._examine(version, state.holder(PRODUCTION))]
+        return [first, *self._check_model(version, state.version_in(PRODUCTION))]
 
-    def for_rollback(self, state: State, change: Change) -> list[Verdict]:
-        """Return the verdicts on the way back: the model is there, whole, and answers. It has served before."""
-        return self._load(state.versions[change.moves[0].version])[1]
+    def check_for_archive(self, state: State, change: Change) -> list[Verdict]:
+        """Return the verdict on archiving: never the version in Production, or nothing would serve."""
+        version = _moved_version(state, change)
+        if version.stage != PRODUCTION:
+            return []
+        message = f"version {version.number} is in Production: promote another one or `rollback`, which archives it"
+        return [Verdict("not in Production", False, message, final=True)]
 
-    def _examine(self, version: Version, production: Version | None) -> list[Verdict]:
+    def check_for_rollback(self, state: State, change: Change) -> list[Verdict]:
+        """Return the verdicts on the way back: the model loads and answers. Its figures sufficed when it served."""
+        return self._load(_moved_version(state, change))[1]
+
+    def _check_model(self, version: Version, production: Version | None) -> list[Verdict]:
         pipeline, verdicts = self._load(version)
         if pipeline is None:
             return verdicts
         part = gates.read_test_part(self.data)
-        figures = self._judge(version, pipeline, part)
-        verdicts += [gates.same_test_data(version.tags.get("test_data"), part), *gates.minimum(figures, self.params)]
+        figures = self._measure(version, pipeline, part)
+        verdicts.append(gates.check_test_data(version.tags.get("test_data"), part))
+        verdicts += gates.check_minimum(figures, self.params)
         if production and production.number != version.number:
-            served, loading = self._load(production)
-            if served is None:
-                # A broken Production must not keep its successor out for ever: --force passes this one.
-                gate = f"Production, version {production.number}, loads"
-                verdicts.append(replace(loading[0], gate=gate, final=False))
-            else:
-                reference = gates.Reference(PRODUCTION, self._judge(production, served, part), gates.BETTER)
-                verdicts += gates.regression(figures, reference, self.params)
+            verdicts += self._compare(figures, production, part)
         return verdicts
 
-    def _judge(self, version: Version, pipeline: Any, part: Any) -> Judged:
-        if version.number not in self.judged:
-            self.judged[version.number] = gates.judge(pipeline, part)
-        return self.judged[version.number]
+    def _compare(self, candidate: Measurement, production: Version, part: Part) -> list[Verdict]:
+        """Return the verdicts on whether a candidate is worse than the version in Production."""
+        pipeline, loading = self._load(production)
+        if pipeline is None:
+            # A broken Production must not block its successor for ever, so --force passes this gate.
+            return [replace(loading[0], gate=f"Production, version {production.number}, loads", final=False)]
+        reference = gates.Reference(PRODUCTION, self._measure(production, pipeline, part), gates.BETTER)
+        return gates.check_regression(candidate, reference, self.params)
+
+    def _measure(self, version: Version, pipeline: Any, part: Part) -> Measurement:
+        if version.number not in self._measured:
+            self._measured[version.number] = gates.measure(pipeline, part)
+        return self._measured[version.number]
 
     def _load(self, version: Version) -> tuple[Any, list[Verdict]]:
-        """Return the version's pipeline, None when it cannot be loaded safely, and the verdicts on loading it.
+        """Return the version's pipeline, None if it cannot be loaded safely, and the verdicts on loading it.
 
-        Once for a command: it is what takes longest when others' changes have it plan anew.
+        The result is kept, because loading is the slowest step when other people's changes make a command plan again.
         """
-        if version.number not in self.loaded:
-            self.loaded[version.number] = self._load_now(version)
-        pipeline, verdicts = self.loaded[version.number]
+        if version.number not in self._loaded:
+            self._loaded[version.number] = self._load_now(version)
+        pipeline, verdicts = self._loaded[version.number]
         return pipeline, [*verdicts]
 
     def _load_now(self, version: Version) -> tuple[Any, list[Verdict]]:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                pipeline = read_model(self.fetch(version, Path(folder)))
+                pipeline = read_model(self.registry.download(version, Path(folder)))
             except UserError as error:
                 return None, [Verdict("loads", False, f"{error}; promote another version", final=True)]
         loads = Verdict("loads", True, "SHA-256 as recorded, known types only")
-        return pipeline, [loads, gates.smoke(pipeline)]
-
-    def fetch(self, version: Version, folder: Path) -> Path:
-        """Download a version's metadata and the files it vouches for into folder, and return the folder.
-
-        The registry has the metadata's SHA-256, the metadata has that of every file: each is checked.
-        """
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        # Asked once: MLflow would read the whole registered model, with its history, for each file of models:/NAME/1.
-        place = self.registry.client.get_model_version_download_uri(self.registry.name, str(version.number))
-
-        def fetch_checked(name: str, recorded: str) -> Path:
-            try:
-                mlflow.artifacts.download_artifacts(artifact_uri=f"{place}/{name}", dst_path=str(folder))
-            except (MlflowException, OSError) as error:
-                told = " ".join(str(error).split())
-                raise UserError(f"{name} of version {version.number} cannot be fetched ({told})") from None
-            if sha256(folder / name) != recorded:
-                raise UserError(f"{name} of version {version.number} is not the file whose SHA-256 was recorded")
-            return folder / name
-
-        recorded = version.tags.get("metadata_sha256")
-        if not recorded:
-            raise UserError(f"version {version.number} was registered without its metadata's SHA-256; train it again")
-        metadata = fetch_checked(METADATA_FILE, recorded)
-        for name, recorded in json.loads(metadata.read_text(encoding="utf-8"))["files"].items():
-            fetch_checked(name, recorded)
-        return folder
+        return pipeline, [loads, gates.check_smoke_texts(pipeline)]
 
 
-def best_run(client: Any, experiment: str, metric: str) -> Any:
-    """Return the finished run with the best validation metric, among those on the newest run's validation data.
-
-    Figures on different data do not compare: the best run on last year's easy tickets is not the best today.
-    """
-    found = client.get_experiment_by_name(experiment)
-    finished = "attributes.status = 'FINISHED' and tags.model_sha256 != ''"
-    newest = client.search_runs([found.experiment_id], finished, max_results=1) if found else []
-    if not newest:
-        raise UserError(f"no finished training in the experiment {experiment!r}: `dvc repro` makes one")
-    data = newest[0].data.tags.get("dvc.validation", "")
-    same_data = f"{finished} and tags.`dvc.validation` = '{data}'"
-    order = [f"metrics.`validation.{metric}` DESC", "attributes.start_time DESC"]
-    return client.search_runs([found.experiment_id], same_data, max_results=1, order_by=order)[0]
+def _describe_change(change: Change, state: State) -> Change:
+    """Return the change with what the history keeps of the moved version: its commit and metrics."""
+    return replace(change, **_commit_and_metrics(_moved_version(state, change).tags))
 
 
-def named_run(client: Any, run_id: str) -> Any:
-    """Return the run, or raise a UserError when there is none that left a model."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        raise UserError(f"there is no run {run_id!r}; `mlflow server` shows those there are") from None
-    if run.info.status != "FINISHED" or "model_sha256" not in run.data.tags or not run.outputs.model_outputs:
-        raise UserError(f"the run {run_id} is {run.info.status} and has no model to register; train again: `dvc repro`")
-    return run
-
-
-def source_of(run: Any) -> dict[str, Any]:
-    """Return the arguments with which MLflow creates a version of this run's model."""
-    model_id = run.outputs.model_outputs[-1].model_id
-    tags = {
-        "model_sha256": run.data.tags["model_sha256"],
-        "metadata_sha256": run.data.tags.get("metadata_sha256", ""),
-        "data": run.data.tags.get("dvc.train", ""),
-        "test_data": run.data.tags.get("dvc.test", ""),
-        "git_commit": run.data.tags.get("git_commit", ""),
-        "trained_at": datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds"),
-        **{name: f"{run.data.metrics[f'test.{name}']:.6f}" for name in ("accuracy", "macro_f1")},
-    }
-    return {"source": f"models:/{model_id}", "model_id": model_id, "tags": tags | {"stage": NONE}}
-
-
-def described(tags: dict[str, str]) -> dict[str, Any]:
-    """Return what the history keeps of a version beside its moves: commit and metrics."""
-    metrics = {name: float(tags[name]) for name in ("accuracy", "macro_f1") if name in tags}
+def _commit_and_metrics(tags: dict[str, str]) -> dict[str, Any]:
+    metrics = {name: float(tags[name]) for name in METRICS if name in tags}
     return {"commit": tags.get("git_commit") or None, "metrics": metrics}
+
+
+def _moved_version(state: State, change: Change) -> Version:
+    # Only a registration has no number yet, and it is not planned from a state.
+    return state.versions[change.moves[0].version]  # type: ignore[index]
+
+
+def find_user_name() -> str:
+    """Return who works here: git's user.name or, without one, the system's user."""
+    try:
+        done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=10)
+        if done.stdout.strip():
+            return done.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        pass  # nothing else here needs git
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise UserError("cannot find your user name: give it with --by") from None

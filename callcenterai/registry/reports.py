@@ -1,175 +1,196 @@
-"""What the registry's reading commands print: tables for people, JSON for programs."""
+"""What the registry's commands print: tables for people, JSON for programs."""
 
-import argparse
 import json
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callcenterai.core.tables import print_table
-from callcenterai.registry.promotion import Desk
-from callcenterai.registry.store import ARCHIVED, PRODUCTION, STAGING, State, Version
+from callcenterai.artifact.folder import METADATA_FILE, RUN_FILE
+from callcenterai.core.cli import print_table
+from callcenterai.core.files import json_bytes, write_files
+from callcenterai.registry.gates import PromotionRefused, Verdict
+from callcenterai.registry.promotion import Promoter, Registration
+from callcenterai.registry.state import ARCHIVED, PRODUCTION, STAGING, Change, State, Version, moves_to_production
+from callcenterai.registry.store import Registry
 
 COLOURS = {PRODUCTION: "green", STAGING: "yellow", ARCHIVED: "dim"}
+LIST_COLUMNS = ("version", "stage", "accuracy", "macro F1", "data", "commit", "trained", "moved", "by")
+HISTORY_COLUMNS = ("at (UTC)", "by", "what", "version", "from", "to", "accuracy", "reason")
 
 
-def print_list(desk: Desk, options: argparse.Namespace) -> int:
+def print_versions(registry: Registry, as_json: bool) -> None:
     """Print every version with its stage, figures and origin."""
-    state = desk.registry.state()
-    told = moves(state)
-    rows = [describe(version, told) for version in state.versions.values()]
-    if options.json:
+    state = registry.read_state()
+    entries = list_moves(state)
+    rows = [describe_version(version, entries) for version in state.versions.values()]
+    if as_json:
         return print_json(rows)
     if not rows:
-        print(f"{desk.registry.name} has no version yet: `register` makes one", file=sys.stderr)
-        return 0
-    if state.holder(PRODUCTION) is None and any(move["to"] == PRODUCTION for move in told):
+        print(f"{registry.name} has no version yet: `register` makes one", file=sys.stderr)
+        return None
+    if state.version_in(PRODUCTION) is None and any(entry["to"] == PRODUCTION for entry in entries):
         print("warning: nothing is in Production any more; `rollback` brings the last one back", file=sys.stderr)
     shown = [
         (
             str(row["version"]),
             row["stage"],
-            figure(row["accuracy"]),
-            figure(row["macro_f1"]),
+            format_figure(row["accuracy"]),
+            format_figure(row["macro_f1"]),
             row["data"][:8],
             row["commit"][:8],
-            minute(row["trained_at"]),
-            minute(row["moved_at"]),
+            to_minute(row["trained_at"]),
+            to_minute(row["moved_at"]),
             row["moved_by"],
         )
         for row in reversed(rows)
     ]
-    print_table(
-        ("version", "stage", "accuracy", "macro F1", "data", "commit", "trained", "moved", "by"),
-        shown,
-        [COLOURS.get(row[1]) for row in shown],
-    )
-    return 0
+    print_table(LIST_COLUMNS, shown, [COLOURS.get(row[1]) for row in shown])
 
 
-def print_version(desk: Desk, options: argparse.Namespace) -> int:
+def print_version(registry: Registry, name: str, as_json: bool) -> None:
     """Print one version: what it is, the run it comes from, and what happened to it."""
-    state = desk.registry.state()
-    version = state.find(options.version)
-    run = desk.registry.client.get_run(version.run_id)
-    told = [move for move in moves(state) if move["version"] == version.number]
-    found = describe(version, told) | {
+    state = registry.read_state()
+    version = state.find(name)
+    run = registry.client.get_run(version.run_id)
+    entries = [entry for entry in list_moves(state) if entry["version"] == version.number]
+    found = describe_version(version, entries) | {
         "parameters": dict(run.data.params),
-        "metrics": headline(run.data.metrics),
-        "history": told,
+        "metrics": without_classes(run.data.metrics),
+        "history": entries,
     }
-    if options.json:
+    if as_json:
         return print_json(found)
-    rows = [(name, str(value)) for name, value in found.items() if name not in ("parameters", "metrics", "history")]
-    rows += [(f"metrics.{name}", figure(value)) for name, value in found["metrics"].items()]
-    rows += [(f"parameters.{name}", value) for name, value in found["parameters"].items()]
+    rows = [(key, str(value)) for key, value in found.items() if key not in ("parameters", "metrics", "history")]
+    rows += [(f"metrics.{key}", format_figure(value)) for key, value in found["metrics"].items()]
+    rows += [(f"parameters.{key}", value) for key, value in found["parameters"].items()]
     print_table(("", f"version {version.number}"), rows)
     print()
-    print_table(HISTORY_COLUMNS, [history_row(move) for move in told])
-    return 0
+    print_table(HISTORY_COLUMNS, [history_row(entry) for entry in entries])
 
 
-def print_diff(desk: Desk, options: argparse.Namespace) -> int:
+def print_diff(registry: Registry, names: list[str], as_json: bool) -> None:
     """Print the parameters that differ and the metrics of two versions side by side."""
-    state = desk.registry.state()
-    pair = [state.find(version) for version in options.version]
-    runs = [desk.registry.client.get_run(version.run_id).data for version in pair]
-    metrics = [headline(run.metrics) for run in runs]
-    rows: Any = {"parameters": {}, "metrics": {}}
-    for kind, sides in (("parameters", [run.params for run in runs]), ("metrics", metrics)):
-        for name in dict.fromkeys([*sides[0], *sides[1]]):
-            rows[kind][name] = [side.get(name) for side in sides]
-    if options.json:
-        return print_json({"versions": [version.number for version in pair], **rows})
-    changed = [(name, *map(str, sides)) for name, sides in rows["parameters"].items() if sides[0] != sides[1]]
-    compared = [(name, *map(figure, sides), difference(sides)) for name, sides in rows["metrics"].items()]
+    state = registry.read_state()
+    pair = [state.find(name) for name in names]
+    runs = [registry.client.get_run(version.run_id).data for version in pair]
+    parameters = side_by_side([run.params for run in runs])
+    metrics = side_by_side([without_classes(run.metrics) for run in runs])
+    if as_json:
+        numbers = [version.number for version in pair]
+        return print_json({"versions": numbers, "parameters": parameters, "metrics": metrics})
+    changed = [(name, *map(str, sides)) for name, sides in parameters.items() if sides[0] != sides[1]]
+    compared = [(name, *map(format_figure, sides), format_difference(sides)) for name, sides in metrics.items()]
     columns = tuple(f"version {version.number}" for version in pair)
     print_table(("parameter", *columns), changed or [("none differs", "", "")])
     print()
     print_table(("metric", *columns, "difference"), compared)
-    return 0
 
 
-def print_history(desk: Desk, options: argparse.Namespace) -> int:
+def print_history(registry: Registry, as_json: bool) -> None:
     """Print every move, the newest first in the table and last in JSON."""
-    told = moves(desk.registry.state())
-    if options.json:
-        return print_json(told)
-    if not told:
-        print(f"nothing has happened to {desk.registry.name} yet", file=sys.stderr)
-        return 0
-    print_table(HISTORY_COLUMNS, [history_row(move) for move in reversed(told)])
-    return 0
+    entries = list_moves(registry.read_state())
+    if as_json:
+        return print_json(entries)
+    if not entries:
+        print(f"nothing has happened to {registry.name} yet", file=sys.stderr)
+        return None
+    print_table(HISTORY_COLUMNS, [history_row(entry) for entry in reversed(entries)])
 
 
-def print_check(desk: Desk, options: argparse.Namespace) -> int:
-    """Print what every gate on the way to Production says of a version; 3 when one would refuse."""
-    from callcenterai.registry.stage_moves import to_production
-    from callcenterai.registry.store import Change
-
-    state = desk.registry.state()
-    version = state.find(options.version)
-    planned = to_production(state, options.version)
-    verdicts = desk.for_production(state, Change("check", planned, "")) if planned else []
+def print_check(promoter: Promoter, name: str, as_json: bool) -> bool:
+    """Print the verdict of every gate on the way to Production; return whether all pass."""
+    state = promoter.registry.read_state()
+    version = state.find(name)
+    moves = moves_to_production(state, name)
+    verdicts = promoter.check_for_production(state, Change("check", moves, "")) if moves else []
     passed = all(verdict.passed for verdict in verdicts)
-    if options.json:
+    if as_json:
         print_json({"version": version.number, "passed": passed, "gates": [vars(verdict) for verdict in verdicts]})
-    elif not planned:
+    elif not moves:
         print(f"version {version.number} is in Production")
     else:
-        rows = [(verdict.gate, "passes" if verdict.passed else "REFUSES", verdict.message) for verdict in verdicts]
-        print_table(("gate", "", "found"), rows, [None if verdict.passed else "red" for verdict in verdicts])
-    return 0 if passed else 3
+        print_verdicts(verdicts)
+    return passed
 
 
-def export(desk: Desk, options: argparse.Namespace) -> int:
-    """Write a version's model and metadata into a folder, after the hash was checked."""
-    from callcenterai.artifact.folder import METADATA_FILE
-    from callcenterai.core.files import write_files
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Print a table of verdicts, refusals in red."""
+    rows = [(verdict.gate, "passes" if verdict.passed else "REFUSES", verdict.message) for verdict in verdicts]
+    print_table(("gate", "", "found"), rows, [None if verdict.passed else "red" for verdict in verdicts])
 
-    version = desk.registry.state().find(options.version)
+
+def export_version(registry: Registry, name: str, target: Path, as_json: bool) -> None:
+    """Write a version's model and metadata into a folder, after their hashes were checked."""
+    version = registry.read_state().find(name)
     with tempfile.TemporaryDirectory() as folder:
-        place = desk.fetch(version, Path(folder))
-        # The metadata last: a folder is complete once it is there.
-        files = sorted(place.iterdir(), key=lambda path: path.name == METADATA_FILE)
-        write_files({options.folder / path.name: path.read_bytes() for path in files})
-    written = {"version": version.number, "folder": str(options.folder), "sha256": version.tags["model_sha256"]}
-    if options.json:
+        downloaded = registry.download(version, Path(folder))
+        # The metadata last: a folder that has it is complete.
+        files = sorted(downloaded.iterdir(), key=lambda path: path.name == METADATA_FILE)
+        facts = {target / RUN_FILE: json_bytes(_known_run_facts(version.tags))}
+        write_files(facts | {target / path.name: path.read_bytes() for path in files})
+    written = {"version": version.number, "folder": str(target), "sha256": version.tags["model_sha256"]}
+    if as_json:
         return print_json(written)
-    print(f"version {version.number} is in {options.folder}, sha256 {written['sha256']}")
-    return 0
+    print(f"version {version.number} is in {target}, sha256 {written['sha256']}")
 
 
-COMMANDS = {
-    "list": print_list,
-    "show": print_version,
-    "diff": print_diff,
-    "history": print_history,
-    "check": print_check,
-    "export": export,
-}
-HISTORY_COLUMNS = ("at (UTC)", "by", "what", "version", "from", "to", "accuracy", "reason")
+def _known_run_facts(tags: dict[str, str]) -> dict[str, Any]:
+    """Return what the registry knows of a version's training, in the form in which training writes run.json."""
+    facts: dict[str, Any] = {"metadata_sha256": tags["metadata_sha256"], "git_commit": tags.get("git_commit") or None}
+    if tags.get("trained_at"):
+        facts["started_at"] = datetime.fromisoformat(tags["trained_at"]).timestamp()
+    return facts
 
 
-def history_row(move: dict[str, Any]) -> tuple[str, ...]:
-    """Return one move as the table shows it."""
-    reason = move["reason"] or ""
-    if move["forced"]:
-        reason = f"{reason} (FORCED past: {', '.join(move['refused_by'])})"
-    accuracy = figure(move["metrics"].get("accuracy"))
-    stages = (move["from"] or "", move["to"])
-    return (second(move["at"]), move["by"], move["action"], str(move["version"]), *stages, accuracy, reason)
+def print_registration(registration: Registration, name: str) -> None:
+    """Print which version a run became, would become, or is already."""
+    run_id, version, is_new = registration
+    if not is_new:
+        print(f"run {run_id} is version {version} already")
+    elif version is None:
+        print(f"run {run_id} would be registered")
+    else:
+        print(f"version {version} of {name} is run {run_id}: next, `staging`")
 
 
-def moves(state: State) -> list[dict[str, Any]]:
+def print_change(change: Change | None, dry_run: bool) -> None:
+    """Print the moves that were made, or would be."""
+    if change is None:
+        print("nothing to do: the version is there already")
+        return
+    for move in change.moves:
+        print(f"version {move.version}: {move.origin} -> {move.target}{' (dry run)' if dry_run else ''}")
+    if change.forced:
+        print(f"passed by force: {', '.join(change.refused_by)}", file=sys.stderr)
+
+
+def print_refusal(refusal: PromotionRefused) -> None:
+    """Print on stderr each gate that refused."""
+    for verdict in refusal.verdicts:
+        if not verdict.passed:
+            print(f"refused: {verdict.gate}: {verdict.message}", file=sys.stderr)
+
+
+def history_row(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return an entry of list_moves as the table shows it."""
+    reason = entry["reason"] or ""
+    if entry["forced"]:
+        reason = f"{reason} (FORCED past: {', '.join(entry['refused_by'])})"
+    accuracy = format_figure(entry["metrics"].get("accuracy"))
+    stages = (entry["from"] or "", entry["to"])
+    return (to_second(entry["at"]), entry["by"], entry["action"], str(entry["version"]), *stages, accuracy, reason)
+
+
+def list_moves(state: State) -> list[dict[str, Any]]:
     """Return the history as one entry per version moved, oldest first."""
-    told = []
+    entries = []
     for change in state.history:
         first = change.moves[0]
         for move in change.moves:
-            own = move is first
-            told.append(
+            asked_for = move is first
+            entries.append(
                 {
                     "at": change.at,
                     "by": change.by,
@@ -177,19 +198,19 @@ def moves(state: State) -> list[dict[str, Any]]:
                     "version": move.version,
                     "from": move.origin,
                     "to": move.target,
-                    "reason": change.reason if own else f"made room for version {first.version}",
-                    "forced": change.forced and own,
-                    "refused_by": [*change.refused_by] if own else [],
-                    "metrics": change.metrics if own else {},
-                    "commit": change.commit if own else None,
+                    "reason": change.reason if asked_for else f"made room for version {first.version}",
+                    "forced": change.forced and asked_for,
+                    "refused_by": [*change.refused_by] if asked_for else [],
+                    "metrics": change.metrics if asked_for else {},
+                    "commit": change.commit if asked_for else None,
                 }
             )
-    return told
+    return entries
 
 
-def describe(version: Version, told: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one version as `list --json` has it; told is the history."""
-    last = next((move for move in reversed(told) if move["version"] == version.number), {})
+def describe_version(version: Version, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one version as `list --json` has it; entries are those of list_moves."""
+    last: dict[str, Any] = next((e for e in reversed(entries) if e["version"] == version.number), {})
     tags = version.tags
     return {
         "version": version.number,
@@ -206,32 +227,36 @@ def describe(version: Version, told: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def headline(metrics: dict[str, float]) -> dict[str, float]:
+def side_by_side(sides: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return, for every name in any of the dictionaries, its value in each; None where it is missing."""
+    return {name: [side.get(name) for side in sides] for name in dict.fromkeys(key for side in sides for key in side)}
+
+
+def without_classes(metrics: dict[str, float]) -> dict[str, float]:
     """Return the metrics of validation and test as a whole, without those of single classes."""
     return {name: metrics[name] for name in sorted(metrics) if ".per_class." not in name}
 
 
-def figure(value: float | None) -> str:
+def format_figure(value: float | None) -> str:
     """Return a metric as tables show it."""
     return "" if value is None else f"{value:.4f}"
 
 
-def difference(sides: Any) -> str:
+def format_difference(sides: Any) -> str:
     """Return the second minus the first, signed, when both are there."""
     return "" if None in sides else f"{sides[1] - sides[0]:+.4f}"
 
 
-def minute(at: str) -> str:
+def to_minute(at: str) -> str:
     """Return an ISO time without its seconds."""
     return at[:16].replace("T", " ")
 
 
-def second(at: str) -> str:
+def to_second(at: str) -> str:
     """Return an ISO time without fractions and zone."""
     return at[:19].replace("T", " ")
 
 
-def print_json(value: Any) -> int:
+def print_json(value: Any) -> None:
     """Print value for programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
-    return 0

@@ -1,4 +1,4 @@
-"""A report on the model as Markdown that GitHub shows by itself: tables, and a chart that it draws."""
+"""The sections of the report on a model, in Markdown that GitHub renders: tables and a chart."""
 
 import csv
 from collections import Counter
@@ -9,9 +9,9 @@ from typing import Any
 from callcenterai.core.cli import one_line
 from callcenterai.registry.gates import Verdict
 from callcenterai.report.figures import MISSING, Figures
-from callcenterai.report.markdown import block, name, table
+from callcenterai.report.markdown import code_block, inline_code, table
 
-FIGURES = (
+SHOWN_FIGURES = (
     ("accuracy", "accuracy"),
     ("macro F1", "macro_f1"),
     ("weighted F1", "weighted_f1"),
@@ -20,126 +20,133 @@ FIGURES = (
     ("auto-route: accuracy", "auto_route", "accuracy"),
 )
 PARTS = ("train", "validation", "test")
-# With 77 classes it must fit into a comment too, which GitHub limits to 65,536 characters.
-MOVED, PAIRS, WIDEST_MATRIX = 8, 12, 12
+# Even with 77 classes the report has to fit into a comment, which GitHub limits to 65,536 characters.
+MOST_CLASSES, MOST_PAIRS, WIDEST_MATRIX = 8, 12, 12
 
 
-def document(
+def render_report(
     now: Figures, then: Figures | None, revision: str, verdicts: list[Verdict], data: Path, plots: Path
 ) -> str:
     """Return the whole report."""
     sections = {
-        "": verdict(verdicts, then, revision),
-        "Figures on test": figures(now, then, revision),
-        "Classes whose F1 moved most": classes(now, then, revision),
-        "Tickets": tickets(now, then, revision, data),
-        "Confusion matrix on test": confusion(plots / "confusion.csv", now),
-        "Reliability on test": reliability(plots / "reliability.csv", now),
+        "": verdict_section(verdicts, then, revision),
+        "Figures on test": figures_section(now, then, revision),
+        "Classes whose F1 moved most": classes_section(now, then, revision),
+        "Tickets": tickets_section(now, then, revision, data),
+        "Confusion matrix on test": confusion_section(plots / "confusion.csv", now),
+        "Reliability on test": reliability_section(plots / "reliability.csv", now),
     }
     return "\n\n".join(
         [f"## {title}\n\n{text}" if title else f"# Model report\n\n{text}" for title, text in sections.items()]
     )
 
 
-def verdict(verdicts: list[Verdict], then: Figures | None, revision: str) -> str:
-    """Return what the gates say, or that there is nothing to compare with."""
+def verdict_section(verdicts: list[Verdict], then: Figures | None, revision: str) -> str:
+    """Return the verdicts of the gates, or that there is nothing to compare with."""
     lines = [f"{'passed' if each.passed else 'FAILED'}  {each.gate}: {one_line(each.message)}" for each in verdicts]
-    gated = block("text", lines)
+    shown = code_block("text", lines)
     if not all(each.passed for each in verdicts):
-        return f"**Failed.**\n\n{gated}"
+        return f"**Failed.**\n\n{shown}"
     if then is None:
-        return f"There are no metrics at {name(revision)}: nothing to compare with, so nothing is refused."
-    if then.absent():
-        return f"The metrics at {name(revision)} are not complete: nothing to compare with, so nothing is refused."
-    return f"**Passed**, compared with {name(revision)}.\n\n{gated}"
+        return f"There are no metrics at {inline_code(revision)}: nothing to compare with, so nothing is refused."
+    if then.missing_metrics():
+        return (
+            f"The metrics at {inline_code(revision)} are not complete: nothing to compare with, so nothing is refused."
+        )
+    return f"**Passed**, compared with {inline_code(revision)}.\n\n{shown}"
 
 
-def figures(now: Figures, then: Figures | None, revision: str) -> str:
+def figures_section(now: Figures, then: Figures | None, revision: str) -> str:
     """Return the table of the figures, with their 95% intervals where there are any."""
     rows = []
-    for title, *keys in FIGURES:
-        sides = [side.find(*keys) if side else MISSING for side in (now, then)]
+    for title, *keys in SHOWN_FIGURES:
+        values = [side.find(*keys) if side else MISSING for side in (now, then)]
         intervals = [side.find(f"{keys[0]}_ci95") if side else MISSING for side in (now, then)]
-        shown = [with_interval(value, interval) for value, interval in zip(sides, intervals)]
-        rows.append((title, *shown, points(*sides)))
-    return table(("", "now", name(revision), "difference"), rows)
+        shown = [format_with_interval(*pair) for pair in zip(values, intervals, strict=True)]
+        rows.append((title, *shown, format_difference(*values)))
+    return table(("", "now", inline_code(revision), "difference"), rows)
 
 
-def classes(now: Figures, then: Figures | None, revision: str) -> str:
-    """Return the classes whose F1 differs most between both sides, the greatest difference first."""
-    known = [set(side.find("per_class")) if side and not side.absent() else set() for side in (now, then)]
-    if not all(known):
+def classes_section(now: Figures, then: Figures | None, revision: str) -> str:
+    """Return the classes whose F1 differs most between the sides, the largest difference first."""
+    if then is None or now.missing_metrics() or then.missing_metrics():
         return "Nothing to compare."
-    pairs = {label: [side.find("per_class", label, "f1") for side in (now, then)] for label in known[0] & known[1]}
+    known, before = set(now.find("per_class")), set(then.find("per_class"))
+    pairs = {label: [side.find("per_class", label, "f1") for side in (now, then)] for label in known & before}
     moved = sorted(
         (label for label, (f1, f1_before) in pairs.items() if f1 != f1_before),
         key=lambda label: -abs(pairs[label][0] - pairs[label][1]),
     )
     rows = [
         (
-            name(label),
+            inline_code(label),
             f"{now.find('per_class', label, 'tickets'):,}",
-            *map(percent, pairs[label]),
-            points(*pairs[label]),
+            *map(format_percent, pairs[label]),
+            format_difference(*pairs[label]),
         )
-        for label in moved[:MOVED]
+        for label in moved[:MOST_CLASSES]
     ]
-    said = [table(("class", "tickets", "now", name(revision), "difference"), rows)] if rows else ["None has moved."]
-    for labels, where in ((known[0] - known[1], "new"), (known[1] - known[0], "gone")):
+    header = ("class", "tickets", "now", inline_code(revision), "difference")
+    paragraphs = [table(header, rows)] if rows else ["None has moved."]
+    for title, labels in (("New", known - before), ("Gone", before - known)):
         if labels:
-            said.append(f"{where.capitalize()}: {', '.join(map(name, sorted(labels)))}.")
-    return "\n\n".join(said)
+            paragraphs.append(f"{title}: {', '.join(map(inline_code, sorted(labels)))}.")
+    return "\n\n".join(paragraphs)
 
 
-def tickets(now: Figures, then: Figures | None, revision: str, data: Path) -> str:
-    """Return how many tickets each part has, whether they are the same, and what that means for the figures."""
-    same = {part: bool(then) and now.has_output_of(then, f"{data.as_posix()}/{part}.csv") for part in PARTS}
-    rows = [
-        (part, *(size(side, part) for side in (now, then)), ("the same" if same[part] else "others") if then else "-")
-        for part in PARTS
-    ]
-    shown = table(("part", "now", name(revision), ""), rows)
+def tickets_section(now: Figures, then: Figures | None, revision: str, data: Path) -> str:
+    """Return the size of each part, whether it is the same file on both sides, and whether the figures compare."""
+    same = {part: then is not None and now.has_same_output(then, f"{data.as_posix()}/{part}.csv") for part in PARTS}
+    rows = []
+    for part in PARTS:
+        tickets = "-" if then is None else "the same" if same[part] else "others"
+        rows.append((part, part_size(now, part), part_size(then, part), tickets))
+    shown = table(("part", "now", inline_code(revision), ""), rows)
     if then is None:
         return shown
     if same["test"]:
         return f"{shown}\n\nBoth sides were measured on the same test tickets: their figures compare."
     return (
-        f"{shown}\n\nThe test tickets are others, so the figures do not compare ticket by ticket: only what lies below "
-        "the 95% interval of before is refused."
+        f"{shown}\n\nThe test tickets are others, so the figures do not compare ticket by ticket: a figure is refused "
+        "only if it lies below the 95% interval of before."
     )
 
 
-def confusion(path: Path, now: Figures) -> str:
-    """Return the confusion matrix or, of many classes, the pairs that are confused most often."""
-    rows = read(path)
+def confusion_section(path: Path, now: Figures) -> str:
+    """Return the confusion matrix or, if there are many classes, the pairs that are confused most often."""
+    rows = read_plot(path)
     counts = Counter((row["actual"], row["predicted"]) for row in rows)
     if not rows or len(rows) != now.find("tickets"):
-        return not_there(path, rows)
+        return missing_plot(path, rows)
     labels = sorted({label for pair in counts for label in pair})
     if len(labels) <= WIDEST_MATRIX:
-        header = ["actual, and what it is taken for", *map(name, labels)]
-        return table(header, ([name(actual), *cells(actual, labels, counts)] for actual in labels))
+        header = ["actual / predicted", *map(inline_code, labels)]
+        return table(header, ([inline_code(actual), *matrix_cells(actual, labels, counts)] for actual in labels))
     sizes = Counter(row["actual"] for row in rows)
-    wrong = [(pair, count) for pair, count in counts.most_common() if pair[0] != pair[1]][:PAIRS]
+    wrong = [(pair, count) for pair, count in counts.most_common() if pair[0] != pair[1]][:MOST_PAIRS]
     shown = (
-        (f"{name(actual)} for {name(predicted)}", f"{count:,}", percent(count / sizes[actual]))
+        (
+            f"{inline_code(actual)} predicted as {inline_code(predicted)}",
+            f"{count:,}",
+            format_percent(count / sizes[actual]),
+        )
         for (actual, predicted), count in wrong
     )
-    return table(("what is taken for what most often", "tickets", "of the class"), shown)
+    return table(("most frequent confusions", "tickets", "of the class"), shown)
 
 
-def cells(actual: str, labels: list[str], counts: Counter) -> Iterable[str]:
-    """Return a row of the matrix: what is right in bold, nothing where nothing is."""
+def matrix_cells(actual: str, labels: list[str], counts: Counter) -> Iterable[str]:
+    """Return a row of the matrix: correct predictions in bold, zeros left empty."""
     for predicted in labels:
         count = counts[actual, predicted]
         yield f"**{count:,}**" if actual == predicted else f"{count:,}" if count else ""
 
 
-def reliability(path: Path, now: Figures) -> str:
-    """Return a chart of accuracy (bars) and confidence (line): where the model knows how sure it may be, they meet."""
-    rows = [{key: float(value) for key, value in row.items()} for row in read(path)]
+def reliability_section(path: Path, now: Figures) -> str:
+    """Return a chart of accuracy (bars) and confidence (line); they meet where the model is well calibrated."""
+    rows = [{key: float(value) for key, value in row.items()} for row in read_plot(path)]
     if not rows or sum(row["tickets"] for row in rows) != now.find("tickets"):
-        return not_there(path, rows)
+        return missing_plot(path, rows)
     confidences, accuracies = ([f"{100 * row[key]:.1f}" for row in rows] for key in ("confidence", "accuracy"))
     chart = (
         "xychart-beta",
@@ -148,43 +155,43 @@ def reliability(path: Path, now: Figures) -> str:
         f"    bar [{', '.join(accuracies)}]",
         f"    line [{', '.join(confidences)}]",
     )
-    said = "Bars: how many of the tickets of a confidence are right; the line: the confidence itself."
-    return f"{said}\n\n{block('mermaid', chart)}"
+    legend = "Bars: accuracy of the tickets with this confidence; line: the confidence itself."
+    return f"{legend}\n\n{code_block('mermaid', chart)}"
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a plot's data, none when it is not there."""
+def read_plot(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a plot's data; empty if the file does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def not_there(path: Path, rows: list) -> str:
-    """Say why a plot is not shown."""
-    why = "is of another training than the metrics" if rows else "is not there"
-    return f"{name(path.as_posix())} {why}; `dvc repro` makes it."
+def missing_plot(path: Path, rows: list) -> str:
+    """Return why a plot is not shown."""
+    reason = "is of another training than the metrics" if rows else "does not exist"
+    return f"{inline_code(path.as_posix())} {reason}; `dvc repro` makes it."
 
 
-def size(side: Figures | None, part: str) -> str:
-    """Return how many tickets a part has."""
+def part_size(side: Figures | None, part: str) -> str:
+    """Return the number of tickets in a part."""
     rows = side.prepared.get("rows", {}).get(part) if side else None
     return "-" if rows is None else f"{rows:,}"
 
 
-def with_interval(value: Any, interval: Any) -> str:
-    """Return a figure in per cent, with its interval if there is one."""
+def format_with_interval(value: Any, interval: Any) -> str:
+    """Return a share in per cent, with its interval if there is one."""
     if not isinstance(interval, dict) or not {"low", "high"} <= set(interval):
-        return percent(value)
-    return f"{percent(value)} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
+        return format_percent(value)
+    return f"{format_percent(value)} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
 
 
-def percent(value: Any) -> str:
+def format_percent(value: Any) -> str:
     """Return a share in per cent."""
     return f"{100 * value:.2f}%" if isinstance(value, int | float) else "-"
 
 
-def points(value: Any, before: Any) -> str:
+def format_difference(value: Any, before: Any) -> str:
     """Return a difference in percentage points."""
     both = isinstance(value, int | float) and isinstance(before, int | float)
     return f"{100 * (value - before):+.2f}" if both else "-"

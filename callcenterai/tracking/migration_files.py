@@ -1,11 +1,10 @@
-"""The files of an MLflow database: where its rows say they are, and where a server that keeps them looks for them.
+"""The files of an MLflow database: where its rows record them, and where a server with proxied artifacts keeps them.
 
-A server with proxied artefacts has those of a run under EXPERIMENT/RUN/artifacts, those of a logged model under
-EXPERIMENT/models/MODEL/artifacts and those of a trace under EXPERIMENT/traces/TRACE/artifacts; its login decides by the
+Such a server keeps a run's files under EXPERIMENT/RUN/artifacts, a logged model's under
+EXPERIMENT/models/MODEL/artifacts and a trace's under EXPERIMENT/traces/TRACE/artifacts. Its login decides by the
 experiment's number who may read them.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +12,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from sqlalchemy import text
+
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
-from callcenterai.tracking.tracking_errors import short
+from callcenterai.tracking.store import shorten
 
-SERVED = "mlflow-artifacts:/"
+PROXIED_SCHEME = "mlflow-artifacts:/"
 TRACE_TAG = "mlflow.artifactLocation"
-# Tables whose rows name a place of their own: the column, and that of the row's id.
-COLUMNS = {
+# Tables with a column that records where files are: that column, and the column of the row's id.
+LOCATION_COLUMNS = {
     "experiments": ("artifact_location", "experiment_id"),
     "runs": ("artifact_uri", "run_uuid"),
     "logged_models": ("artifact_location", "model_id"),
 }
 
 
-class Place(NamedTuple):
-    """Where the files of a row are recorded, the folder here, None when they are elsewhere, and where they go."""
+class Location(NamedTuple):
+    """Where one row's files are: as recorded, the folder here (None if on another system), and the path to copy to."""
 
     table: str
     id: str
@@ -36,47 +38,49 @@ class Place(NamedTuple):
     folder: Path | None
     path: str
 
-    def is_there(self) -> bool:
-        """Whether there are files; those of an experiment are those of its runs and models."""
+    def has_files(self) -> bool:
+        """Whether there are files to copy; those of an experiment belong to its runs and models."""
         return self.table != "experiments" and self.folder is not None and self.folder.is_dir()
 
 
-class Recorded(NamedTuple):
-    """What leads from a recorded place to a folder here."""
+class RecordedPlaces(NamedTuple):
+    """How a recorded place becomes a folder here.
+
+    proxied: the folder with the files of a server that ran on the source. moved: files recorded below the first path
+    are now below the second.
+    """
 
     proxied: Path
     moved: tuple[str, str] | None
 
-    def folder(self, location: str) -> Path | None:
-        """Return the folder, whether it is there or not; None for a place that is none of this machine's."""
-        found = urlsplit(location)
-        if location.startswith(SERVED):
-            return self.proxied / unquote(found.path).strip("/")
-        # A letter alone is a drive of Windows.
-        if found.scheme not in ("", "file") and len(found.scheme) > 1:
+    def folder(self, recorded: str) -> Path | None:
+        """Return the folder, whether it exists or not, or None for a place that is not on this machine."""
+        address = urlsplit(recorded)
+        if recorded.startswith(PROXIED_SCHEME):
+            return self.proxied / unquote(address.path).strip("/")
+        # A scheme of one letter is a Windows drive.
+        if address.scheme not in ("", "file") and len(address.scheme) > 1:
             return None
-        path = unquote(found.path) if found.scheme == "file" else location
+        path = unquote(address.path) if address.scheme == "file" else recorded
         if self.moved and path.startswith(self.moved[0]):
             return Path(self.moved[1] + path.removeprefix(self.moved[0]))
-        # file:///C:/folder is a path without the slash before its drive.
+        # The path of file:///C:/folder begins with a slash that must go.
         return Path(path[1:] if path[2:3] == ":" else path)
 
 
-def find_places(old: Any, recorded: Recorded) -> list[Place]:
-    """Return the places of all experiments, runs, logged models and traces."""
+def find_locations(old: Any, recorded: RecordedPlaces) -> list[Location]:
+    """Return the locations of all experiments, runs, logged models and traces."""
     found = []
-    for table, row_id, experiment, location in _recorded(old):
-        kind = {"runs": "", "logged_models": "models/", "traces": "traces/"}.get(table)
-        path = str(experiment) if kind is None else f"{experiment}/{kind}{row_id}/artifacts"
-        found.append(Place(table, str(row_id), location, recorded.folder(location), path))
+    for table, row_id, experiment, place in _read_recorded(old):
+        parent = {"runs": "", "logged_models": "models/", "traces": "traces/"}.get(table)
+        path = str(experiment) if parent is None else f"{experiment}/{parent}{row_id}/artifacts"
+        found.append(Location(table, str(row_id), place, recorded.folder(place), path))
     return found
 
 
-def _recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
-    from sqlalchemy import text
-
-    for table, (column, row_id) in COLUMNS.items():
-        # Names from COLUMNS above alone, which no parameter could stand for; nothing that a user gives.
+def _read_recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
+    for table, (column, row_id) in LOCATION_COLUMNS.items():
+        # Names cannot be bound parameters; these come from LOCATION_COLUMNS only, never from the user.
         query = f"SELECT {row_id}, experiment_id, {column} FROM {table} WHERE {column} IS NOT NULL"  # nosec B608
         for row in old.execute(text(query)):
             yield (table, *row)
@@ -87,92 +91,86 @@ def _recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
         yield ("traces", *row)
 
 
-def missing_models(old: Any, places: list[Place], recorded: Recorded) -> list[str]:
-    """Return the registered versions, and the models that are not deleted, whose files should be here and are not."""
-    from sqlalchemy import text
-
+def find_missing_models(old: Any, locations: list[Location], recorded: RecordedPlaces) -> list[str]:
+    """Return the registered versions and the undeleted models whose files should be on this machine and are not."""
     missing = []
     query = "SELECT name, version, COALESCE(storage_location, source) FROM model_versions WHERE status = 'READY'"
-    for name, version, location in old.execute(text(query)):
-        owner, folder = owner_of(location, places), recorded.folder(location)
-        # Of a run that was removed for good, files may be left, but no place on the server would be theirs.
-        if folder is not None and (owner is None or not owner.is_there()):
-            missing.append(f"version {version} of {name} ({location})")
-    active = {
-        row[0] for row in old.execute(text("SELECT model_id FROM logged_models WHERE lifecycle_stage = 'active'"))
-    }
-    for place in places:
-        if place.table == "logged_models" and place.id in active and place.folder is not None and not place.is_there():
-            missing.append(f"model {place.id} ({place.recorded})")
+    for name, version, place in old.execute(text(query)):
+        owner, folder = find_owner(place, locations), recorded.folder(place)
+        # A run that was deleted for good may have left files, but without its row the server has no path for them.
+        if folder is not None and (owner is None or not owner.has_files()):
+            missing.append(f"version {version} of {name} ({place})")
+    query = "SELECT model_id FROM logged_models WHERE lifecycle_stage = 'active'"
+    active = {row[0] for row in old.execute(text(query))}
+    for each in locations:
+        if each.table == "logged_models" and each.id in active and each.folder is not None and not each.has_files():
+            missing.append(f"model {each.id} ({each.recorded})")
     return missing
 
 
-def owner_of(location: str | None, places: list[Place]) -> Place | None:
-    """Return the run or model below whose place a location is."""
-    for place in places:
-        if place.table != "experiments" and location and f"{location}/".startswith(f"{place.recorded.rstrip('/')}/"):
-            return place
+def find_owner(place: str | None, locations: list[Location]) -> Location | None:
+    """Return the run, model or trace whose files include a recorded place."""
+    for each in locations:
+        if each.table != "experiments" and place and f"{place}/".startswith(f"{each.recorded.rstrip('/')}/"):
+            return each
     return None
 
 
-class Rewriting:
-    """What is written in a row of the target in place of a place of the source."""
+class LocationRewriter:
+    """Replaces the source's file locations in a row by those of the server; files on other systems keep theirs."""
 
-    def __init__(self, places: list[Place]) -> None:
-        """Places that are elsewhere stay as they are."""
-        self._places = [place for place in places if place.folder is not None]
-        self._new = {(place.table, place.id): SERVED + place.path for place in self._places}
+    def __init__(self, locations: list[Location]) -> None:
+        """Keep the locations whose files move."""
+        self._locations = [each for each in locations if each.folder is not None]
+        self._new = {(each.table, each.id): PROXIED_SCHEME + each.path for each in self._locations}
 
     def __call__(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
-        """Return the row as it is in the target."""
-        if table in COLUMNS:
-            column, row_id = COLUMNS[table]
+        """Return the row as the target has it."""
+        if table in LOCATION_COLUMNS:
+            column, row_id = LOCATION_COLUMNS[table]
             row[column] = self._new.get((table, str(row[row_id])), row[column])
         elif table == "trace_tags" and row["key"] == TRACE_TAG:
             row["value"] = self._new.get(("traces", row["request_id"]), row["value"])
         elif table == "model_versions":
             for column in ("source", "storage_location"):
-                if owner := owner_of(row[column], self._places):
-                    row[column] = SERVED + owner.path + row[column][len(owner.recorded.rstrip("/")) :]
+                if owner := find_owner(row[column], self._locations):
+                    row[column] = PROXIED_SCHEME + owner.path + row[column][len(owner.recorded.rstrip("/")) :]
         return row
 
 
-def copy(places: list[Place], destination: str) -> tuple[int, int]:
-    """Copy every file to the server's place and compare the SHA-256; return how many there are, and their bytes.
+def copy_files(locations: list[Location], destination: str) -> tuple[int, int]:
+    """Copy every file to the server's place and compare its SHA-256; return the number of files and of bytes.
 
-    What an attempt before has left there is written again.
+    Files that an earlier, failed attempt copied are written again.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     address = destination if "://" in destination else Path(destination).resolve().as_uri()
-    with transfer_errors(destination):
-        store = get_artifact_repository(address)
-    files = size = 0
-    for place in places:
-        if place.is_there():
-            with transfer_errors(destination):
-                store.log_artifacts(str(place.folder), place.path)
-            for path in sorted(path for path in place.folder.rglob("*") if path.is_file()):
-                with transfer_errors(destination):
-                    arrived = same(path, store, f"{place.path}/{path.relative_to(place.folder).as_posix()}")
-                if not arrived:
-                    raise UserError(f"{path} arrived in {destination} as another file; try again")
-                files, size = files + 1, size + path.stat().st_size
-    return files, size
+    with translate_transfer_errors(destination):
+        repository = get_artifact_repository(address)
+    count = size = 0
+    for each in locations:
+        if each.folder is None or not each.has_files():
+            continue
+        with translate_transfer_errors(destination):
+            repository.log_artifacts(str(each.folder), each.path)
+        for file in sorted(path for path in each.folder.rglob("*") if path.is_file()):
+            with translate_transfer_errors(destination):
+                arrived = _is_same_file(file, repository, f"{each.path}/{file.relative_to(each.folder).as_posix()}")
+            if not arrived:
+                raise UserError(f"{file} differs from its copy in {destination}; try again")
+            count, size = count + 1, size + file.stat().st_size
+    return count, size
 
 
 @contextmanager
-def transfer_errors(destination: str) -> Iterator[None]:
-    """Turn what a place for files refuses into a UserError."""
+def translate_transfer_errors(destination: str) -> Iterator[None]:
+    """Turn any error of the server's place for files into a UserError."""
     try:
         yield
     except Exception as error:
-        # Each kind of place has a library of its own, with errors of its own.
-        raise UserError(f"files cannot be kept in {destination}: {short(error)}") from error
+        # Every kind of storage has its own library, with its own exceptions.
+        raise UserError(f"files cannot be kept in {destination}: {shorten(error)}") from error
 
 
-def same(path: Path, store: Any, name: str) -> bool:
-    """Whether the server's place has a file as it is here."""
+def _is_same_file(file: Path, repository: Any, name: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        return sha256(path) == sha256(Path(store.download_artifacts(name, folder)))
+        return sha256(file) == sha256(Path(repository.download_artifacts(name, folder)))

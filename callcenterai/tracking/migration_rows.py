@@ -1,7 +1,7 @@
-"""The rows of an MLflow database: read from an embedded one as they are at one moment, written to an empty PostgreSQL.
+"""The rows of an MLflow database: read from an embedded one in a single snapshot, written to an empty PostgreSQL.
 
-The tables are those of the installed MLflow, in the order in which they refer to each other, and the columns' types are
-its own, so that a boolean or a JSON text arrives as what it is. A database of another MLflow is refused.
+Tables, their order and the types of their columns are those of the installed MLflow (3.17), so that booleans and JSON
+arrive with their own types. A database with another schema is refused.
 """
 
 import logging
@@ -12,67 +12,64 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import JSON, Integer, create_engine, func, insert, null, select, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
 from callcenterai.core.cli import UserError
 
-# What a running server keeps for itself: its jobs and who is at work on them.
-SERVERS_OWN = {"jobs", "job_locks", "scheduler_leases"}
-# What a server makes in an empty database when it starts: one row each, which the source has too.
-MADE_AT_START = {"experiments": "name = 'Default'", "workspaces": "name = 'default'"}
-ROWS_AT_ONCE = 500
-# More parameters a statement PostgreSQL does not take.
-MOST_PARAMETERS = 30_000
+# A running server's own bookkeeping: its jobs and who works on them.
+SERVER_TABLES = {"jobs", "job_locks", "scheduler_leases"}
+# The rows that a server inserts into an empty database when it starts; the source has them too.
+DEFAULT_ROWS = {"experiments": "name = 'Default'", "workspaces": "name = 'default'"}
+ROWS_PER_STATEMENT = 500
+# PostgreSQL limits bound parameters per statement.
+PARAMETERS_PER_STATEMENT = 30_000
 
-# A table's name and a row of it, to the row as it is in the target.
-Rewrite = Callable[[str, dict[str, Any]], dict[str, Any]]
+# Takes a table's name and a row, returns the row for the target.
+RewriteRow = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what a database or MLflow refuses into a UserError, which never holds an address with a password."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
+def translate_database_errors() -> Iterator[None]:
+    """Turn errors of the database or of MLflow into a UserError, which never holds an address with a password."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise UserError(f"the database refuses: {reason_of(error)}; no row was written") from error
+        raise UserError(f"the database refuses: {driver_message(error)}; no row was written") from error
     except MlflowException as error:
         raise UserError(f"MLflow refuses: {error.message}") from error
 
 
-def reason_of(error: Any) -> str:
-    """Return what the driver said, without the statement and its values."""
-    said = getattr(error, "orig", None) or error
-    first = said.args[0] if said.args else said
+def driver_message(error: Any) -> str:
+    """Return the first line of the driver's message, without the statement and its values."""
+    original = getattr(error, "orig", None) or error
+    first = original.args[0] if original.args else original
     return str(first.get("M", first) if isinstance(first, dict) else first).partition("\n")[0]
 
 
-def tables() -> list[Any]:
-    """Return the tables that are moved, in the order in which they refer to each other."""
-    # Importing it makes all of them known.
-    from mlflow.store.db import utils
-
-    return [table for table in utils.Base.metadata.sorted_tables if table.name not in SERVERS_OWN]
+def list_tables() -> list[Any]:
+    """Return the tables to move, each after those that it refers to."""
+    return [table for table in utils.Base.metadata.sorted_tables if table.name not in SERVER_TABLES]
 
 
 @contextmanager
-def read(path: Path) -> Iterator[Any]:
-    """Give a connection that reads an embedded database, at one moment, and can change nothing."""
-    from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version
-    from sqlalchemy import create_engine
-
+def open_source(path: Path) -> Iterator[Any]:
+    """Give a read-only connection that sees an embedded database as it is at one moment."""
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True))
-    found, wanted = _get_schema_version(engine), _get_latest_schema_revision()
-    if found != wanted:
-        import mlflow
-
+    # Both functions are private in MLflow 3.17, which has no public way to compare schemas.
+    found, expected = utils._get_schema_version(engine), utils._get_latest_schema_revision()
+    if found != expected:
         raise UserError(
-            f"{path} is of another MLflow (its schema is {found}, that of {mlflow.__version__} is {wanted}): copy it, "
-            f"and bring it up to date with `mlflow db upgrade sqlite:///{path.as_posix()}`"
+            f"{path} is of another MLflow (its schema is {found}, that of {mlflow.__version__} is {expected}): copy "
+            f"it, and bring it up to date with `mlflow db upgrade sqlite:///{path.as_posix()}`"
         )
     try:
         with engine.connect() as connection:
-            # Python's driver begins no transaction for a SELECT; without one, each would see another moment.
+            # Python's sqlite3 begins no transaction for a SELECT, and without one each query sees a state of its own.
             connection.exec_driver_sql("BEGIN")
             yield connection
     finally:
@@ -80,95 +77,84 @@ def read(path: Path) -> Iterator[Any]:
 
 
 def open_target(url: str) -> Any:
-    """Return an engine of the target, with MLflow's tables in it; a UserError when it cannot be one."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
+    """Return an engine of the target with MLflow's tables in it, or raise a UserError when it cannot be a target."""
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise UserError("the target's address is not understood: postgresql+pg8000://user@host/name") from None
+        raise UserError("the target's address is not valid: give postgresql+pg8000://user@host/name") from None
     if engine.dialect.name != "postgresql":
         raise UserError(f"the target is {engine.dialect.name}: it has to be postgresql+pg8000://user@host/name")
-    # MLflow would try again and again.
+    # Connect once before MLflow does, which would retry for minutes.
     with engine.connect():
         pass
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # As a server does when it starts: makes the tables where there are none, refuses those of another MLflow.
+    # As when a server starts: creates missing tables and refuses those of another MLflow.
     SqlAlchemyStore(url, "mlflow-artifacts:/")
     return engine
 
 
-def check_empty(new: Any) -> None:
-    """Raise a UserError when the target has rows that a server does not make by itself."""
-    from sqlalchemy import func, select, text
-
-    for table in tables():
+def check_target_is_empty(new: Any) -> None:
+    """Raise a UserError when the target has rows other than those that a server inserts by itself."""
+    for table in list_tables():
         query = select(func.count()).select_from(table)
-        if table.name in MADE_AT_START:
-            query = query.where(text(f"NOT ({MADE_AT_START[table.name]})"))
+        if table.name in DEFAULT_ROWS:
+            query = query.where(text(f"NOT ({DEFAULT_ROWS[table.name]})"))
         if count := new.execute(query).scalar():
             raise UserError(
-                f"the target is not empty: {count:,} rows in {table.name}; name a new database, since runs and "
-                "versions of two cannot be put together"
+                f"the target is not empty: {count:,} rows in {table.name}; name a new database, because two databases "
+                "cannot be merged"
             )
 
 
-def copy(old: Any, new: Any, rewrite: Rewrite) -> dict[str, int]:
-    """Copy all rows and compare them; return how many each table has. To be called in a transaction of the target."""
-    from sqlalchemy import text
-
-    # Who reads may go on; who writes waits until it is decided.
-    names = ", ".join(f'"{table.name}"' for table in tables())
+def copy_rows(old: Any, new: Any, rewrite: RewriteRow) -> dict[str, int]:
+    """Copy all rows and compare them; return how many each table has. Call it in a transaction of the target."""
+    # Readers continue; writers wait until the transaction ends.
+    names = ", ".join(f'"{table.name}"' for table in list_tables())
     new.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
-    check_empty(new)
-    for name in MADE_AT_START:
-        # A name from the table above, which no parameter could stand for; nothing that a user gives.
+    check_target_is_empty(new)
+    for name in DEFAULT_ROWS:
+        # Names cannot be bound parameters; these come from DEFAULT_ROWS only, never from the user.
         new.execute(text(f"DELETE FROM {name}"))  # nosec B608
     counts = {}
-    for table in tables():
-        written = write(table, rows_of(old, table, rewrite), new)
-        found = summary(rows_of(new, table, lambda name, row: row))
+    for table in list_tables():
+        written = insert_rows(table, read_rows(old, table, rewrite), new)
+        found = summarise_rows(read_rows(new, table, lambda name, row: row))
         if found != written:
-            raise UserError(f"{table.name} has {found[0]:,} rows after copying {written[0]:,}, or others; none is kept")
+            raise UserError(
+                f"{table.name} has {found[0]:,} rows after {written[0]:,} were copied, or other values; none is kept"
+            )
         if written[0]:
             counts[table.name] = written[0]
-        set_sequence(table, new)
+        advance_sequence(table, new)
     return counts
 
 
-def rows_of(connection: Any, table: Any, rewrite: Rewrite) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table without what the database computes."""
-    from sqlalchemy import select
-
+def read_rows(connection: Any, table: Any, rewrite: RewriteRow) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table without its computed columns."""
     columns = [column for column in table.columns if column.computed is None]
-    found = connection.execute(select(*columns), execution_options={"yield_per": ROWS_AT_ONCE})
+    found = connection.execute(select(*columns), execution_options={"yield_per": ROWS_PER_STATEMENT})
     for row in found.mappings():
         yield rewrite(table.name, dict(row))
 
 
-def write(table: Any, rows: Iterator[dict[str, Any]], new: Any) -> tuple[int, int]:
+def insert_rows(table: Any, rows: Iterator[dict[str, Any]], new: Any) -> tuple[int, int]:
     """Insert rows, many with each statement, and return their summary."""
-    from sqlalchemy import JSON, insert, null
-
-    # Otherwise JSON's null is written where there is nothing.
-    documents = [column.name for column in table.columns if isinstance(column.type, JSON)]
-    at_once = min(ROWS_AT_ONCE, MOST_PARAMETERS // len(table.columns))
+    json_columns = [column.name for column in table.columns if isinstance(column.type, JSON)]
+    batch_size = min(ROWS_PER_STATEMENT, PARAMETERS_PER_STATEMENT // len(table.columns))
     count = total = 0
-    while batch := list(islice(rows, at_once)):
-        more, sum_of_batch = summary(iter(batch))
-        count, total = count + more, (total + sum_of_batch) % 2**64
-        empty = [(row, name) for row in batch for name in documents if row[name] is None]
-        for row, name in empty:
-            row[name] = null()
+    while batch := list(islice(rows, batch_size)):
+        batch_count, batch_total = summarise_rows(iter(batch))
+        count, total = count + batch_count, (total + batch_total) % 2**64
+        for row in batch:
+            # SQLAlchemy would write None to a JSON column as the JSON value null; null() writes SQL's NULL.
+            row.update({name: null() for name in json_columns if row[name] is None})
         new.execute(insert(table).values(batch))
     return count, total
 
 
-def summary(rows: Iterator[dict[str, Any]]) -> tuple[int, int]:
-    """Return how many rows there are, and a number that their values decide, whatever their order."""
+def summarise_rows(rows: Iterator[dict[str, Any]]) -> tuple[int, int]:
+    """Return the number of rows and a hash of their values that does not depend on their order."""
     count = total = 0
     for row in rows:
         values = [bytes(value) if isinstance(value, memoryview | bytearray) else value for value in row.values()]
@@ -176,10 +162,8 @@ def summary(rows: Iterator[dict[str, Any]]) -> tuple[int, int]:
     return count, total
 
 
-def set_sequence(table: Any, new: Any) -> None:
-    """Have the next row that PostgreSQL numbers by itself come after those that were copied."""
-    from sqlalchemy import Integer, func, select
-
+def advance_sequence(table: Any, new: Any) -> None:
+    """Let PostgreSQL number the next row after those that were copied."""
     for column in table.primary_key.columns:
         if isinstance(column.type, Integer):
             sequence = new.execute(select(func.pg_get_serial_sequence(table.name, column.name))).scalar()

@@ -1,31 +1,71 @@
-"""Where runs are tracked, and how a finished training becomes an MLflow run."""
+"""Where runs are tracked: the store's address, its client and experiments, and its errors in words users can act on."""
 
-import json
 import logging
 import os
-import re
-import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from callcenterai.artifact.folder import METADATA_FILE
-from callcenterai.artifact.model_kinds import KINDS, kind_named
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from requests.exceptions import RequestException
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError
-from callcenterai.core.files import dvc_md5, sha256
-from callcenterai.tracking.logged_model import log_model
-from callcenterai.tracking.tracking_errors import short, what_to_do
 
 ROOT = Path(__file__).resolve().parents[2]
-# What MLflow accepts in one request.
-METRICS_AT_ONCE = 1000
+LONGEST_MESSAGE = 300
+# The tag trained_at of a run whose model folder does not say when it was trained.
+UNKNOWN = "unknown"
 
 
 def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, or the database beside the repository's files."""
+    """Return MLFLOW_TRACKING_URI, by default the database mlflow.db in the repository's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(ROOT / 'mlflow.db').as_posix()}"
+
+
+@contextmanager
+def tracking_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Use another tracking store inside the block, with the address and credentials that these variables set.
+
+    The variables are MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and the like; MLflow reads them at each request.
+    """
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def local_database() -> Path | None:
+    """Return the file of the embedded database, or None when the tracking store is a server or another database."""
+    if not tracking_uri().startswith("sqlite:"):
+        return None
+    return Path(make_url(tracking_uri()).database or "").resolve()
+
+
+def make_client() -> mlflow.MlflowClient:
+    """Return a client of the tracking store; the first call through it creates the database or contacts the server."""
+    # Creating a database, or objects on a server, is routine and needs no log lines.
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with translate_tracking_errors():
+        mlflow.set_tracking_uri(tracking_uri())
+        return mlflow.MlflowClient()
+
+
+def experiment_name(kind: str) -> str:
+    """Return the experiment of a kind of model; MLFLOW_EXPERIMENT_NAME replaces that of tfidf, the main model."""
+    chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") if kind == "tfidf" else None
+    return chosen or KINDS[kind].experiment
 
 
 def connect(kind: str) -> str:
@@ -34,9 +74,9 @@ def connect(kind: str) -> str:
 
 
 def open_experiment(name: str) -> str:
-    """Point MLflow at the tracking store and return the id of an experiment, which is made when it is not there."""
+    """Point MLflow at the tracking store and return the id of an experiment, which is created if it does not exist."""
     client = make_client()
-    with unreachable_is_said():
+    with translate_tracking_errors():
         experiment = client.get_experiment_by_name(name)
         if experiment:
             return experiment.experiment_id
@@ -44,145 +84,61 @@ def open_experiment(name: str) -> str:
         return client.create_experiment(name, (database.parent / "mlruns").as_uri() if database else None)
 
 
-def experiment_name(kind: str) -> str:
-    """Return the experiment of a kind of model: ours, or for tfidf, the main one, MLFLOW_EXPERIMENT_NAME."""
-    chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") if kind == "tfidf" else None
-    return chosen or KINDS[kind].experiment
-
-
-def local_database() -> Path | None:
-    """Return the file of the embedded database, or None when the tracking store is something else."""
-    if not tracking_uri().startswith("sqlite:"):
-        return None
-    from sqlalchemy.engine import make_url
-
-    return Path(make_url(tracking_uri()).database or "").resolve()
-
-
-def make_client() -> Any:
-    """Return an MlflowClient of the tracking store; its database is made or the server asked at the first call."""
-    # Few retries: the default of seven with growing pauses lets a user wait minutes for "connection refused".
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # Standard output is for our own results.
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    with unreachable_is_said():
-        import mlflow
-
-        # Setting up a new database is not news to the user, nor that a server makes what it was asked for.
-        for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(tracking_uri())
-        return mlflow.MlflowClient()
-
-
 @contextmanager
-def unreachable_is_said() -> Iterator[None]:
-    """Turn MLflow's, the database's and the network's errors into a UserError that names the tracking store."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
+def translate_tracking_errors() -> Iterator[None]:
+    """Turn errors of MLflow, the database and the network into a UserError that names the tracking store."""
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader of our own output has left
+        raise  # not the store's: the reader of our own output has left
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        raise UserError(what_to_do(error, tracking_uri())) from error
+        raise UserError(explain_failure(error, tracking_uri())) from error
 
 
-def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, error: BaseException) -> None:
-    """Leave a FAILED run (KILLED when interrupted) with the parameters and the kind of error."""
-    import mlflow
-
-    client = mlflow.MlflowClient()
-    with unreachable_is_said():
-        run = client.create_run(experiment_id, start_time=int(started * 1000), tags={"error": short(error)})
-        for name, value in parameters.items():
-            client.log_param(run.info.run_id, name, value)
-        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        client.set_terminated(run.info.run_id, status)
-
-
-def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
-    """Log a finished training as one run and return its id.
-
-    folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created now, with the
-    training's own start time, so that a training that was killed leaves no run that seems to go on for ever.
-    """
-    import mlflow
-
-    client = mlflow.MlflowClient()
-    with unreachable_is_said():
-        tags = {"git_commit": metadata["git_commit"], "git_dirty": metadata["git_dirty"]} | {
-            f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()
-        }
-        # The metadata vouches for every file of the model, and its own hash is kept here.
-        tags["metadata_sha256"] = sha256(folders["model"] / METADATA_FILE)
-        tags["model_sha256"] = next(iter(metadata["files"].values()))
-        run = client.create_run(
-            experiment_id,
-            start_time=int(metadata["started_at"] * 1000),
-            tags={name: str(value) for name, value in tags.items() if value is not None},
-            run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
+def explain_failure(error: BaseException, uri: str) -> str:
+    """Return what is wrong with the tracking store and what to do about it."""
+    store, status = without_credentials(uri), _http_status(error)
+    if status == 401:
+        user = _user_name(uri)
+        trouble = f"does not accept this password for {user}" if user else "requires a login"
+        return (
+            f"{store} {trouble}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; an administrator creates "
+            "both with `python scripts/mlflow_users.py add NAME`"
         )
-        with mlflow.start_run(run_id=run.info.run_id):
-            mlflow.log_params(metadata["parameters"])
-            mlflow.log_artifact(str(folders["metrics"]), "metrics")
-            mlflow.log_artifact(str(folders["model"] / "metadata.json"), "metadata")
-            # Not the folder as a whole: a killed script may have left a temporary file in it.
-            for plot in sorted(folders["plots"].glob("[!.]*")):
-                mlflow.log_artifact(str(plot), "plots")
-            model_id = log_model(model, _log_data(metadata), metadata, folders["model"])
-            # After the model: MLflow would ask for the history of each metric that the run has by then, one by one.
-            log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")), model_id)
-        return run.info.run_id
+    if status == 403 and "Host header" in str(error):
+        return (
+            f"{store} does not answer to this host name: use another address, or add the name to MLFLOW_ALLOWED_HOSTS "
+            "in .env of the stack, or to `mlflow server --allowed-hosts`"
+        )
+    if status == 403:
+        return (
+            f"{store} does not allow {_user_name(uri) or 'this user'} to do this: an administrator grants the right to "
+            "train and promote with `python scripts/mlflow_users.py add NAME`"
+        )
+    return (
+        f"cannot use the MLflow tracking store {store} ({shorten(error)}): start the server, or unset "
+        "MLFLOW_TRACKING_URI to use mlflow.db"
+    )
 
 
-def log_metrics(run_id: str, metrics: dict[str, Any], model_id: str | None = None) -> None:
-    """Log nested metrics of a run, and of its model, under dotted names, in as few requests as MLflow allows.
-
-    Null ones are left out.
-    """
-    import mlflow
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    flat = [
-        Metric(re.sub(r"[^\w\-. /:]", "_", name), float(value), now, 0, model_id, run_id=run_id)
-        for name, value in flatten(metrics)
-        if isinstance(value, int | float)
-    ]
-    for start in range(0, len(flat), METRICS_AT_ONCE):
-        mlflow.MlflowClient().log_batch(run_id, metrics=flat[start : start + METRICS_AT_ONCE])
+def shorten(error: BaseException | str) -> str:
+    """Return an error's message on one line of limited length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + "..."
 
 
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted name, leaf) for every leaf of nested dictionaries."""
-    if not isinstance(value, dict):
-        yield prefix, value
-        return
-    for key, item in value.items():
-        yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+def without_credentials(uri: str) -> str:
+    """Return an address without its user name and password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if "@" in rest else uri
 
 
-def _log_data(metadata: dict[str, Any]) -> list[str]:
-    """Log the parts as dataset inputs whose digest is DVC's own hash; return a few texts as an example."""
-    import mlflow
-    import pandas as pd
+def _user_name(uri: str) -> str | None:
+    return get_default_host_creds(uri).username
 
-    example: list[str] = []
-    for name, entry in metadata["data"].items():
-        path = ROOT / entry["path"]
-        # A part that has changed since the training is not what the model saw.
-        if not path.is_file() or dvc_md5(path) != entry["md5"]:
-            continue
-        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False)
-        example = example or frame["text"].head(2).tolist()
-        with warnings.catch_warnings():
-            # That a path may be a local or an artifact source makes no difference to what is recorded.
-            warnings.filterwarnings("ignore", message="The specified dataset source")
-            data = mlflow.data.from_pandas(frame, source=entry["path"], targets="label", name=name, digest=entry["md5"])
-        mlflow.log_input(data, context=name)
-    return example or ["my laptop does not start"]
+
+def _http_status(error: BaseException) -> int | None:
+    """Return the HTTP status of a server's refusal, whether the client or a file transfer received it."""
+    if isinstance(error, MlflowException):
+        return error.get_http_status_code()
+    return getattr(getattr(error, "response", None), "status_code", None)

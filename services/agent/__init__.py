@@ -1,1 +1,1 @@
-"""Decides what a ticket is about, or asks: scrubs personal data, asks the models, keeps what humans answer."""
+"""The agent: removes personal data from a ticket, asks the models, and keeps unsure tickets and people's answers."""

@@ -1,4 +1,4 @@
-"""What the environment says about the agent, beside what it says about every service."""
+"""The agent's settings from the environment, beside those of every service."""
 
 from pathlib import Path
 
@@ -8,24 +8,24 @@ from services.common.settings import Settings
 
 
 class AgentSettings(Settings):
-    """One environment variable for each, in capitals; times in seconds."""
+    """Each setting has an environment variable in capitals; times are in seconds."""
 
     tfidf_url: AnyHttpUrl = Field(AnyHttpUrl("http://127.0.0.1:8000"), description="the service that is always asked")
     tfidf_api_key: SecretStr | None = None
-    transformer_url: AnyHttpUrl | None = Field(None, description="the second service; without one, the first is alone")
+    transformer_url: AnyHttpUrl | None = Field(None, description="the second service; if unset, the first is alone")
     transformer_api_key: SecretStr | None = None
-    policy_file: Path = Field(Path("models/agent/policy.json"), description="what scripts/fit_routing.py has learned")
-    database_url: SecretStr = Field(SecretStr("sqlite:///agent.db"), description="tickets for review, people's answers")
-    attempt_seconds: float = Field(2.0, gt=0, description="how long one request to a model service may take")
-    budget_seconds: float = Field(5.0, gt=0, description="how long a model service may take in all, retry included")
-    breaker_failures: int = Field(5, ge=1, description="so many failures in a row, and a service is left in peace")
-    breaker_seconds: float = Field(10.0, gt=0, description="for so long; then one request tries again")
-    hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is one reviewer's alone")
-    keep_days: int | None = Field(None, ge=1, description="when a ticket that no longer waits is deleted; else never")
-    poll_seconds: float = Field(2.0, gt=0, description="how often services and policy are looked at")
+    policy_file: Path = Field(Path("models/agent/policy.json"), description="written by scripts/fit_routing.py")
+    database_url: SecretStr = Field(SecretStr("sqlite:///agent.db"), description="tickets and people's answers")
+    attempt_seconds: float = Field(2.0, gt=0, description="timeout of one request to a model service")
+    budget_seconds: float = Field(5.0, gt=0, description="timeout for a model service in all, retry included")
+    breaker_failures: int = Field(5, ge=1, description="consecutive failures that open a service's circuit breaker")
+    breaker_seconds: float = Field(10.0, gt=0, description="how long it stays open before one request tries again")
+    hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is held for one reviewer")
+    keep_days: int | None = Field(None, ge=1, description="when tickets that no longer wait are deleted; unset: never")
+    poll_seconds: float = Field(2.0, gt=0, description="how often the services and the policy are checked")
 
     @field_validator("keep_days", mode="before")
     @classmethod
-    def _none(cls, value: object) -> object:
-        # As compose.yaml passes on what nobody has set.
+    def _empty_is_unset(cls, value: object) -> object:
+        # compose.yaml passes an unset variable on as an empty one.
         return None if value == "" else value

@@ -1,1 +1,1 @@
-"""What every service has: settings, limits, keys, errors, logs, metrics, and a model replaced while it serves."""
+"""What every service has: settings, limits, keys, errors, logs, metrics, and a model that is replaced while serving."""

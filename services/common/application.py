@@ -1,4 +1,4 @@
-"""The application that every service is: health, metrics, errors as problem details, and how it runs."""
+"""The application that every service starts from: health, metrics, errors as problem details, and how it runs."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from starlette.responses import Response
 
 from services.common import logs, problems
 from services.common.endpoint import REFERENCE, JsonEndpoint
-from services.common.gate import Gate
 from services.common.metrics import Metrics
+from services.common.middleware import ServiceMiddleware
 from services.common.problems import ProblemDetails
 from services.common.settings import Settings
 
-Some = TypeVar("Some", bound=Settings)
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -31,10 +31,7 @@ class Alive(BaseModel):
 
 
 def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -> FastAPI:
-    """Return an application that says it is alive and what it has measured, and nothing else yet.
-
-    The options are FastAPI's.
-    """
+    """Return an application with /health and /metrics only. The options are passed on to FastAPI."""
     app = FastAPI(title=title, version="1", lifespan=lifespan, redoc_url=None, **options)
     problems.install(app)
 
@@ -50,13 +47,13 @@ def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -
 
 
 def describe(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_key: bool) -> None:
-    """Add the endpoints, which FastAPI does not know, and the key to the OpenAPI description."""
+    """Add the JSON endpoints, which FastAPI does not know about, and the key to the OpenAPI document."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
             known = schema.setdefault("components", {}).setdefault("schemas", {})
-            models = [model for endpoint in endpoints.values() for model in (endpoint.takes, endpoint.gives)]
+            models = [model for endpoint in endpoints.values() for model in (endpoint.request, endpoint.response)]
             for model in (*models, ProblemDetails):
                 described = TypeAdapter(model).json_schema(ref_template=REFERENCE, mode="serialization")
                 known.update(described.pop("$defs", {}))
@@ -67,13 +64,14 @@ def describe(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_key: bool) 
             app.openapi_schema = schema
         return app.openapi_schema
 
-    app.openapi = openapi
+    # FastAPI's documented way of changing the document: its own method is replaced.
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
-def serve(make: Callable[[Some], Gate], kind: type[Some], **defaults: Any) -> int:
-    """Run a service until SIGTERM or SIGINT, after which requests in flight finish; return the exit code.
+def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSettings], **defaults: Any) -> int:
+    """Run a service until SIGTERM or SIGINT, then let requests in flight finish; return the exit code.
 
-    The defaults are settings of this service, where the environment says nothing.
+    The defaults are this service's values for settings that the environment does not set.
     """
     logs.configure()
     try:
@@ -97,7 +95,7 @@ def serve(make: Callable[[Some], Gate], kind: type[Some], **defaults: Any) -> in
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    # uvicorn raises the signal once more when it is done; that is no error.
+    # uvicorn 0.29 and later raises the signal again after its shutdown; without a handler that would end in an error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr: what happened, never what a ticket says."""
+"""Logs to stderr, one JSON object a line, without the text of any ticket."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ ENCODE = json.JSONEncoder(default=str).encode
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record and what was given as its `extra`."""
+    """Formats a record, including the fields given as its `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; of an exception only its type and place, since its message may quote a ticket."""
+        """Return the line. Of an exception it has the type and the place only, since the message may quote a ticket."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
         line |= {name: value for name, value in vars(record).items() if name not in STANDARD}
@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_access(request_id: str, method: str, path: str, status: int, milliseconds: float) -> None:
-    """Log one request. Not through logging: its records cost more than the line, and every request has one."""
+    """Log one request. Every request has such a line, so it bypasses logging, whose records cost more than the line."""
     line = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "level": "info",
@@ -48,6 +48,6 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # A request to the registry every other second is not news.
+    # httpx logs each request, and the registry is asked every two seconds.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

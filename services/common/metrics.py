@@ -1,4 +1,4 @@
-"""What Prometheus reads from /metrics."""
+"""The metrics that Prometheus reads from /metrics."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ class Metrics:
     """The metrics that every service has."""
 
     def __init__(self) -> None:
-        """Make them, all empty, in a registry of their own."""
+        """Create them in a registry of their own, so that several services can run in one process."""
         self.registry = own = CollectorRegistry()
         self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self.requests = Counter("http_requests", "Requests by path and status", ["path", "status"], registry=own)
@@ -34,22 +34,22 @@ class Metrics:
         self.in_flight.set(in_flight)
 
     def labelled(self, metric: Any, *labels: str) -> Any:
-        """Return a metric with its labels; prometheus_client takes a lock to find it, each time."""
+        """Return a metric with its labels, from a cache: prometheus_client takes a lock for each lookup."""
         found = self._children.get((metric, labels))
         if found is None:
             found = self._children[metric, labels] = metric.labels(*labels)
         return found
 
     def text(self) -> bytes:
-        """Return all of them in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
 
 class ModelMetrics(Metrics):
-    """The metrics of a service that has a model of its own."""
+    """The metrics of a service that has its own model."""
 
     def __init__(self) -> None:
-        """Make them, all empty."""
+        """Create them."""
         super().__init__()
         own = self.registry
         self.predictions = Counter("predictions", "Tickets by predicted category", ["category"], registry=own)
@@ -63,12 +63,12 @@ class ModelMetrics(Metrics):
         self.source_up = Gauge("model_source_up", "1 when registry or folder gave a usable model", registry=own)
         self.load_failures = Counter("model_load_failures", "Attempts that left the last good model", registry=own)
 
-    def model_changed(self, name: str, version: str, sha256: str, trained: datetime) -> None:
-        """Say which model is in use from now on."""
+    def model_changed(self, name: str, version: str, sha256: str, trained: datetime | None) -> None:
+        """Record which model is in use from now on; an unknown training time is 0, as the alert rules expect."""
         self.model.clear()
         self.model.labels(name, version, sha256).set(1)
         self.loaded.set(datetime.now(UTC).timestamp())
-        self.trained.set(trained.timestamp())
+        self.trained.set(trained.timestamp() if trained else 0)
 
     def predicted(self, category: str, confidence: float, review: bool) -> None:
         """Count a prediction."""

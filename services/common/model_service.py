@@ -1,23 +1,25 @@
-"""The application that every model service is: readiness, its model, and that model replaced while it serves."""
+"""What both model services share: readiness, the card of their model, its replacement while serving, predictions."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from services.common.application import base_app
 from services.common.metrics import ModelMetrics
 from services.common.model_source import FilesOf, ModelFiles, make_source
+from services.common.predictions import Prediction, Weight
 from services.common.problems import documented
-from services.common.served_model import ServedModel
+from services.common.served_model import LoadedModel, ServedModel
 from services.common.settings import ModelSettings
 
 
-class Ready(BaseModel):
-    """There is a model to answer with."""
+class ModelReady(BaseModel):
+    """A model is loaded."""
 
     status: str = "ready"
     model_version: str
@@ -27,21 +29,21 @@ class ModelCard(BaseModel):
     """The model in use."""
 
     name: str
-    version: str = Field(description="the registry's number; of a model folder, the beginning of its hash")
+    version: str = Field(description="the registry's number; for a model folder, the first digits of its hash")
     stage: str | None
     sha256: str
     labels: list[str]
     threshold: float | None = Field(description="confidence from which a ticket is routed without a human")
-    metrics: dict[str, Any] = Field(description="figures of the training, on validation and test")
+    metrics: dict[str, Any] = Field(description="training's metrics on validation and test")
 
 
 def create_app(
     title: str, settings: ModelSettings, build: Callable[[ModelFiles], Any], files: FilesOf
 ) -> tuple[FastAPI, ServedModel, ModelMetrics]:
-    """Return the application without its endpoints, the model that it serves and its metrics.
+    """Return the application without its endpoints, the model that it serves, and its metrics.
 
-    Raises a ValueError when the settings name no source.
-    Build makes a model of the files that its metadata needs.
+    build makes a model of the files that `files` selects by the metadata. Raises a ValueError when the settings name
+    no source.
     """
     metrics = ModelMetrics()
     served: ServedModel[Any] = ServedModel(make_source(settings, files), build, metrics)
@@ -54,16 +56,44 @@ def create_app(
 
     app = base_app(title, metrics, watch_the_source)
 
-    @app.get("/ready", summary="Has it a model?", responses=documented(503))
-    async def ready() -> Ready:
-        return Ready(model_version=served.current.version)
+    @app.get("/ready", summary="Is a model loaded?", responses=documented(503))
+    async def ready() -> ModelReady:
+        return ModelReady(model_version=served.current.version)
 
-    @app.get("/model", summary="Which model is it?", responses=documented(503))
+    @app.get("/model", summary="Which model is served?", responses=documented(503))
     async def model() -> ModelCard:
-        now = served.current
-        known = {name: now.metadata.get(name) for name in ("name", "labels", "threshold")}
-        return ModelCard(
-            **known, version=now.version, stage=now.stage, sha256=now.sha256, metrics=now.metadata.get("metrics", {})
-        )
+        return model_card(served.current)
 
     return app, served, metrics
+
+
+def model_card(loaded: LoadedModel[Any]) -> ModelCard:
+    """Return what GET /model answers."""
+    known = {name: loaded.metadata.get(name) for name in ("name", "labels", "threshold")}
+    served = {"version": loaded.version, "stage": loaded.stage, "sha256": loaded.sha256}
+    return ModelCard.model_validate(known | served | {"metrics": loaded.metadata.get("metrics", {})})
+
+
+def make_prediction(
+    loaded: LoadedModel[Any], labels: list[str], probabilities: np.ndarray, top: int, metrics: ModelMetrics
+) -> tuple[Prediction, int]:
+    """Turn probabilities of shape (n_labels,) into a prediction, and count it; also return the index of its label."""
+    every = probabilities.tolist()
+    order = sorted(range(len(every)), key=every.__getitem__, reverse=True)[:top]
+    highest = [min(1.0, every[label]) for label in order]
+    category, confidence = labels[order[0]], highest[0]
+    review = loaded.threshold is None or confidence < loaded.threshold
+    metrics.predicted(category, confidence, review)
+    prediction: Prediction = {
+        "category": category,
+        "confidence": confidence,
+        "best": [{"category": labels[at], "probability": highest[n]} for n, at in enumerate(order)],
+        "needs_review": review,
+        "model_version": loaded.version,
+    }
+    return prediction, order[0]
+
+
+def make_explanation(weights: list[tuple[str, float]]) -> list[Weight]:
+    """Return terms and their weights in the shape of the API."""
+    return [{"term": term, "weight": weight} for term, weight in weights]

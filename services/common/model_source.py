@@ -1,10 +1,11 @@
-"""Where a service's model comes from: a folder, or a version in the MLflow registry. Every file's hash is checked."""
+"""Where a service's model comes from: a folder, or a version in the MLflow registry. All hashes are checked."""
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,39 +14,44 @@ import httpx
 from services.common.settings import ModelSettings
 
 METADATA_FILE = "metadata.json"
+RUN_FILE = "run.json"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 STAGES = {"production": "Production", "staging": "Staging"}
 TIMEOUT_SECONDS = 10.0
-# Which files of a model a service reads, by its metadata.
+# Returns the names of the files that a service reads, given the model's metadata.
 FilesOf = Callable[[dict[str, Any]], tuple[str, ...]]
 
 
 class SourceError(Exception):
-    """There is no usable model now; the message says why, and it may be otherwise at the next attempt."""
+    """The source has no usable model now; the message says why. A later attempt may succeed."""
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model as its source has it: what vouches for it, its files by name, and what the registry calls it."""
+    """A model as the source has it: metadata, files by name, and the registry's version and stage.
+
+    trained is when its training began, None if the source does not say.
+    """
 
     metadata: dict[str, Any]
     files: dict[str, bytes]
     version: str | None = None
     stage: str | None = None
+    trained: datetime | None = None
 
 
 class Source(Protocol):
-    """A place that has one current model."""
+    """A place with one current model."""
 
     def current(self) -> Hashable:
-        """Return what changes when the model does; cheap, since it is asked every few seconds."""
+        """Return a value that changes whenever the model does. It must be cheap: it is called every few seconds."""
 
     def load(self, current: Any) -> ModelFiles:
-        """Return the model that current() named; a SourceError when it is not whole."""
+        """Return the model for which current() returned this value; a SourceError when it is incomplete."""
 
 
 def make_source(settings: ModelSettings, wanted: FilesOf) -> Source:
-    """Return the source that the settings name, of which the wanted files are read; a ValueError when it cannot be."""
+    """Return the source that the settings name, for the wanted files; a ValueError when the settings are wrong."""
     if settings.model_uri is None:
         return FolderSource(settings.model_dir, wanted)
     match = URI.fullmatch(settings.model_uri)
@@ -57,14 +63,14 @@ def make_source(settings: ModelSettings, wanted: FilesOf) -> Source:
 
 
 class FolderSource:
-    """A folder that training or `mlflow_registry.py export` writes, its metadata last."""
+    """A folder written by training or by `mlflow_registry.py export`; both write the metadata last."""
 
     def __init__(self, folder: Path, wanted: FilesOf) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._folder, self._wanted = folder, wanted
 
     def current(self) -> Hashable:
-        """Return which metadata file is there."""
+        """Return the identity of the metadata file: time, inode and size."""
         try:
             found = (self._folder / METADATA_FILE).stat()
         except OSError as error:
@@ -79,51 +85,61 @@ class FolderSource:
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
         _check(metadata, files)
-        return ModelFiles(metadata, files)
+        return ModelFiles(metadata, files, trained=self._trained(metadata))
+
+    def _trained(self, metadata: dict[str, Any]) -> datetime | None:
+        # run.json is not part of the model and may be missing; until December 2026 the time was in metadata.json.
+        try:
+            facts = json.loads((self._folder / RUN_FILE).read_bytes())
+            return datetime.fromtimestamp(facts["started_at"], UTC)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            started = metadata.get("started_at")
+            return None if started is None else datetime.fromtimestamp(started, UTC)
 
 
 class RegistrySource:
-    """A version in an MLflow registry, through MLflow's REST API: its client would double the image."""
+    """A version in an MLflow registry, read over its REST API, because MLflow's client would double the image."""
 
     def __init__(
         self, settings: ModelSettings, name: str, alias: str | None, version: str | None, wanted: FilesOf
     ) -> None:
-        """Nothing is asked yet."""
+        """Asks nothing yet."""
         self._name, self._alias, self._version, self._wanted = name, alias, version, wanted
         self._client = httpx.Client(**settings.access(), timeout=TIMEOUT_SECONDS)
 
     def current(self) -> Hashable:
-        """Return the version's number, the hash that the registry keeps of its metadata, and its stage."""
+        """Return the version's number, its metadata's hash that the registry holds, its stage and its training time."""
         if self._alias:
-            path, asked = "registered-models/alias", {"name": self._name, "alias": self._alias}
+            path, query = "registered-models/alias", {"name": self._name, "alias": self._alias}
         else:
-            path, asked = "model-versions/get", {"name": self._name, "version": self._version}
+            path, query = "model-versions/get", {"name": self._name, "version": self._version or ""}
         try:
-            found = self._get(f"/api/2.0/mlflow/{path}", asked).json()["model_version"]
+            found = self._get(f"/api/2.0/mlflow/{path}", query).json()["model_version"]
             tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-            # The alias is moved first and the tag follows: that is one promotion, not two.
+            # A promotion moves the alias first and the tag after it: read from the alias, it is one change and not two.
             stage = STAGES.get(self._alias) if self._alias else tags.get("stage")
-            return str(found["version"]), tags.get("metadata_sha256", ""), stage
+            return str(found["version"]), tags.get("metadata_sha256", ""), stage, tags.get("trained_at", "")
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(f"the registry gives no usable answer ({type(error).__name__})") from None
 
     def load(self, current: Any) -> ModelFiles:
-        """Download the metadata, check it against the registry's hash, and the files against the metadata's."""
-        version, recorded, stage = current
+        """Download the model; check the metadata against the registry's hash, and the files against the metadata's."""
+        version, recorded, stage, trained_at = current
         metadata = self._file(version, METADATA_FILE)
         if hashlib.sha256(metadata).hexdigest() != recorded:
             raise SourceError(f"{METADATA_FILE} of version {version} is not the file whose SHA-256 the registry has")
         parsed = _parse(metadata)
         files = {name: self._file(version, name) for name in self._wanted(parsed)}
         _check(parsed, files)
-        return ModelFiles(parsed, files, version, stage)
+        trained = datetime.fromisoformat(trained_at) if trained_at else None
+        return ModelFiles(parsed, files, version, stage, trained)
 
     def _file(self, version: str, name: str) -> bytes:
         return self._get("/model-versions/get-artifact", {"name": self._name, "version": version, "path": name}).content
 
-    def _get(self, path: str, asked: dict[str, Any]) -> httpx.Response:
+    def _get(self, path: str, query: dict[str, Any]) -> httpx.Response:
         try:
-            answer = self._client.get(path, params=asked)
+            answer = self._client.get(path, params=query)
         except httpx.HTTPError as error:
             raise SourceError(f"the registry does not answer ({type(error).__name__})") from None
         if answer.status_code != 200:

@@ -1,4 +1,4 @@
-"""Every error as problem details (RFC 9457), without a word of the ticket."""
+"""Errors as problem details (RFC 9457), without any text of the ticket."""
 
 import json
 from collections.abc import Mapping
@@ -15,33 +15,33 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemDetails(BaseModel):
-    """What went wrong, and what to do about it."""
+    """What is wrong, and how to fix it."""
 
     type: str = "about:blank"
     title: str = Field(description="the status in words")
     status: int
-    detail: str = Field(description="what is wrong with this request, and how to mend it")
+    detail: str = Field(description="what is wrong with this request, and how to fix it")
     errors: list[str] | None = Field(None, description="each part of the body that is wrong")
 
 
 class Problem(Exception):
-    """An answer other than the one that was asked for."""
+    """Raised to answer a request with problem details."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> None:
-        """More members of the problem details can be given by name."""
+        """Keyword arguments become further members of the problem details."""
         super().__init__(detail)
         self.status, self.detail, self.headers, self.more = status, detail, dict(headers or {}), more
 
 
 def respond(problem: Problem) -> Response:
-    """Return the response that a problem is."""
+    """Return a problem as a response."""
     body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status}
     content = json.dumps(body | {"detail": problem.detail} | problem.more)
     return Response(content, problem.status, problem.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Have the application's own errors, and those of its framework, answered as problem details."""
+    """Answer the application's own errors, and those of its framework, as problem details."""
 
     async def answer_problem(_: Request, problem: Any) -> Response:
         return respond(problem)
@@ -59,7 +59,7 @@ def install(app: FastAPI) -> None:
 
 
 def invalid_body(error: ValidationError) -> Problem:
-    """Return the problem of a body that is not as documented; it names places and rules, never what stood there."""
+    """Return the problem of an invalid body. It names the fields and the rules, and never repeats their content."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     errors = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
     return Problem(422, "the body is not what /docs describes", errors=errors)

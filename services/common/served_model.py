@@ -1,11 +1,10 @@
-"""The model in use, and the watch that replaces it when its source has another one."""
+"""The model in use, and the loop that replaces it when the source has a new one."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from services.common.metrics import ModelMetrics
@@ -17,8 +16,8 @@ Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
-class Loaded(Generic[Model]):
-    """A model that has answered once, and what is known of it."""
+class LoadedModel(Generic[Model]):
+    """A model that has answered a test request, and what is known about it."""
 
     model: Model
     metadata: dict[str, Any]
@@ -28,36 +27,36 @@ class Loaded(Generic[Model]):
 
     @property
     def threshold(self) -> float | None:
-        """The confidence from which a ticket is routed without a human; None when training could prove none."""
+        """The confidence from which a ticket is routed without a human; None when none meets training's target."""
         return self.metadata.get("threshold")
 
 
 class ServedModel(Generic[Model]):
-    """Holds the last good model; whatever goes wrong with its source, that one keeps serving."""
+    """Holds the last good model, which keeps serving whatever goes wrong with the source."""
 
     def __init__(self, source: Source, build: Callable[[ModelFiles], Model], metrics: ModelMetrics) -> None:
-        """Build makes a model of its files and tries it."""
+        """build makes a model from its files and tests it."""
         self._source, self._build, self._metrics = source, build, metrics
-        self._current: Loaded[Model] | None = None
+        self._current: LoadedModel[Model] | None = None
         self._seen: object = None
         self._trouble: str | None = None
 
     @property
-    def current(self) -> Loaded[Model]:
-        """The model in use; a Problem while there is none."""
+    def current(self) -> LoadedModel[Model]:
+        """The model in use; a Problem 503 while there is none."""
         if self._current is None:
             why = self._trouble or "it is being loaded"
             raise Problem(503, f"there is no model yet: {why}", {"Retry-After": "2"})
         return self._current
 
     async def watch(self, seconds: float) -> None:
-        """Look for a change for ever."""
+        """Check for a new model for ever."""
         while True:
             await asyncio.to_thread(self.refresh)
             await asyncio.sleep(seconds)
 
     def refresh(self) -> None:
-        """Load the source's model if it is another one than before; to be called by one thread at a time."""
+        """Load the source's model if it has changed. Only one thread may call this at a time."""
         try:
             found = self._source.current()
             if found != self._seen:
@@ -68,26 +67,26 @@ class ServedModel(Generic[Model]):
         except SourceError as error:
             self._report(str(error), None)
         except Exception as error:
-            # Whatever a broken artifact makes a library raise, the last good model goes on serving.
+            # A broken artifact can make a library raise anything; the last good model keeps serving.
             self._report(f"the model cannot be used ({type(error).__name__})", error)
 
     def _take(self, files: ModelFiles) -> None:
-        # The first file is the model as it was trained; `mlflow_registry.py list` shows the same hash.
+        # The first file is the trained model itself; `mlflow_registry.py list` shows the same hash.
         sha256 = next(iter(files.metadata["files"].values()))
         version = files.version or sha256[:12]
         started = time.perf_counter()
-        loaded = Loaded(self._build(files), files.metadata, version, files.stage, sha256)
-        name, trained = files.metadata["name"], datetime.fromtimestamp(files.metadata["started_at"], UTC)
-        # Nothing can fail from here on: a model is in use, or it is reported as unusable, never both.
+        loaded = LoadedModel(self._build(files), files.metadata, version, files.stage, sha256)
+        name = files.metadata["name"]
+        # Nothing can fail after this line, so a model is either in use or reported as unusable, never both.
         self._current = loaded
-        self._metrics.model_changed(name, version, sha256, trained)
+        self._metrics.model_changed(name, version, sha256, files.trained)
         milliseconds = round(1000 * (time.perf_counter() - started))
         logger.info("model loaded", extra={"version": version, "sha256": sha256, "milliseconds": milliseconds})
 
     def _report(self, message: str, error: Exception | None) -> None:
         self._metrics.source_up.set(0)
         self._metrics.load_failures.inc()
-        # The same trouble every other second is worth one line.
+        # The same error every two seconds is logged once.
         if message != self._trouble:
             serving = self._current.version if self._current else None
             logger.error(message, extra={"still_serving": serving}, exc_info=error)

@@ -1,4 +1,4 @@
-"""What the environment says about how a service listens, what it serves and what it accepts."""
+"""Settings from the environment: how a service listens, what it serves and what it accepts."""
 
 import ipaddress
 from pathlib import Path
@@ -10,19 +10,19 @@ from pydantic_settings import BaseSettings, NoDecode
 
 
 class Settings(BaseSettings):
-    """What every service has. One environment variable for each, in capitals: HOST, PORT, API_KEYS, ...
+    """The settings of every service. Each has an environment variable in capitals: HOST, PORT, API_KEYS, ...
 
     Sizes are in bytes and characters, times in seconds.
     """
 
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, keys are required")
     port: int = Field(8000, ge=0, le=65535)
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys that clients send, by commas")
-    allow_anonymous: bool = Field(False, description="answer without a key also beyond loopback")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys of clients, by commas")
+    allow_anonymous: bool = Field(False, description="answer without a key even beyond loopback")
     max_body_bytes: int = Field(1_000_000, ge=1000)
     max_text_length: int = Field(50_000, ge=1)
     max_batch: int = Field(100, ge=1)
-    max_in_flight: int = Field(256, ge=1, description="requests at once; more are told to come back")
+    max_in_flight: int = Field(256, ge=1, description="requests at once; more are answered with 503")
     body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
     shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")
 
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only programs of this machine can reach the service."""
+        """Whether only programs on this machine can reach the service."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -41,12 +41,12 @@ class Settings(BaseSettings):
 
     @property
     def needs_key(self) -> bool:
-        """Whether a request must have a key; without any in API_KEYS, none will do."""
+        """Whether a request must have a key. If API_KEYS is empty as well, every request is refused."""
         return bool(self.api_keys) or not (self.allow_anonymous or self.on_loopback)
 
 
 class RegistrySettings(Settings):
-    """Where the MLflow registry is, and who asks it."""
+    """The address of the MLflow registry, and the credentials for it."""
 
     mlflow_tracking_uri: str | None = Field(None, description="http(s) address of the MLflow server with the registry")
     mlflow_tracking_username: str | None = None
@@ -55,13 +55,14 @@ class RegistrySettings(Settings):
 
     @property
     def has_server(self) -> bool:
-        """Whether there is the address of a server; an embedded database cannot be asked over HTTP."""
+        """Whether the address is that of an HTTP server: it can also be that of an embedded database."""
         return urlsplit(self.mlflow_tracking_uri or "").scheme in ("http", "https")
 
     def access(self) -> dict[str, Any]:
-        """Return the options of an httpx client that asks the server."""
-        address = urlsplit(self.mlflow_tracking_uri)
-        headers, auth = {}, None
+        """Return the options of an httpx client for the server."""
+        address = urlsplit(self.mlflow_tracking_uri or "")
+        headers: dict[str, str] = {}
+        auth: tuple[str, str] | None = None
         if self.mlflow_tracking_token:
             headers["Authorization"] = f"Bearer {self.mlflow_tracking_token.get_secret_value()}"
         elif self.mlflow_tracking_username and self.mlflow_tracking_password:
@@ -73,9 +74,9 @@ class RegistrySettings(Settings):
 
 
 class ModelSettings(RegistrySettings):
-    """What a service that has a model of its own is told about it."""
+    """Where a model service finds its model."""
 
     model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION; instead of MODEL_DIR")
-    model_dir: Path = Field(Path("models"), description="a folder that a training or `export` has left")
-    poll_seconds: float = Field(2.0, gt=0, description="how often the registry or the folder is asked for a change")
-    batch_size: int = Field(4, ge=1, description="transformer: how many tickets one run of the model may answer")
+    model_dir: Path = Field(Path("models"), description="written by training or by `mlflow_registry.py export`")
+    poll_seconds: float = Field(2.0, gt=0, description="how often to check for a new model")
+    batch_size: int = Field(4, ge=1, description="transformer: the most tickets in one run of the model")

@@ -1,7 +1,7 @@
 """Scores tickets with the arrays of scorer.npz, which callcenterai/artifact/scorer_format.py writes and describes.
 
-It gives the probabilities of the scikit-learn pipeline, up to the rounding of the last bits, without its cost of a
-sparse matrix per ticket: a dictionary finds the n-grams, and one small product does the rest.
+The probabilities are those of the scikit-learn pipeline, up to the rounding of the last bits, but no sparse matrix is
+built for each ticket: a dictionary finds the n-grams, and one small product does the rest.
 """
 
 import io
@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,20 +20,20 @@ ASCII = frozenset(map(chr, range(128)))
 
 
 class Vectorizer(NamedTuple):
-    """How a text becomes n-grams, and the features they are."""
+    """How a text becomes n-grams, and the number of each feature by its n-gram."""
 
-    find: Any
+    find_tokens: Callable[[str], list[str]]
     smallest: int
     largest: int
     sublinear: bool
     features: dict[str, int]
 
 
-class Scorer:
+class TfidfScorer:
     """A calibrated linear classifier over TF-IDF features."""
 
     def __init__(self, archive: bytes) -> None:
-        """Read the archive; a ValueError when it is not one of ours or holds a model that cannot be served."""
+        """Read the archive; a ValueError when its format is unknown or its model cannot be served."""
         arrays = np.load(io.BytesIO(archive), allow_pickle=False)
         header = json.loads(arrays["header"].tobytes())
         if header["format"] != FORMAT:
@@ -62,7 +62,7 @@ class Scorer:
             scaled = np.exp(self._calibrators[0, 0] * (logits - logits.max()))
             return scaled / scaled.sum()
         slopes, offsets = self._calibrators
-        # 1 / (1 + exp(z)), where exp must not overflow.
+        # The same as 1 / (1 + exp(z)), but exp cannot overflow.
         each = np.exp(-np.logaddexp(0.0, slopes * margins + offsets))
         if len(margins) == 1:
             return np.array([1.0 - each[0], each[0]])
@@ -91,8 +91,8 @@ class Scorer:
         return np.concatenate(columns), np.concatenate(weights)
 
     def _weigh_with(self, vectorizer: Vectorizer, text: str) -> tuple[np.ndarray, np.ndarray]:
-        grams = _ngrams(vectorizer.find(text), vectorizer.smallest, vectorizer.largest)
-        # Counter counts in C, so the n-grams that are no features are counted too, as None.
+        grams = _ngrams(vectorizer.find_tokens(text), vectorizer.smallest, vectorizer.largest)
+        # Counter counts in C. N-grams that are not features are counted under None.
         counts = Counter(map(vectorizer.features.get, grams))
         counts.pop(None, None)
         columns = np.fromiter(counts, dtype=np.intp, count=len(counts))
@@ -106,7 +106,7 @@ class Scorer:
 
 def _without_accents(text: str) -> str:
     text = unicodedata.normalize("NFKD", text)
-    # A text has few different characters, so to ask of each of those is quicker than of each in its place.
+    # A text has few distinct characters, so testing each of those once is faster than testing every position.
     for mark in filter(unicodedata.combining, set(text) - ASCII):
         text = text.replace(mark, "")
     return text
@@ -124,6 +124,7 @@ def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[V
     for each in settings:
         end = start + each["features"]
         features = dict(zip(terms[start:end], range(start, end), strict=True))
-        find = re.compile(each["token_pattern"]).findall
-        yield Vectorizer(find, *each["ngram_range"], each["sublinear_tf"], features)
+        smallest, largest = each["ngram_range"]
+        find_tokens = re.compile(each["token_pattern"]).findall
+        yield Vectorizer(find_tokens, smallest, largest, each["sublinear_tf"], features)
         start = end

@@ -1,11 +1,11 @@
-"""Answers requests that come at the same time together, on every core.
+"""Answers requests that arrive at the same time in batches, on every core.
 
-Nobody waits for company: whoever comes while a core is free is answered at once, and those who come while all are at
-work are the next batches. So the busier the service, the larger the batches.
+A request never waits for a batch to fill: while a core is free it runs at once, and requests that arrive while all
+cores are busy form the next batches. So the busier the service, the larger the batches.
 
-Each run of the model has one core. For the small encoder that training makes, two runs side by side on two cores took
-0.93 ms a ticket where single runs on both cores took 1.38; batches of mixed lengths lose what they gain to padding
-(3.1 ms a ticket in fours on one core, 2.0 among tickets of like length, 2.5 alone; IT tickets, November 2026).
+Each run of the model uses one core. For the small encoder that training produces, two parallel runs on two cores took
+0.93 ms a ticket, while single runs on both cores took 1.38. Batches of mixed lengths lose to padding what they gain
+(3.1 ms a ticket in fours on one core, 2.0 among tickets of similar length, 2.5 alone; IT tickets, November 2026).
 """
 
 import asyncio
@@ -19,41 +19,41 @@ from typing import Any, NamedTuple
 import numpy as np
 from prometheus_client import CollectorRegistry, Histogram
 
-from services.transformer.scorer import Scorer
+from services.transformer.scorer import TransformerScorer
 
-SIZES = (1, 2, 4, 8, 16, 32, 64)
-# Texts go together when none is more than so many times as long as the one that has waited longest.
-STRETCH = 1.5
-# Where Linux says how much CPU time a container may use (control groups, version 2).
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+# A batch takes texts whose length differs by at most this factor from the one that has waited longest.
+LENGTH_RATIO = 1.5
+# Linux shows here how much CPU time a container may use (control groups, version 2).
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
-class Waiting(NamedTuple):
-    """A text, the model that its request found, and where its probabilities are awaited."""
+class PendingText(NamedTuple):
+    """A text, the model that was in use when it arrived, and the future for its probabilities."""
 
-    scorer: Scorer
+    scorer: TransformerScorer
     text: str
-    answer: asyncio.Future
+    answer: asyncio.Future[np.ndarray]
 
 
 class Batcher:
-    """Threads that run the model, one for each core, and those who wait for them."""
+    """Threads that run the model, one for each core, and the texts that wait for them."""
 
     def __init__(self, largest: int, registry: CollectorRegistry) -> None:
-        """Largest is how many texts are answered at once; how many there were goes to the registry of metrics."""
+        """largest is the most texts in one batch; batch sizes are recorded in the registry of metrics."""
         self._largest = largest
         self._sizes = Histogram(
-            "model_batch_texts", "Texts that one run of the model has answered", buckets=SIZES, registry=registry
+            "model_batch_texts", "Texts that one run of the model has answered", buckets=BATCH_SIZES, registry=registry
         )
-        self._waiting: list[Waiting] = []
+        self._waiting: list[PendingText] = []
         self._free = cores()
         self._tasks: set[asyncio.Task] = set()
         self._threads = ThreadPoolExecutor(self._free, thread_name_prefix="model")
 
-    async def probabilities(self, scorer: Scorer, texts: list[str]) -> np.ndarray:
+    async def probabilities(self, scorer: TransformerScorer, texts: list[str]) -> np.ndarray:
         """Return the probabilities of the texts, shape (n_texts, n_labels)."""
         loop = asyncio.get_running_loop()
-        mine = [Waiting(scorer, text, loop.create_future()) for text in texts]
+        mine = [PendingText(scorer, text, loop.create_future()) for text in texts]
         self._waiting.extend(mine)
         for _ in range(min(self._free, len(mine))):
             self._free -= 1
@@ -63,7 +63,7 @@ class Batcher:
         return np.stack(await asyncio.gather(*(each.answer for each in mine)))
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run something else on a thread of the model."""
+        """Run a function on one of the threads of the model."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _work(self) -> None:
@@ -73,23 +73,23 @@ class Batcher:
         finally:
             self._free += 1
 
-    def _next_batch(self) -> list[Waiting]:
-        """Take who has waited longest, and others of like length who want the same model."""
+    def _next_batch(self) -> list[PendingText]:
+        """Take the text that has waited longest, and others of similar length for the same model."""
         first = self._waiting[0]
-        low, high = len(first.text) / STRETCH, len(first.text) * STRETCH
-        batch: list[Waiting] = []
-        others: list[Waiting] = []
+        low, high = len(first.text) / LENGTH_RATIO, len(first.text) * LENGTH_RATIO
+        batch: list[PendingText] = []
+        others: list[PendingText] = []
         for each in self._waiting:
             fits = each.scorer is first.scorer and low <= len(each.text) <= high
             (batch if fits and len(batch) < self._largest else others).append(each)
         self._waiting = others
         return batch
 
-    async def _answer(self, batch: list[Waiting]) -> None:
+    async def _answer(self, batch: list[PendingText]) -> None:
         try:
             found = await self.run(batch[0].scorer.probabilities, [each.text for each in batch])
         except Exception as error:
-            # It belongs to the requests: each of them reports it, and the next batch is not touched.
+            # The error belongs to these requests: each of them reports it, and the next batch is not affected.
             for each in batch:
                 if not each.answer.done():
                     each.answer.set_exception(error)
@@ -101,15 +101,15 @@ class Batcher:
 
 
 def cores(quota: Path = QUOTA) -> int:
-    """Return how many cores this process may use, where the system tells: those it runs on, and a container's limit.
+    """Return how many cores this process may use, within its CPU affinity and the limit of its container.
 
-    A limit, as of Docker or Kubernetes, stands in the file quota: microseconds of CPU time in each period, and the
-    period. More threads than it allows would stop each other.
+    Docker and Kubernetes write the limit to the file quota: microseconds of CPU time in each period, and the period.
+    More threads than it allows would be throttled.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         limit, period = quota.read_text(encoding="ascii").split()
         return max(1, min(allowed, math.ceil(int(limit) / int(period))))
     except (OSError, ValueError):
-        # No control group, or no limit: "max".
+        # There is no control group, or its limit is "max".
         return allowed

@@ -1,26 +1,26 @@
 """Runs the exported transformer that scripts/train_transformer.py writes.
 
-`model.onnx` (or model.int8.onnx) takes input_ids and attention_mask, both int64 of shape (texts, tokens), and gives the
-calibrated probabilities, float32 of shape (texts, labels). `tokenizer.json` says how a text becomes tokens.
+`model.onnx` (or model.int8.onnx) takes input_ids and attention_mask, both int64 of shape (texts, tokens), and returns
+the calibrated probabilities, float32 of shape (texts, labels). `tokenizer.json` turns a text into tokens.
 """
 
 import numpy as np
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-# Variants of a text that are scored at once to explain it.
-VARIANTS = 32
+# How many variants of a text are scored at once to explain it.
+VARIANTS_PER_RUN = 32
 
 
-class Scorer:
+class TransformerScorer:
     """Tokenizer and exported model; safe to use from several threads."""
 
     def __init__(self, model: bytes, tokenizer: bytes, labels: list[str], mask: int | None) -> None:
-        """Read both; mask is the id of the token that hides a word, None when the model knows none."""
+        """Read both; mask is the id of the token that hides a word, None when the tokenizer has none."""
         self.labels, self._mask = labels, mask
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         options = onnxruntime.SessionOptions()
-        # One core for each run: who calls this runs several side by side.
+        # One core for each run: the caller has several runs in parallel.
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         if self.probabilities(["a ticket"]).shape != (1, len(labels)):
@@ -33,9 +33,9 @@ class Scorer:
         return self._run(ids, np.array([each.attention_mask for each in encoded], dtype=np.int64))
 
     def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
-        """Return the words that weighed most: what hiding each takes from the label's logarithmic probability.
+        """Return the heaviest words: by how much hiding a word lowers the logarithm of the label's probability.
 
-        Occlusion (Zeiler and Fergus 2014), for a word in all its places at once.
+        This is occlusion (Zeiler and Fergus 2014), applied to all occurrences of a word at once.
         """
         encoded = self._tokenizer.encode(text)
         places = _places_of_words(encoded, text)
@@ -48,7 +48,8 @@ class Scorer:
                 seen[row, tokens] = 0
             else:
                 ids[row, tokens] = self._mask
-        found = [self._run(ids[at : at + VARIANTS], seen[at : at + VARIANTS]) for at in range(0, len(ids), VARIANTS)]
+        runs = [slice(at, at + VARIANTS_PER_RUN) for at in range(0, len(ids), VARIANTS_PER_RUN)]
+        found = [self._run(ids[run], seen[run]) for run in runs]
         logarithms = np.log(np.maximum(np.concatenate(found)[:, label], 1e-12))
         weights = logarithms[0] - logarithms[1:]
         order = np.argsort(-np.abs(weights), kind="stable")[:most]
@@ -57,12 +58,12 @@ class Scorer:
 
     def _run(self, ids: np.ndarray, seen: np.ndarray) -> np.ndarray:
         (found,) = self._session.run(None, {"input_ids": ids, "attention_mask": seen})
-        # Single precision leaves a sum that is off one by 1e-7.
+        # In single precision the probabilities sum to 1 only within 1e-7.
         return found / found.sum(axis=1, keepdims=True, dtype=np.float64)
 
 
 def _places_of_words(encoded: Encoding, text: str) -> dict[str, list[int]]:
-    """Return the tokens of each distinct word that the model sees, in lower case."""
+    """Return the positions of the tokens of each distinct word, in lower case."""
     spans: dict[int, list[int]] = {}
     for token, word in enumerate(encoded.word_ids):
         if word is not None:

@@ -1,4 +1,4 @@
-"""Files that are being classified: kept in memory, private to the session that sent them, and for a while only."""
+"""Files that are being classified: kept in memory, for a limited time, for the session that sent them."""
 
 import asyncio
 import logging
@@ -9,25 +9,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.common.gate import request_id_now
-from services.web.agent import Agent, AgentTrouble
+from services.common.agent_api import RoutedTicket
+from services.common.middleware import current_request_id
+from services.web.clients.agent import AgentClient, AgentError
 from services.web.settings import WebSettings
 from services.web.tables import Table
 
 logger = logging.getLogger("services.web.jobs")
-# Between attempts while the agent is busy or starts anew, in seconds.
+# Seconds between attempts while the agent is busy or restarting.
 PAUSES = (1, 2, 4)
-# After the file was fetched: enough to try again when the connection broke.
-KEPT_SECONDS = 60
+# After the download: enough time to repeat it if the connection broke.
+KEEP_AFTER_DOWNLOAD_SECONDS = 60
 SWEEP_SECONDS = 2.0
 
 
 class TooManyJobs(Exception):
-    """Kind is a key under `batch.many` in the catalogues."""
+    """There are too many files. The argument is a key under `batch.many` in the catalogues."""
 
 
 class Outcome(NamedTuple):
-    """What became of a row; of one that was not classified, only the decision says why."""
+    """The result of a row. If the row was not classified, the decision says why, and the rest is empty."""
 
     category: str
     confidence: float | None
@@ -35,7 +36,7 @@ class Outcome(NamedTuple):
     model: str
 
     def cells(self) -> tuple[str, ...]:
-        """Return it as our columns have it."""
+        """Return the cells of our columns."""
         confidence = "" if self.confidence is None else f"{self.confidence:.4f}"
         return self.category, confidence, self.decision, self.model
 
@@ -50,48 +51,49 @@ class Job:
     table: Table
     store: bool
     column: int | None = None
-    # Under which the log has what is asked of the agent for it.
+    # The id in the log of the requests to the agent for this file.
     request_id: str = ""
     state: str = "column"
     outcomes: list[Outcome] = field(default_factory=list)
-    trouble: AgentTrouble | None = None
-    # Whether the agent may have classified rows whose answer has not come.
+    trouble: AgentError | None = None
+    # The number of rows that the agent may have classified although no answer arrived.
     doubtful: int = 0
     fetched: bool = False
     ends: float = 0.0
     task: asyncio.Task[None] | None = None
 
     def decisions(self) -> Counter[str]:
-        """Return how many rows were decided how."""
+        """Return the number of rows by decision."""
         return Counter(outcome.decision for outcome in self.outcomes)
 
     def cells(self) -> Iterator[tuple[str, ...]]:
-        """Yield our columns, row by row."""
+        """Return the cells of our columns, row by row."""
         return (outcome.cells() for outcome in self.outcomes)
 
 
 class Jobs:
     """All files of this process."""
 
-    def __init__(self, agent: Agent, settings: WebSettings) -> None:
-        """There is none yet."""
-        self._agent, self._settings, self._jobs = agent, settings, {}
+    def __init__(self, agent: AgentClient, settings: WebSettings) -> None:
+        """Starts without any files."""
+        self._agent, self._settings = agent, settings
+        self._jobs: dict[str, Job] = {}
 
     def make_room(self, owner: str) -> None:
-        """Raise a TooManyJobs when this session, or everybody together, has as many as there may be.
+        """Raise a TooManyJobs when this session, or all sessions together, have reached their limit.
 
-        Files that were fetched already make room.
+        Files that were already downloaded are deleted to make room.
         """
-        for kind, most in (("own", self._settings.max_jobs_each), ("all", self._settings.max_jobs)):
+        for kind, limit in (("own", self._settings.max_jobs_each), ("all", self._settings.max_jobs)):
             jobs = self.of(owner) if kind == "own" else list(self._jobs.values())
-            if len(jobs) >= most:
+            if len(jobs) >= limit:
                 fetched = next((job for job in jobs if job.fetched), None)
                 if fetched is None:
                     raise TooManyJobs(kind)
                 self.delete(fetched)
 
     def add(self, owner: str, name: str, table: Table, store: bool) -> Job:
-        """Keep a file, which waits for its column; raise a TooManyJobs when there is no room."""
+        """Add a file, in the state "column"; raise a TooManyJobs when there is no room."""
         self.make_room(owner)
         job = Job(secrets.token_urlsafe(12), owner, name, table, store)
         self._jobs[job.id] = job
@@ -99,11 +101,11 @@ class Jobs:
         return job
 
     def of(self, owner: str) -> list[Job]:
-        """Return a session's files."""
+        """Return the files of a session."""
         return [job for job in self._jobs.values() if job.owner == owner]
 
     def find(self, job_id: str, owner: str) -> Job | None:
-        """Return a session's file and keep it for a while longer."""
+        """Return a file of a session, and prolong the time it is kept."""
         job = self._jobs.get(job_id)
         if job is None or job.owner != owner:
             return None
@@ -112,23 +114,23 @@ class Jobs:
         return job
 
     def start(self, job: Job) -> None:
-        """Begin, or go on where it stopped."""
-        job.state, job.trouble, job.request_id = "running", None, request_id_now.get()
+        """Start a file, or continue where it stopped."""
+        job.state, job.trouble, job.request_id = "running", None, current_request_id.get()
         job.task = asyncio.create_task(self._run(job))
 
     def mark_fetched(self, job: Job) -> None:
-        """Keep it for one more minute only."""
+        """Keep the file for one more minute only."""
         if not job.fetched:
-            job.fetched, job.ends = True, time.monotonic() + KEPT_SECONDS
+            job.fetched, job.ends = True, time.monotonic() + KEEP_AFTER_DOWNLOAD_SECONDS
 
     def delete(self, job: Job) -> None:
-        """Forget a file, and stop working on it."""
+        """Delete a file, and stop working on it."""
         if job.task:
             job.task.cancel()
         self._jobs.pop(job.id, None)
 
     async def sweep(self) -> None:
-        """Forget what nobody has looked at for long, for ever."""
+        """Delete files whose time is up, for ever."""
         while True:
             now = time.monotonic()
             for job in [job for job in self._jobs.values() if job.ends < now]:
@@ -136,7 +138,7 @@ class Jobs:
             await asyncio.sleep(SWEEP_SECONDS)
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete all files."""
         for job in list(self._jobs.values()):
             self.delete(job)
 
@@ -146,19 +148,21 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         try:
             while len(job.outcomes) < len(job.table.rows):
-                job.outcomes += await self._classify(job, self._next(job))
+                job.outcomes += await self._classify(job, self._next_texts(job))
                 self._touch(job)
             job.state = "done"
-        except AgentTrouble as trouble:
+        except AgentError as trouble:
             job.state, job.trouble = "stopped", trouble
         except Exception as error:
-            job.state, job.trouble = "stopped", AgentTrouble("bug", 500)
-            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": job.request_id})
+            job.state, job.trouble = "stopped", AgentError("bug", 500)
+            logger.error("internal error", exc_info=error, extra={"request_id": job.request_id})
 
-    def _next(self, job: Job) -> list[str]:
-        """Return the texts of the next rows: as many as one request to the agent may carry."""
+    def _next_texts(self, job: Job) -> list[str]:
+        """Return the texts of the next rows, as many as fit in one request to the agent."""
+        if job.column is None:
+            raise ValueError("the column with the tickets is not known yet")
         texts: list[str] = []
-        # Every character may be six in JSON, and half a body is far from any limit.
+        # JSON may need six bytes for a character, but half of the limit leaves room for any ordinary text.
         room = self._settings.max_body_bytes // 2
         for row in job.table.rows[len(job.outcomes) : len(job.outcomes) + self._settings.max_batch]:
             text = row[job.column]
@@ -169,34 +173,38 @@ class Jobs:
         return texts
 
     async def _classify(self, job: Job, texts: list[str]) -> list[Outcome]:
-        """Return the outcome of each text; those that the agent would refuse are not sent."""
-        most = self._settings.max_text_length
-        why = ["" if text.strip() and len(text) <= most else "too long" if text.strip() else "empty" for text in texts]
-        sent = [text for text, reason in zip(texts, why, strict=True) if not reason]
+        """Return the outcome of each text. Texts that the agent would refuse are not sent."""
+        reasons = [self._reason_not_to_send(text) for text in texts]
+        sent = [text for text, reason in zip(texts, reasons, strict=True) if not reason]
         answers = iter(await self._ask(job, sent))
-        return [Outcome("", None, reason, "") if reason else next(answers) for reason in why]
+        return [Outcome("", None, reason, "") if reason else next(answers) for reason in reasons]
+
+    def _reason_not_to_send(self, text: str) -> str:
+        if not text.strip():
+            return "empty"
+        return "too long" if len(text) > self._settings.max_text_length else ""
 
     async def _ask(self, job: Job, texts: list[str]) -> list[Outcome]:
         if not texts:
             return []
         try:
-            found = await self._patiently(job, texts)
-        except AgentTrouble as trouble:
+            found = await self._predict_with_retries(job, texts)
+        except AgentError as trouble:
             if trouble.status not in (413, 422):
                 raise
-            # Its limits are narrower than ours, or one text is to blame.
+            # The agent has lower limits than we have, or refuses one of the texts: halving finds which.
             if len(texts) == 1:
                 return [Outcome("", None, "refused", "")]
             half = len(texts) // 2
             return [*await self._ask(job, texts[:half]), *await self._ask(job, texts[half:])]
-        return [Outcome(each.category, each.confidence, each.decision, each.model) for each in found]
+        return [Outcome(each["category"], each["confidence"], each["decision"], each["model"]) for each in found]
 
-    async def _patiently(self, job: Job, texts: list[str]) -> list:
+    async def _predict_with_retries(self, job: Job, texts: list[str]) -> list[RoutedTicket]:
         for pause in (*PAUSES, None):
             try:
                 return await self._agent.predict_batch(texts, job.store)
-            except AgentTrouble as trouble:
-                # After "slow" the agent may be at work on them still: asking again would put them in the queue twice.
+            except AgentError as trouble:
+                # After "slow" the agent may still classify these rows, and sending them again could queue them twice.
                 job.doubtful = len(texts) if trouble.kind == "slow" and job.store else 0
                 if pause is None or trouble.kind not in ("busy", "down"):
                     raise

@@ -1,20 +1,20 @@
-"""Finds the words of an explanation in the text they come from, whatever their case and accents there."""
+"""Marks the words of an explanation in the ticket, whatever their case and accents there."""
 
 import math
 import re
 import unicodedata
 from typing import NamedTuple
 
-from services.web.answers import Weight
+from services.common.predictions import Weight
 
 WORD = re.compile(r"\w+")
 PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*\]")
-# How many strengths can be told apart at a glance.
+# How many strengths can be distinguished at a glance.
 STRENGTHS = 3
 
 
 class Piece(NamedTuple):
-    """A stretch of the text: kind is "", "for", "against" or "scrubbed"; strength is 1 to STRENGTHS, or 0."""
+    """A part of the text. Kind is "", "for", "against" or "scrubbed"; strength is from 1 to STRENGTHS, or 0."""
 
     text: str
     kind: str = ""
@@ -28,10 +28,10 @@ class _Word(NamedTuple):
 
 
 def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[Piece]:
-    """Return the text in pieces, which joined are the text again.
+    """Return the text in pieces; joined, they are the text again.
 
-    A word's weight is the sum of the terms that it is part of, and its strength is relative to the heaviest word.
-    Placeholders such as [EMAIL] are told apart when the text was scrubbed.
+    A word's weight is the sum of the weights of the terms that contain it; its strength is relative to the heaviest
+    word. Placeholders such as [EMAIL] are marked if personal data was removed from the text.
     """
     places = [match.span() for match in PLACEHOLDER.finditer(text)] if scrubbed else []
     spans = [(start, end, "scrubbed", 0) for start, end in places]
@@ -47,10 +47,11 @@ def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[Piece]:
 
 
 def _weigh(words: list[_Word], explanation: list[Weight]) -> dict[int, float]:
-    """Return the summed weight of each word, by its number, that is part of a term."""
-    forms, weights = [word.form for word in words], {}
-    for term, weight in ((each.term.split(" "), each.weight) for each in explanation):
-        # A model of word beginnings has terms of up to four letters; they stand for the words that begin so.
+    """Return the summed weight of each word that is part of a term, by the number of the word."""
+    forms = [word.form for word in words]
+    weights: dict[int, float] = {}
+    for term, weight in ((each["term"].split(" "), each["weight"]) for each in explanation):
+        # A model of word beginnings has terms of up to four letters; they match the words that begin with them.
         places = _find(forms, term) or _find([form[:4] for form in forms], term)
         for number in {place + step for place in places for step in range(len(term))}:
             weights[number] = weights.get(number, 0.0) + weight
@@ -63,9 +64,9 @@ def _find(forms: list[str], term: list[str]) -> list[int]:
 
 
 def _words(text: str) -> list[_Word]:
-    """Return the words as a model sees them, and where each stands in the text."""
+    """Return the words as a model sees them, and the place of each in the text."""
     lowered = text.lower()
-    # Some characters are two in lower case, such as the Turkish capital I with a dot.
+    # Some characters become two in lower case, such as the Turkish capital I with a dot.
     characters = list(lowered) if len(lowered) == len(text) else [character.lower() for character in text]
     plain, origins = [], []
     for place, character in enumerate(characters):
@@ -76,7 +77,7 @@ def _words(text: str) -> list[_Word]:
     found = []
     for match in WORD.finditer("".join(plain)):
         start, end = origins[match.start()], origins[match.end() - 1] + 1
-        # The accents that follow a letter as characters of their own belong to it.
+        # Combining accents after the last letter belong to the word.
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
         found.append(_Word(match.group(), start, end))
@@ -86,7 +87,7 @@ def _words(text: str) -> list[_Word]:
 def _cut(text: str, spans: list[tuple[int, int, str, int]]) -> list[Piece]:
     pieces, at = [], 0
     for start, end, kind, strength in spans:
-        # Two words can come from one character, such as a fraction.
+        # One character, such as a fraction, can yield two words.
         if start < at:
             continue
         pieces += [Piece(text[at:start]), Piece(text[start:end], kind, strength)]

@@ -1,4 +1,4 @@
-"""What the environment says about the pages: whom they ask, who may see them, and what they accept."""
+"""The settings of the pages from the environment, beside those of every service."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,38 +12,38 @@ HTTP = ("http", "https")
 
 
 class WebSettings(RegistrySettings):
-    """One environment variable for each, in capitals, beside those that every service has.
+    """Each setting has an environment variable in capitals.
 
     Sizes are in bytes, characters and rows.
     """
 
     agent_url: str = Field("http://127.0.0.1:8002", description="http(s) address of the agent")
-    agent_api_key: SecretStr | None = Field(None, description="one of the agent's keys, when it has any")
-    agent_seconds: float = Field(10.0, gt=0, description="how long the agent may take for one ticket")
-    batch_seconds: float = Field(60.0, gt=0, description="how long it may take for a part of a file")
-    web_password: SecretStr | None = Field(None, min_length=8, description="what people log in with")
-    session_secret: SecretStr | None = Field(None, min_length=32, description="signs the sessions; random when not set")
+    agent_api_key: SecretStr | None = Field(None, description="one of the agent's keys, if it has any")
+    agent_seconds: float = Field(10.0, gt=0, description="timeout for one ticket")
+    batch_seconds: float = Field(60.0, gt=0, description="timeout for a part of a file")
+    web_password: SecretStr | None = Field(None, min_length=8, description="the password that people log in with")
+    session_secret: SecretStr | None = Field(None, min_length=32, description="signs sessions; random if unset")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     trusted_proxies: str = Field(
-        "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are believed"
+        "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are trusted"
     )
     login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
     login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
     max_upload_bytes: int = Field(10_000_000, ge=1000)
     upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
     max_rows: int = Field(50_000, ge=1)
-    max_jobs: int = Field(6, ge=1, description="files at once, of everybody")
+    max_jobs: int = Field(6, ge=1, description="files at once, of all sessions")
     max_jobs_each: int = Field(2, ge=1, description="files at once, of one session")
-    job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after somebody last looked at it")
+    job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after its page was last open")
     registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
-        description="whose stages and history are shown, by commas",
+        description="models to show, by commas",
     )
 
     @field_validator("web_password", "session_secret", "agent_api_key", mode="before")
     @classmethod
-    def _not_set(cls, value: object) -> object:
-        # `WEB_PASSWORD=` in a compose file without a value means that there is none.
+    def _empty_is_unset(cls, value: object) -> object:
+        # compose.yaml passes an unset variable on as an empty one.
         return value or None
 
     @field_validator("registered_models", mode="before")
@@ -56,15 +56,17 @@ class WebSettings(RegistrySettings):
     def _is_http(cls, value: str) -> str:
         address = urlsplit(value)
         if address.scheme not in HTTP or not address.hostname:
-            raise ValueError("this is no address such as http://127.0.0.1:8002")
+            raise ValueError("must be an address such as http://127.0.0.1:8002")
         return value.rstrip("/")
 
     @property
     def needs_key(self) -> bool:
-        """People log in; keys are for programs, which ask the agent."""
+        """Always false: people log in to the pages, and programs ask the agent."""
         return False
 
     def check_access(self) -> None:
-        """Raise a ValueError when everybody could use the pages and nobody has said so."""
+        """Raise a ValueError when everybody could use the pages and ALLOW_ANONYMOUS does not say so."""
         if not (self.web_password or self.on_loopback or self.allow_anonymous):
-            raise ValueError("beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true to let everybody in")
+            raise ValueError(
+                "beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true for access without a password"
+            )

@@ -1,4 +1,4 @@
-"""Reads people's CSV files without guessing, and writes them again with predictions beside."""
+"""Reads uploaded CSV files without guessing, and writes them with predictions in additional columns."""
 
 import codecs
 import csv
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 DELIMITERS = ",;\t"
-# Under which headings a ticket's text is looked for.
+# Names of the column that contains the tickets.
 TEXT_COLUMNS = ("text", "texte")
 ADDED = ("category", "confidence", "decision", "model")
 
 
 class TableError(Exception):
-    """A file that cannot be used. Kind is a key under `table` in the catalogues, the values go into its text."""
+    """A file that cannot be used. Kind is a key under `table` in the catalogues; values are for its text."""
 
     def __init__(self, kind: str, status: int = 422, **values: Any) -> None:
-        """Status is what the page is answered with."""
+        """Status is the status of the page that shows the error."""
         super().__init__(kind)
         self.kind, self.status, self.values = kind, status, values
 
 
 class Table(NamedTuple):
-    """A file: every row has as many cells as the header."""
+    """The content of a file, in which every row has as many cells as the header."""
 
     header: list[str]
     rows: list[list[str]]
@@ -30,7 +30,7 @@ class Table(NamedTuple):
     has_mark: bool
 
     def text_column(self) -> int | None:
-        """Return the column with the tickets where there is no doubt: by its name, or because it is the only one."""
+        """Return the column with the tickets if it is certain: by its name, or because it is the only column."""
         names = [name.strip().lower() for name in self.header]
         found = [number for number, name in enumerate(names) if name in TEXT_COLUMNS]
         if len(found) == 1:
@@ -39,7 +39,7 @@ class Table(NamedTuple):
 
 
 def read_table(content: bytes, max_rows: int) -> Table:
-    """Return the table that a file is, or raise a TableError that names the place of what is wrong."""
+    """Return the table in a file, or raise a TableError that says what is wrong and where."""
     text = _decode(content)
     # The default limit of 128 KiB a cell is less than a ticket may have.
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
@@ -54,7 +54,7 @@ def read_table(content: bytes, max_rows: int) -> Table:
                 place = {"row": len(rows) + 1, "line": reader.line_num}
                 raise TableError("ragged", cells=len(cells), columns=len(header), **place)
             if len(rows) == max_rows:
-                raise TableError("rows", 413, most=max_rows)
+                raise TableError("rows", 413, limit=max_rows)
             rows.append(cells)
     except csv.Error:
         raise TableError("quotes", row=len(rows) + 1, line=reader.line_num) from None
@@ -64,7 +64,7 @@ def read_table(content: bytes, max_rows: int) -> Table:
 
 
 def added_columns(header: list[str]) -> list[str]:
-    """Return the names of our columns, of which none is a name that the file has already."""
+    """Return the names of our columns, changed if the file has a column of that name already."""
     taken, names = {name.strip().lower() for name in header}, []
     for wanted in ADDED:
         candidates = [wanted, f"predicted_{wanted}", *(f"predicted_{wanted}_{n}" for n in range(2, len(taken) + 3))]
@@ -73,7 +73,7 @@ def added_columns(header: list[str]) -> list[str]:
 
 
 def write_table(table: Table, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
-    """Yield the file with our columns beside its own, whose cells stay as they came."""
+    """Yield the file with our columns after its own, whose cells are unchanged."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=table.delimiter)
     writer.writerow([*table.header, *added_columns(table.header)])
@@ -90,7 +90,7 @@ def _decode(content: bytes) -> str:
     if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise TableError("empty")
     try:
-        # Not "utf-8-sig": its errors count offsets from behind the byte order mark.
+        # Not "utf-8-sig": the offsets of its errors do not count the byte order mark.
         text = content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes
 from callcenterai.artifact.skops_writer import model_bytes
-from callcenterai.tfidf.model import train
-from services.tfidf.scorer import Scorer
+from callcenterai.tfidf.model import fit_pipeline
+from services.tfidf.scorer import TfidfScorer
 from support.tfidf import parameters, part_of
+from support.thoroughness import rounds
 from support.tickets import NOUNS, invent
 
 ACCENTS = ("é", "É", "ﬁ", "ß", "İ", "Ⅷ", "œ", "\u0301", "\x00", "\u200f", "日本", "🙂", "\ud7ff")
@@ -34,13 +35,13 @@ def models(request):
     labels = changes.pop("labels", "ABC")
     # The labels have to do with the words, so that probabilities are not all alike.
     rows = [[text + f" mot{label} prêt{label}" * (len(text) % 3), label] for text, label in invent(240, labels=labels)]
-    pipeline = train(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
+    pipeline = fit_pipeline(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
     return with_readers(pipeline)
 
 
 def with_readers(pipeline) -> tuple:
     archive = scorer_bytes(pipeline)
-    return pipeline, Scorer(archive), ArrayModel(read_arrays(archive))
+    return pipeline, TfidfScorer(archive), ArrayModel(read_arrays(archive))
 
 
 def assert_same(models, texts: list[str]) -> None:
@@ -60,7 +61,7 @@ def test_thousands_of_texts_of_known_and_unknown_words(models):
 
 
 @given(st.lists(st.text() | st.lists(st.sampled_from([*NOUNS, *ACCENTS, "motA", " "])).map("".join), min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(40, 150), deadline=None)
 def test_any_text(models, texts):
     assert_same(models, [text.encode("utf-8", "replace").decode() for text in texts])
 
@@ -87,13 +88,13 @@ def test_real_tickets(shared_data):
     """On thousands of real tickets, with a model of them: the same category for each."""
     table = pd.read_csv(shared_data("it_tickets.csv.gz"), nrows=8000)
     rows = table[["Document", "Topic_group"]].values.tolist()
-    pipeline = train(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
+    pipeline = fit_pipeline(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
     assert_same(with_readers(pipeline), [text for text, _ in rows[5000:]])
 
 
 def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
     rows = invent(60)
-    pipeline = train(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
+    pipeline = fit_pipeline(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
     assert model_bytes(pipeline)
     with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
-        Scorer(scorer_bytes(pipeline))
+        TfidfScorer(scorer_bytes(pipeline))

@@ -1,4 +1,4 @@
-"""Every ticket of a file or folder is answered once, as the model answers it, whatever is broken, killed or begun."""
+"""Every ticket is classified exactly once and as by the model, despite broken rows, killed runs and dead workers."""
 
 import gzip
 import io
@@ -15,18 +15,18 @@ import pytest
 
 import predict_batch
 from callcenterai.artifact.folder import load_model, read_metadata
-from callcenterai.core import cluster as dask_cluster
+from callcenterai.core import cluster
 from callcenterai.core.cli import UserError
 from support.dask_workers import Workers, only_error
 from support.processes import environment, free_port, run_killed, wait_until
 from support.repository import SCRIPTS
 from support.tickets import invent, write_csv
 
-# The middle of its packed text is another one. It names a test, so it must not hold the time: pytest-xdist refuses
-# to run when its processes have not collected the same names.
+# A gzip file with damaged bytes in the middle. Test names are made from it, so it must not hold the time: pytest-xdist
+# stops when its processes collect different names.
 DAMAGED = gzip.compress(b"text\n" + b"a laptop\n" * 9, mtime=0)
 DAMAGED = DAMAGED[:14] + b"\xff\xff\xff" + DAMAGED[17:]
-# Says that it holds UTF-8.
+# A Parquet file whose text column is not UTF-8.
 LATIN = io.BytesIO()
 pq.write_table(pa.table({"text": pa.array([b"caf\xe9"]).view(pa.string())}), LATIN)
 LATIN = LATIN.getvalue()
@@ -41,13 +41,13 @@ TEXTS = [
 
 @pytest.fixture
 def batch(scheduler, folders, tmp_path, monkeypatch):
-    """Classifies with the good model, and gives back what it wrote."""
+    """Runs the command with the good model on the shared Dask cluster, and reads its output."""
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
     return Batch(folders["good"], tmp_path)
 
 
 class Batch:
-    """Runs the script and reads its output."""
+    """Runs the command and reads its output."""
 
     def __init__(self, model: Path, folder: Path) -> None:
         self.model, self.folder, self.output = model, folder, folder / "predictions"
@@ -61,8 +61,8 @@ class Batch:
     def rejected(self) -> pd.DataFrame:
         return self._read(self.output / "rejected")
 
-    def assert_answers(self, texts: list[str]) -> None:
-        """The predictions are those of the model for these texts, in their order."""
+    def assert_predicted(self, texts: list[str]) -> None:
+        """Assert that the predictions are the model's own for these texts, in this order."""
         found = self.predictions()
         probabilities = load_model(self.model).predict_proba(texts)
         metadata = read_metadata(self.model)
@@ -79,7 +79,7 @@ class Batch:
 
 
 def write(folder: Path, kind: str, texts: list[str]) -> Path:
-    """Write texts, numbered in a column n, to a file of a kind."""
+    """Write texts to a file of this kind, with their numbers in a column n."""
     path, frame = folder / f"tickets{kind}", pd.DataFrame({"n": range(len(texts)), "text": texts})
     if kind.startswith(".parquet"):
         content = frame.to_parquet()
@@ -93,19 +93,19 @@ def write(folder: Path, kind: str, texts: list[str]) -> Path:
 
 @pytest.mark.runs("python scripts/predict_batch.py tickets.csv predictions")
 @pytest.mark.parametrize("kind", [".csv", ".csv.gz", ".tsv", ".jsonl", ".parquet", ".parquet.gz"])
-def test_every_kind_of_file_is_answered_as_the_model_answers(batch, kind, capsys):
-    """Line breaks, quotes and accents included; the id is kept, and rows are numbered."""
+def test_every_kind_of_file_gets_the_predictions_of_the_model(batch, kind, capsys):
+    """Texts with line breaks, quotes and accents too; ids are copied, and rows are numbered."""
     path = write(batch.folder, kind, TEXTS)
     assert batch.run(path, "--id-column", "n", "--rows", "2") == 0
     assert "5 tickets classified, 0 rejected" in capsys.readouterr().out
     found = batch.predictions()
     assert found["row"].tolist() == [1, 2, 3, 4, 5] and found["id"].tolist() == ["0", "1", "2", "3", "4"]
     assert set(found["file"]) == {path.name}
-    batch.assert_answers(TEXTS)
+    batch.assert_predicted(TEXTS)
 
 
-def test_a_folder_is_read_whole(batch):
-    """Files in the order of their names, each row named by its file."""
+def test_all_ticket_files_of_a_folder_are_classified(batch):
+    """Files are read sorted by name, each row names its file, and other files are skipped."""
     place = batch.folder / "in"
     (place / "deep").mkdir(parents=True)
     (place / "notes.txt").write_text("no tickets")
@@ -113,18 +113,18 @@ def test_a_folder_is_read_whole(batch):
         write_csv(place / name, [[text, ""] for text in texts])
     assert batch.run(place, "--rows", "3") == 0
     assert batch.predictions()["file"].tolist() == ["a.csv"] * 2 + ["deep/b.csv"] * 3
-    batch.assert_answers(TEXTS)
+    batch.assert_predicted(TEXTS)
 
 
-def test_tickets_of_any_size_are_no_reason_for_a_warning(batch, recwarn):
-    """12 MB in one partition."""
+def test_a_large_partition_causes_no_warning_of_dask(batch, recwarn):
+    """One partition holds 12 MB."""
     assert batch.run(write(batch.folder, ".csv", ["laptop " * 1000] * 1800)) == 0
     assert len(batch.predictions()) == 1800
     assert not [str(warning.message) for warning in recwarn if "large graph" in str(warning.message)]
 
 
-def test_bad_rows_go_aside_with_the_reason(batch):
-    """Each row is in one of both outputs, and the good ones around a bad one are answered."""
+def test_broken_rows_of_a_csv_file_are_rejected_with_a_reason(batch):
+    """Each row is in one of the two outputs, and the good rows around a broken one are classified."""
     path = batch.folder / "tickets.csv"
     lines = [
         b"text,n",
@@ -144,7 +144,7 @@ def test_bad_rows_go_aside_with_the_reason(batch):
     assert sorted([*batch.predictions()["row"], *reasons]) == list(range(1, 7))
 
 
-def test_broken_json_lines_go_aside_too(batch):
+def test_broken_lines_of_a_json_lines_file_are_rejected_with_a_reason(batch):
     path = batch.folder / "tickets.jsonl"
     path.write_text('{"text": "my laptop"}\n{"text":\n[1]\n{"text": {}}\n{"other": 1}\n{"text": "\\ud800"}\n')
     assert batch.run(path) == 0
@@ -154,7 +154,7 @@ def test_broken_json_lines_go_aside_too(batch):
     ]
 
 
-def test_what_is_there_is_not_done_again(batch):
+def test_a_second_run_writes_only_the_partitions_that_are_missing(batch):
     path = write(batch.folder, ".csv", TEXTS)
     assert batch.run(path, "--rows", "2") == 0
     parts = sorted(batch.output.glob("part-*"))
@@ -162,11 +162,11 @@ def test_what_is_there_is_not_done_again(batch):
     before = {part: part.stat().st_mtime_ns for part in parts if part.exists()}
     assert batch.run(path, "--rows", "2") == 0
     assert {part: part.stat().st_mtime_ns for part in before} == before and parts[1].exists()
-    batch.assert_answers(TEXTS)
+    batch.assert_predicted(TEXTS)
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    "change, message",
     [
         (lambda batch, path: ["--rows", "3"], "predictions of other tickets, another model or other options"),
         (lambda batch, path: write(batch.folder, ".csv", TEXTS[1:]) and [], "predictions of other tickets"),
@@ -174,17 +174,17 @@ def test_what_is_there_is_not_done_again(batch):
         (lambda batch, path: ["--text-column", "body"], "predictions of other tickets"),
     ],
 )
-def test_other_work_is_not_mixed_with_what_is_there(batch, capsys, change, said):
+def test_a_folder_with_predictions_of_another_job_is_refused(batch, capsys, change, message):
     path = write(batch.folder, ".csv", TEXTS)
     assert batch.run(path) == 0
     more = change(batch, path)
     capsys.readouterr()
     assert batch.run(path, *more) == 2
-    assert said in only_error(capsys)
+    assert message in only_error(capsys)
 
 
 @pytest.mark.parametrize(
-    "name, content, said",
+    "name, content, message",
     [
         ("tickets.xlsx", b"x", "unknown kind of file"),
         ("tickets.csv", b"body\nx\n", "no column 'text'; there are 'body'"),
@@ -196,24 +196,24 @@ def test_other_work_is_not_mixed_with_what_is_there(batch, capsys, change, said)
         ("absent.csv", ..., "no such file"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(batch, capsys, name, content, said):
+def test_unreadable_input_is_one_line_on_stderr(batch, capsys, name, content, message):
     path = batch.folder / name
     if content is None:
         path.mkdir()
     elif content is not ...:
         path.write_bytes(content)
     assert batch.run(path) == 2
-    assert said in only_error(capsys)
+    assert message in only_error(capsys)
 
 
-def test_without_a_scheduler_at_the_address_it_says_so(batch, monkeypatch, error_line):
+def test_an_address_without_a_scheduler_is_one_line_on_stderr(batch, monkeypatch, error_line):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
-    monkeypatch.setattr("callcenterai.core.cluster.SECONDS", 2)
+    monkeypatch.setattr("callcenterai.core.cluster.TIMEOUT_SECONDS", 2)
     assert batch.run(write(batch.folder, ".csv", TEXTS)) == 2
     assert "no Dask scheduler answers at" in error_line()
 
 
-def test_a_model_that_its_metadata_does_not_vouch_for_is_refused(batch, error_line, tmp_path):
+def test_a_model_that_does_not_match_its_metadata_is_refused(batch, error_line, tmp_path):
     batch.model = shutil.copytree(batch.model, tmp_path / "model")
     (batch.model / "model.skops").write_bytes(b"other")
     assert batch.run(write(batch.folder, ".csv", TEXTS)) == 2
@@ -221,24 +221,23 @@ def test_a_model_that_its_metadata_does_not_vouch_for_is_refused(batch, error_li
 
 
 @pytest.mark.slow
-def test_killed_before_any_of_its_writes_it_goes_on(batch):
-    """After each kill it is started again, and in the end every row is there once."""
+def test_a_run_killed_before_any_write_can_be_resumed(batch):
+    """Kill it before its first, second and third write; in the end every row is there once."""
     texts = [text for text, _ in invent(40)] + [""]
     path = write(batch.folder, ".jsonl", texts)
     code = "import predict_batch; sys.exit(predict_batch.main(sys.argv[1:]))"
     arguments = [str(path), str(batch.output), "--model", str(batch.model), "--rows", "10"]
-    # The first dies before its first write, each later one after one write more than the last.
     for number in range(3):
         assert run_killed(number, code, *arguments)
     assert batch.run(path, "--rows", "10") == 0
     assert batch.predictions()["row"].tolist() == list(range(1, 41)) and batch.rejected()["row"].tolist() == [41]
     assert not list(batch.output.rglob("*.tmp"))
-    batch.assert_answers(texts[:-1])
+    batch.assert_predicted(texts[:-1])
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders, tmp_path, monkeypatch):
-    """20,000 tickets on a worker, to which another one comes before the first dies; that one does what it had."""
+def test_a_killed_worker_loses_and_doubles_no_ticket(folders, tmp_path, monkeypatch):
+    """A second worker joins before the first dies in the middle of its work, and takes over its partitions."""
     batch = Batch(folders["good"], tmp_path)
     texts = [text for text, _ in invent(20_000)]
     path = write(tmp_path, ".csv", texts)
@@ -248,39 +247,39 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(folders
         running = begin(batch, path)
         workers.suspend_first()
         workers.processes.append(workers.worker())
-        workers.come(2)
+        workers.wait_for_workers(2)
         workers.kill_first()
         assert running.wait(300) == 0
     finally:
         workers.stop()
     assert batch.predictions()["row"].tolist() == list(range(1, 20_001))
-    batch.assert_answers(texts)
+    batch.assert_predicted(texts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("count", "said"),
-    [(2, "has ended several workers"), (1, "no worker is left: start one")],
+    ("count", "message"),
+    [(2, "has killed several workers"), (1, "no worker is left: start one")],
     ids=["two", "the only one"],
 )
-def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, monkeypatch, count, said):
-    """With no second try allowed, one killed worker is enough; what was answered stays, and it goes on from there."""
+def test_when_workers_die_the_run_ends_in_one_line_and_can_be_resumed(folders, tmp_path, monkeypatch, count, message):
+    """Without allowed failures one killed worker is enough; written partitions stay, and the next run resumes there."""
     batch = Batch(folders["good"], tmp_path)
     path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
     allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0" if count == 2 else "3"}
     workers = Workers(tmp_path, count, **allowed)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
     try:
-        workers.come(count)
+        workers.wait_for_workers(count)
         running = begin(batch, path)
         workers.suspend_first()
         workers.kill_first()
         stderr = running.communicate(timeout=300)[1]
         errors = [line for line in stderr.splitlines() if line.startswith("error: ")]
-        assert running.returncode == 2 and said in errors[0] and "Traceback" not in stderr
+        assert running.returncode == 2 and message in errors[0] and "Traceback" not in stderr
         assert len(list(batch.output.glob("part-*"))) >= 5
         workers.processes.append(workers.worker())
-        workers.come(count)
+        workers.wait_for_workers(count)
         assert batch.run(path, "--rows", "50") == 0
     finally:
         workers.stop()
@@ -288,24 +287,24 @@ def test_when_workers_end_it_is_said_and_the_rest_is_kept(folders, tmp_path, mon
 
 
 @pytest.mark.slow
-def test_a_result_that_went_with_the_only_worker_is_not_waited_for(tmp_path, monkeypatch):
-    """The task was done, and nobody is left who could do it again."""
+def test_a_result_lost_with_the_only_worker_is_an_error(tmp_path, monkeypatch):
+    """The task was finished, but no worker is left to run it again."""
     workers = Workers(tmp_path, 1)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", workers.address)
     try:
-        with dask_cluster.connected(None, []) as client:
-            monkeypatch.setattr(dask_cluster, "SECONDS", 3)
-            (done,) = dask_cluster.first_done(client, [client.submit(len, "four")])
-            assert dask_cluster.result_of(client, done) == 4
+        with cluster.dask_client(None) as client:
+            monkeypatch.setattr(cluster, "TIMEOUT_SECONDS", 3)
+            (done,) = cluster.wait_for_first(client, [client.submit(len, "four")])
+            assert cluster.wait_for_result(client, done) == 4
             workers.kill_first()
             with pytest.raises(UserError, match="no worker is left: start one"):
-                dask_cluster.result_of(client, done)
+                cluster.wait_for_result(client, done)
     finally:
         workers.stop()
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_is_said_in_one_line(folders, tmp_path, monkeypatch):
+def test_a_lost_scheduler_is_one_line_on_stderr(folders, tmp_path, monkeypatch):
     batch = Batch(folders["good"], tmp_path)
     path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
     workers = Workers(tmp_path, 1)
@@ -313,16 +312,17 @@ def test_a_scheduler_that_goes_is_said_in_one_line(folders, tmp_path, monkeypatc
     try:
         running = begin(batch, path)
         workers.processes[0].kill()
-        said = running.communicate(timeout=300)[1]
+        stderr = running.communicate(timeout=300)[1]
     finally:
         workers.stop()
-    assert running.returncode == 2 and "Traceback" not in said
-    assert "the Dask scheduler is gone" in [line for line in said.splitlines() if line.startswith("error: ")][0]
+    (error,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert running.returncode == 2 and "Traceback" not in stderr
+    assert "the connection to the Dask scheduler is lost" in error
 
 
 def begin(batch: Batch, path: Path) -> subprocess.Popen:
-    """Classify in partitions of 50, with little patience for workers, and return when the first are written."""
-    code = "import predict_batch; from callcenterai.core import cluster; cluster.SECONDS = 5; "
+    """Start classifying in partitions of 50, with a short timeout; return once five are written."""
+    code = "import predict_batch; from callcenterai.core import cluster; cluster.TIMEOUT_SECONDS = 5; "
     code += "sys.exit(predict_batch.main(sys.argv[1:]))"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); {code}", str(path)]
     command += [str(batch.output), "--model", str(batch.model), "--rows", "50"]

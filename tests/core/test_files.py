@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: on a full disk, without permission, with something in the way, interrupted."""
+"""Outputs appear whole or not at all: on a full disk, without permission, with an obstacle, or interrupted."""
 
 import hashlib
 import os
@@ -20,10 +20,11 @@ UNIX = pytest.mark.skipif(os.name == "nt", reason="file permissions and limits a
 
 
 def files(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file in a folder, by its path there."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_files_are_written_with_their_folders(tmp_path):
+def test_missing_folders_are_made_and_files_replaced(tmp_path):
     write_files({tmp_path / "a.csv": b"1", tmp_path / "b" / "c" / "d.json": b"\r\n\0"})
     write_bytes(tmp_path / "a.csv", b"2")
     assert {"a.csv": b"2", str(Path("b/c/d.json")): b"\r\n\0"} == files(tmp_path)
@@ -31,7 +32,7 @@ def test_files_are_written_with_their_folders(tmp_path):
 
 @UNIX
 @pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_files_have_the_permissions_that_the_umask_gives(tmp_path, mask, mode):
+def test_files_have_the_permissions_of_the_umask(tmp_path, mask, mode):
     before = os.umask(mask)
     try:
         write_bytes(tmp_path / "a", b"1")
@@ -41,8 +42,8 @@ def test_files_have_the_permissions_that_the_umask_gives(tmp_path, mask, mode):
 
 
 @UNIX
-def test_a_link_is_replaced_and_the_file_behind_it_kept(tmp_path):
-    """DVC may link outputs into its cache, where a change would be corruption."""
+def test_a_link_is_replaced_and_its_target_kept(tmp_path):
+    """DVC may link outputs into its cache, whose files must not change."""
     (tmp_path / "cache").write_bytes(b"old")
     (tmp_path / "output").symlink_to("cache")
     write_bytes(tmp_path / "output", b"new")
@@ -50,9 +51,9 @@ def test_a_link_is_replaced_and_the_file_behind_it_kept(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_when_one_of_several_fails_none_is_written(tmp_path, monkeypatch, error):
+def test_when_one_of_several_files_fails_none_is_written(tmp_path, monkeypatch, error):
     targets = [tmp_path / name for name in "abc"]
-    write_files({target: b"old" for target in targets})
+    write_files(dict.fromkeys(targets, b"old"))
     flushed = []
 
     def fail_at_the_third(descriptor):
@@ -62,11 +63,11 @@ def test_when_one_of_several_fails_none_is_written(tmp_path, monkeypatch, error)
 
     monkeypatch.setattr(os, "fsync", fail_at_the_third)
     with pytest.raises(error):
-        write_files({target: b"new" for target in targets})
+        write_files(dict.fromkeys(targets, b"new"))
     assert {"a": b"old", "b": b"old", "c": b"old"} == files(tmp_path)
 
 
-def test_a_folder_in_a_files_place_stops_everything_before_it_starts(prepare, error_line):
+def test_a_folder_with_the_name_of_an_output_is_an_error_and_the_outputs_stay(prepare, error_line):
     assert prepare.run(prepare.write(invent(60))) == 0
     (prepare.output / "test.csv").unlink()
     (prepare.output / "test.csv").mkdir()
@@ -77,7 +78,7 @@ def test_a_folder_in_a_files_place_stops_everything_before_it_starts(prepare, er
 
 
 @pytest.mark.parametrize("depth", [".", "deeper"])
-def test_a_file_in_the_output_folders_place(tmp_path, error_line, depth):
+def test_a_file_with_the_name_of_the_output_folder_is_an_error_and_stays(tmp_path, error_line, depth):
     prepare = Prepare(tmp_path)
     (tmp_path / "in the way").write_text("mine")
     prepare.output = tmp_path / "in the way" / depth
@@ -87,7 +88,7 @@ def test_a_file_in_the_output_folders_place(tmp_path, error_line, depth):
 
 
 def run_limited(prepare: Prepare, limit: str) -> str:
-    """Run prepare in a process that `limit`, Python code, restricts; return its one line on stderr."""
+    """Run prepare in a process that first runs `limit`, Python code that restricts it; return its line on stderr."""
     start = f"import os, resource, sys; sys.path.insert(0, {str(SCRIPTS)!r}); import prepare_data"
     command = [sys.executable, "-c", f"{start}; {limit}; sys.exit(prepare_data.main(sys.argv[1:]))"]
     done = subprocess.run([*command, *prepare.arguments()], cwd=REPOSITORY, capture_output=True, text=True)
@@ -96,32 +97,32 @@ def run_limited(prepare: Prepare, limit: str) -> str:
 
 
 @UNIX
-def test_a_size_limit_leaves_the_outputs(prepare):
-    """The system refuses to write more than 20,000 bytes to one file: train.csv exceeds that, the others do not."""
+def test_at_a_limit_of_the_file_size_the_outputs_stay(prepare):
+    """The system allows 20,000 bytes for a file: train.csv is longer, the others are not."""
     assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()
     prepare.write(invent(300))
-    said = run_limited(prepare, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
-    assert f"error: {prepare.output / 'train.csv'}: File too large\n" == said
+    error = run_limited(prepare, "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
+    assert f"error: {prepare.output / 'train.csv'}: File too large\n" == error
     assert before == prepare.files()
 
 
-def whole(folder: Path) -> dict[str, bytes]:
-    """Return all files but the temporary ones, which a killed process cannot remove."""
+def final_files(folder: Path) -> dict[str, bytes]:
+    """Return all files except temporary ones, which a killed process cannot remove."""
     return {name: content for name, content in files(folder).items() if not name.endswith(".tmp")}
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_kill_between_the_renames_leaves_every_file_whole_and_the_next_run_completes(tmp_path, number):
-    old, new = ({name: content * 100_000 for name in "abc"} for content in (b"old", b"new"))
+    old, new = (dict.fromkeys("abc", content * 100000) for content in (b"old", b"new"))
     write_files({tmp_path / name: content for name, content in old.items()})
     code = "from pathlib import Path; from callcenterai.core import files; root = Path(sys.argv[1])\n"
     code += "files.write_files({root / name: b'new' * 100_000 for name in 'abc'})"
     assert run_killed(number, code, str(tmp_path)) == (number < 3)
-    assert {name: new[name] if "abc".index(name) < number else old[name] for name in "abc"} == whole(tmp_path)
+    assert {name: new[name] if "abc".index(name) < number else old[name] for name in "abc"} == final_files(tmp_path)
     assert len(files(tmp_path)) == 6 - number if number < 3 else 3
     write_files({tmp_path / name: content for name, content in new.items()})
-    assert new == whole(tmp_path)
+    assert new == final_files(tmp_path)
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -154,7 +155,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_leaves_the_outputs(tmp_path, small_disk, error_line):
+def test_on_a_full_disk_the_outputs_stay(tmp_path, small_disk, error_line):
     prepare = Prepare(tmp_path)
     prepare.output = small_disk / "out"
     assert prepare.run(prepare.write(invent(200))) == 0
@@ -166,7 +167,7 @@ def test_a_full_disk_leaves_the_outputs(tmp_path, small_disk, error_line):
 
 @pytest.fixture
 def reachable():
-    """Prepare in a folder that other users can enter, unlike pytest's own."""
+    """prepare in a folder that other users can enter, which they cannot with pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         prepare = Prepare(Path(folder))
@@ -177,7 +178,7 @@ def reachable():
 
 
 def as_other_user(prepare: Prepare) -> str:
-    """Return code that gives up root's rights, after it has imported everything; root may write everywhere."""
+    """Return code that imports everything and then gives up the rights of root, who could write anywhere."""
     if os.geteuid() != 0:
         return "pass"
     warm = ["--params", str(prepare.params), "--output", str(prepare.folder / "warm")]
@@ -192,9 +193,9 @@ def test_without_write_permission_the_outputs_stay(reachable, forbidden):
     (reachable.folder / forbidden).chmod(0o555)
     if os.geteuid() == 0 and forbidden == "metrics":
         os.chown(reachable.output, 65534, -1)
-    said = run_limited(reachable, as_other_user(reachable))
+    error = run_limited(reachable, as_other_user(reachable))
     refused = {"out": reachable.output / "train.csv", "metrics": reachable.folder / "metrics" / "prepare.json"}
-    assert f"error: {refused[forbidden]}: Permission denied\n" == said
+    assert f"error: {refused[forbidden]}: Permission denied\n" == error
     assert before == reachable.files()
 
 
@@ -218,8 +219,8 @@ def test_hashes_and_json(tmp_path):
 
 
 @UNIX
-def test_a_reader_that_leaves_early_is_no_error(tmp_path):
-    """As in `prepare_data.py | head -0`: no complaint, and the outputs are there."""
+def test_a_closed_standard_output_is_no_error(tmp_path):
+    """As in `prepare_data.py | head -0`: nothing on stderr, and the outputs are written."""
     prepare = Prepare(tmp_path)
     assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()

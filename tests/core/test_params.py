@@ -1,4 +1,4 @@
-"""Parameters: every rule is kept, and what breaks one is named with its value and with what is allowed."""
+"""Parameters: every rule is enforced, and an error names the parameter, its value and what is allowed."""
 
 import math
 import re
@@ -63,12 +63,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name, value, expected", [(name, *case) for name, cases in BROKEN.items() for case in cases])
-def test_a_bad_value_is_named_with_what_is_allowed(prepare, error_line, name, value, expected):
+def test_an_invalid_value_is_named_with_what_is_allowed(prepare, error_line, name, value, expected):
     assert prepare.run(prepare.folder / "none.csv", **{name: value}) == 2
     assert f"{prepare.params}: prepare.{name}: {expected}" == error_line()
 
 
-def test_every_parameter_has_a_rule_that_is_tested():
+def test_every_parameter_of_prepare_is_tested_with_invalid_values():
     assert list(PrepareParameters.model_fields) == list(BROKEN)
 
 
@@ -89,12 +89,12 @@ TOGETHER = {
 
 
 @pytest.mark.parametrize("changes, expected", TOGETHER.values(), ids=TOGETHER.keys())
-def test_values_that_do_not_fit_together_are_named(prepare, error_line, changes, expected):
+def test_values_that_contradict_each_other_are_named(prepare, error_line, changes, expected):
     assert prepare.run(prepare.folder / "none.csv", **changes) == 2
     assert f"{prepare.params}: prepare: {expected}" == error_line()
 
 
-def test_all_that_is_wrong_is_said_at_once(prepare, error_line):
+def test_all_errors_are_reported_at_once(prepare, error_line):
     assert prepare.run(prepare.folder / "none.csv", test_size=2, tset_size=0.2) == 2
     assert error_line().endswith(
         "prepare.test_size: input should be less than 1 (it is 2); prepare.tset_size is not a parameter; known are "
@@ -127,7 +127,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("content, expected", FILES.values(), ids=FILES.keys())
-def test_a_broken_file_is_one_line_and_leaves_the_outputs(prepare, error_line, content, expected):
+def test_a_broken_params_yaml_is_one_line_on_stderr_and_the_outputs_stay(prepare, error_line, content, expected):
     assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()
     prepare.params.write_bytes(content)
@@ -136,7 +136,7 @@ def test_a_broken_file_is_one_line_and_leaves_the_outputs(prepare, error_line, c
     assert before == prepare.files()
 
 
-def test_no_file(prepare, error_line):
+def test_a_missing_params_yaml_is_one_line_on_stderr(prepare, error_line):
     assert prepare.run_as_is() == 2
     assert f"{prepare.params}: no such file; run from the repository's root or name it with --params" == error_line()
 
@@ -151,7 +151,7 @@ def read(path, **changes) -> PrepareParameters:
     return read_parameters(write_params(path / "params.yaml", prepare=changes), "prepare", PrepareParameters)
 
 
-def test_the_values_at_the_edges_are_accepted(tmp_path):
+def test_the_values_at_the_limits_are_accepted(tmp_path):
     edges = {
         "min_text_length": 10, "max_text_length": 10, "min_class_count": 1, "near_duplicate_similarity": 0.5,
         "random_state": 2**32 - 1, "test_size": 0.34, "validation_size": 0.56,
@@ -161,7 +161,7 @@ def test_the_values_at_the_edges_are_accepted(tmp_path):
     assert 1.0 == read(tmp_path, near_duplicate_similarity=1, random_state=0).near_duplicate_similarity
 
 
-def test_no_official_test_split_is_null_or_a_file_called_none(tmp_path):
+def test_null_or_a_file_named_none_means_no_official_test_split(tmp_path):
     assert [None, None, "a/test.csv"] == [
         path and path.as_posix()
         for path in (read(tmp_path, test_input=value).official_test for value in (None, "data/raw/none", "a/test.csv"))

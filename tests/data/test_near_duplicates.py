@@ -1,6 +1,7 @@
-"""Near-duplicate groups: exactly the texts that share enough words, found without comparing all with all."""
+"""Near-duplicate groups: exactly the texts that share enough words, found without comparing every pair."""
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
 from callcenterai.data import near_duplicates
-from callcenterai.data.near_duplicates import fold, near_duplicate_groups, sign
+from callcenterai.data.fingerprints import BANDS, fold, sign
+from callcenterai.data.near_duplicates import near_duplicate_groups
 from support.tickets import NOUNS, PARTS, invent
 
 
@@ -16,11 +18,11 @@ def groups(texts: list[str], similarity: float = 0.8) -> list[int]:
     return near_duplicate_groups(sign([fold(text) for text in texts]), similarity).tolist()
 
 
-def test_texts_that_share_enough_words_are_numbered_by_the_first_of_them():
+def test_texts_that_share_enough_words_get_the_number_of_the_first_one():
     assert [0, 1, 0, 3] == groups(["a b c d", "p q r s", "a b c d e", "a b x y"])
 
 
-def test_the_threshold_itself_counts():
+def test_a_similarity_equal_to_the_threshold_is_enough():
     assert [0, 0] == groups(["a b c d", "a b c d e"], 0.8)
     assert [0, 1] == groups(["a b c d", "a b c d e"], 0.81)
 
@@ -30,7 +32,7 @@ def test_case_accents_order_punctuation_and_repetition_do_not_count():
 
 
 def test_groups_are_chains_of_pairs():
-    """The first and the last text share too little, but both are near the one between them."""
+    """The first and the last text are too different, but both are near-duplicates of the second one."""
     assert [0, 0, 0] == groups(["a b c d e f g h", "a b c d e f g h i", "b c d e f g h i"])
     assert [0, 1] == groups(["a b c d e f g h", "b c d e f g h i"])
 
@@ -42,18 +44,18 @@ def test_texts_without_a_word_are_groups_of_their_own(texts):
     assert list(range(len(texts))) == groups(texts)
 
 
-def test_a_text_without_a_word_at_the_end_changes_nothing():
-    """It once took the last word from the text before it."""
-    for first, second in zip(NOUNS, NOUNS[1:]):
+def test_a_last_text_without_words_does_not_change_the_text_before_it():
+    """In an earlier version, it took the last word of that text."""
+    for first, second in pairwise(NOUNS):
         assert [0, 0, 2] == groups([f"{first} {second}", f"{second} {first}", "???"])
 
 
-def test_what_the_vectorizer_does_not_see_is_folded():
+def test_fold_removes_what_the_vectorizer_does_not_see():
     assert "naive cafe fin strasse" == fold("NAÏVE Cafe\u0301 ﬁn Strasse")
 
 
 def mutated(count: int, seed: int = 3) -> list[str]:
-    """Return texts of which about two in three are near-duplicates, some just above and some just below 0.8."""
+    """Return texts with many similar pairs, some just above and some just below 0.8."""
     generator = random.Random(seed)
     texts = [[f"{noun}{generator.randrange(40)}" for noun in generator.choices(NOUNS, k=14)] for _ in range(count // 3)]
     while len(texts) < count:
@@ -65,7 +67,7 @@ def mutated(count: int, seed: int = 3) -> list[str]:
 
 
 def close_pairs(texts: list[str], some: np.ndarray, similarity: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
-    """Compare the texts `some` with all others, every single pair, and return the near-duplicate pairs."""
+    """Compare each of the texts `some` with every other text and return the near-duplicate pairs."""
     matrix = CountVectorizer(preprocessor=fold, token_pattern=r"\w+", binary=True).fit_transform(texts)
     sizes = np.diff(matrix.indptr)
     common = (matrix[some] @ matrix.T).tocoo()
@@ -74,7 +76,7 @@ def close_pairs(texts: list[str], some: np.ndarray, similarity: float = 0.8) -> 
     return left[close], right[close]
 
 
-def test_the_groups_are_those_that_comparing_every_pair_finds():
+def test_the_groups_equal_those_found_by_comparing_every_pair():
     texts = mutated(2400)
     left, right = close_pairs(texts, np.arange(len(texts)))
     graph = np.zeros((len(texts), len(texts)), dtype=bool)
@@ -85,8 +87,8 @@ def test_the_groups_are_those_that_comparing_every_pair_finds():
     assert ((expected[:, None] == expected) == (actual[:, None] == actual)).all()
 
 
-def test_a_signature_under_every_text_hides_few_near_duplicates():
-    """The hardest case: all texts are similar, most pairs just below the threshold; at most 1% may be missed."""
+def test_a_common_signature_hides_at_most_one_percent_of_the_pairs():
+    """The hardest case: all texts end alike, so that all are similar and most pairs are just below the threshold."""
     generator = random.Random(5)
     signature = " ".join(f"signature{number}" for number in range(20))
     words = [f"word{number}" for number in range(100)]
@@ -97,7 +99,7 @@ def test_a_signature_under_every_text_hides_few_near_duplicates():
     assert (found[left] != found[right]).mean() <= 0.01
 
 
-def test_appending_texts_joins_old_groups_but_never_splits_one():
+def test_appending_texts_may_merge_old_groups_but_never_splits_one():
     texts = mutated(2000)
     before, after = groups(texts[:1000]), groups(texts)
     assert all(after[index] == after[first] for index, first in enumerate(before))
@@ -112,24 +114,24 @@ WORKLOADS = {
 
 
 @pytest.mark.parametrize("text", WORKLOADS.values(), ids=WORKLOADS.keys())
-def test_four_times_the_texts_cost_four_times_the_comparisons(text, monkeypatch):
-    """Counts the pairs that are compared word by word: the one step whose work could grow faster than the texts."""
+def test_comparisons_grow_linearly_with_the_texts(text, monkeypatch):
+    """Count the pairs whose words are compared: the only step whose work could grow faster than the texts."""
     compared = []
     exact = near_duplicates._jaccard
 
-    def counted(signed, left, right):
+    def counted(signatures, left, right):
         compared[-1] += len(left)
-        return exact(signed, left, right)
+        return exact(signatures, left, right)
 
     monkeypatch.setattr(near_duplicates, "_jaccard", counted)
     for count in (1000, 4000):
         compared.append(0)
         groups([text(number) for number in range(count)])
     assert compared[1] <= 4.4 * compared[0] + 100
-    assert compared[1] <= 4000 * near_duplicates.BANDS * (near_duplicates.NEIGHBOURS + 1)
+    assert compared[1] <= 4000 * BANDS * (near_duplicates.NEIGHBOURS + 1)
 
 
-def test_a_progress_bar_appears_when_it_takes_more_than_three_seconds(prepare, monkeypatch, capsys):
+def test_a_progress_bar_appears_after_three_seconds(prepare, monkeypatch, capsys):
     path = prepare.write(invent(60))
     assert prepare.run(path) == 0
     assert "" == capsys.readouterr().err
@@ -140,8 +142,8 @@ def test_a_progress_bar_appears_when_it_takes_more_than_three_seconds(prepare, m
 
 
 @pytest.mark.slow
-def test_real_tickets_no_near_duplicate_straddles_two_parts(prepare, shared_data):
-    """Compares 4,000 texts with all 38,000, every pair; at most one near-duplicate pair in a thousand may be missed."""
+def test_near_duplicates_of_real_tickets_stay_in_one_part(prepare, shared_data):
+    """Compare 4,000 texts with all 38,000; at most one near-duplicate pair in a thousand may be in two parts."""
     columns = {"text_column": "Document", "label_column": "Topic_group"}
     assert prepare.run(shared_data("it_tickets.csv.gz"), **columns) == 0
     metrics = prepare.metrics()

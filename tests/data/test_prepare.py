@@ -1,4 +1,4 @@
-"""prepare through its command line: what is kept, set aside, cut, split, counted and refused."""
+"""prepare through its command line: what it keeps, rejects, cuts, splits, counts and refuses."""
 
 import csv
 import hashlib
@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from callcenterai.data.cleaning import cut
 from support.repository import REPOSITORY, SCRIPTS
+from support.thoroughness import rounds
 from support.tickets import PARTS, invent, write_csv
 
 
-def test_rows_in_are_rows_kept_plus_rows_rejected_each_with_its_reason(prepare):
+def test_every_row_is_kept_or_rejected_with_its_reason(prepare):
     good = invent(300)
     bad = [
         ["", "A", "no_text"],
@@ -40,7 +41,7 @@ def test_rows_in_are_rows_kept_plus_rows_rejected_each_with_its_reason(prepare):
     assert dict(enumerate(good, start=1)) == kept
 
 
-def test_metrics_hold_every_figure(prepare):
+def test_metrics_have_every_figure(prepare):
     rows = [row for label in "AB" for row in invent(20, seed=ord(label), labels=label)]
     rows += [["", "A"], ["rare one", "Z"], [f"{rows[0][0]} thanks", "A"], ["A" * 500, "B"], [rows[1][0], "A"]]
     path = prepare.write(rows)
@@ -66,7 +67,7 @@ def test_metrics_hold_every_figure(prepare):
     assert parts == {part: len(prepare.read(part)) for part in PARTS}
 
 
-def test_labels_lose_the_blanks_around_them_and_nothing_else(prepare):
+def test_labels_lose_only_the_white_space_around_them(prepare):
     rows = [[text, f' {label} é, "x"\n'] for text, label in invent(60)]
     assert prepare.run(prepare.write(rows)) == 0
     assert {f'{label} é, "x"' for label in "ABC"} == {row["label"] for part in PARTS for row in prepare.read(part)}
@@ -85,9 +86,9 @@ ODD = [
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40), max_size=20)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=rounds(10, 25))
 @given(texts=TEXTS)
-def test_every_text_comes_out_as_it_came_kept_or_rejected(prepare, texts):
+def test_kept_and_rejected_texts_are_unchanged(prepare, texts):
     rows = invent(60) + [[text, "A"] for text in ODD + texts]
     assert prepare.run(prepare.write(rows)) == 0
     out = {int(row["row"]): row["text"] for name in (*PARTS, "rejected") for row in prepare.read(name)}
@@ -95,7 +96,7 @@ def test_every_text_comes_out_as_it_came_kept_or_rejected(prepare, texts):
     assert set(ODD) <= set(prepare.part_of())
 
 
-def test_a_carriage_return_does_not_break_a_row_for_a_strict_reader(prepare):
+def test_texts_with_a_carriage_return_are_quoted(prepare):
     assert prepare.run(prepare.write(invent(60) + [["wait\rfor it", "A"]])) == 0
     content = b"".join(prepare.files()[f"{part}.csv"] for part in PARTS)
     assert b'"wait\rfor it"\n' in content
@@ -118,11 +119,11 @@ CUTS = [
 
 
 @pytest.mark.parametrize("text, limit, expected", CUTS)
-def test_a_long_text_is_cut_at_a_word(text, limit, expected):
+def test_a_long_text_is_cut_at_the_end_of_a_word(text, limit, expected):
     assert expected == cut(text, limit)
 
 
-def test_tickets_of_2_mb_are_cut_and_counted_not_dropped(prepare):
+def test_texts_of_2_mb_are_cut_and_counted_not_rejected(prepare):
     rows = invent(60) + [["word " * 400_000, "A"], ["x" * 2_000_000, "B"], ["y" * 10_000, "C"]]
     assert prepare.run(prepare.write(rows)) == 0
     assert {"word " * 1999 + "word", "x" * 10_000, "y" * 10_000} <= set(prepare.part_of())
@@ -138,8 +139,8 @@ def test_near_duplicates_share_a_part_and_a_group_number(prepare):
     assert 90 == len(set(place.values()))
 
 
-def test_a_class_of_too_few_different_tickets_is_set_aside(prepare):
-    """However many they are: near-duplicates share a part, and a repeated template is for training only."""
+def test_a_class_with_too_few_different_tickets_is_rejected(prepare):
+    """However many tickets it has: near-duplicates share a part, and a repeated template goes to train."""
     template = [[f"please reset the password of user{n} on the old mail server", "T"] for n in range(90)]
     others = [[f"{text} of mine", "O"] for text, _ in invent(12)]
     assert prepare.run(prepare.write(invent(60) + template + invent(2, seed=3, labels="T") + others)) == 0
@@ -148,7 +149,7 @@ def test_a_class_of_too_few_different_tickets_is_set_aside(prepare):
     assert all(count > 0 for parts in prepare.metrics()["classes"].values() for count in parts.values())
 
 
-def test_texts_without_a_word_can_be_all_there_is(prepare):
+def test_a_set_of_texts_without_words_can_be_prepared(prepare):
     rows = [["!" * length if number else "?" * length, "AB"[number]] for length in range(3, 20) for number in (0, 1)]
     assert prepare.run(prepare.write(rows)) == 0
     assert 34 == prepare.metrics()["rows_kept"]
@@ -171,7 +172,7 @@ def test_fewer_than_two_usable_classes_are_refused(prepare, error_line, found, r
 
 
 def test_an_official_test_split_stays_whole_and_is_not_trained_on(prepare):
-    """Even its duplicates, short texts and near-duplicates stay; only what cannot be scored is set aside."""
+    """Even its duplicates, short texts and near-duplicates stay; only rows that cannot be scored are rejected."""
     official = invent(30, seed=9) + [["ok", "A"], ["OK", "A"], ["ok", "B"]]
     unusable = [["", "A"], ["no label", ""], ["a class that is nowhere else", "Z"]]
     near = [[f"{official[0][0]} thanks", "A"]]
@@ -188,7 +189,7 @@ def test_an_official_test_split_stays_whole_and_is_not_trained_on(prepare):
     assert "test_input_sha256" in prepare.metrics()
 
 
-def test_an_official_test_split_that_cannot_be_used_is_refused(prepare, error_line):
+def test_an_unusable_official_test_split_is_refused(prepare, error_line):
     path = prepare.write(invent(60))
     other = prepare.write(invent(60, seed=2, labels="XY"), "other.csv")
     assert prepare.run(path, test_input=str(other)) == 2
@@ -197,17 +198,17 @@ def test_an_official_test_split_that_cannot_be_used_is_refused(prepare, error_li
     assert error_line().startswith(f"{prepare.folder / 'nowhere.csv'}: no such file; ")
 
 
-def test_what_people_have_answered_is_trained_on_and_right_where_it_differs(prepare):
-    """Validation and test stay the tickets they were: feedback goes to train, or where its near-duplicates are."""
+def test_feedback_goes_to_train_and_corrects_labels(prepare):
+    """No other ticket moves; feedback whose near-duplicates are in another part goes there."""
     path = prepare.write(invent(90) + [["in doubt", "A"], ["in doubt", "B"]])
     assert prepare.run(path) == 0
     before = prepare.part_of()
     tested = next(row["text"] for row in prepare.read("test") if row["label"] == "A")
     learned = next(row["text"] for row in prepare.read("train") if row["label"] == "A")
     new = invent(20, seed=5)
-    said = new + [[learned.upper(), "C"], [learned, "B"], [tested, "C"], [f"{tested} thanks", "A"]]
-    said += [["a class of its own", "Z"], ["IN DOUBT", "C"]]
-    feedback = write_csv(prepare.folder / "feedback.csv", said, ("text", "label"))
+    answers = new + [[learned.upper(), "C"], [learned, "B"], [tested, "C"], [f"{tested} thanks", "A"]]
+    answers += [["a class of its own", "Z"], ["IN DOUBT", "C"]]
+    feedback = write_csv(prepare.folder / "feedback.csv", answers, ("text", "label"))
     assert prepare.run(path, feedback_input=str(feedback)) == 0
     after = prepare.part_of()
     assert {"train"} == {after[text] for text, _ in new}
@@ -240,7 +241,7 @@ def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=REPOSITORY, env=os.environ | environment, capture_output=True, text=True)
 
 
-def test_same_bytes_in_same_bytes_out_in_every_process(prepare):
+def test_the_same_input_gives_the_same_bytes_in_every_process(prepare):
     rows = invent(90)
     path = prepare.write(rows + [[f"{text} thanks", label] for text, label in rows] + [["???", "A"]])
     outputs = []
@@ -254,7 +255,7 @@ def test_same_bytes_in_same_bytes_out_in_every_process(prepare):
     assert all(outputs[0] == output for output in outputs)
 
 
-def test_help_answers_without_loading_the_libraries():
+def test_help_loads_no_heavy_library():
     done = script("-X", "importtime", str(SCRIPTS / "prepare_data.py"), "--help")
     assert 0 == done.returncode
     assert "rows in = rows kept + rows rejected" in done.stdout
@@ -263,23 +264,23 @@ def test_help_answers_without_loading_the_libraries():
     assert set() == loaded & {"numpy", "pandas", "scipy", "sklearn", "pyarrow", "pydantic", "yaml", "tqdm"}
 
 
-def test_a_bug_of_ours_keeps_its_traceback(prepare, monkeypatch):
+def test_a_bug_keeps_its_traceback(prepare, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("callcenterai.data.deciding.clean", broken)
+    monkeypatch.setattr("callcenterai.data.prepare.reject_repeated_texts", broken)
     with pytest.raises(ZeroDivisionError):
         prepare.run(prepare.write(invent(60)))
 
 
-def test_an_interruption_is_one_word_and_leaves_the_outputs(prepare, monkeypatch, capsys):
+def test_an_interruption_prints_one_word_and_leaves_the_outputs(prepare, monkeypatch, capsys):
     assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("callcenterai.data.deciding.assign", interrupted)
+    monkeypatch.setattr("callcenterai.data.prepare.assign_parts", interrupted)
     assert prepare.run(prepare.write(invent(90))) == 130
     assert "interrupted\n" == capsys.readouterr().err
     assert before == prepare.files()

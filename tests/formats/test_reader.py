@@ -1,9 +1,11 @@
-"""Reading tickets: all formats alike, nothing changed on the way, and broken files named exactly."""
+"""Reading tickets: all formats give the same tickets, unchanged, and an error names the exact place of a fault."""
 
 import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callcenterai.core.cli import UserError
-from callcenterai.formats.reader import Ticket, read_tickets, stream_tickets
+from callcenterai.formats.reader import Ticket, stream_tickets
+from support.repository import REPOSITORY
+from support.thoroughness import rounds
 from support.tickets import invent
 
 TWO = [Ticket(1, "hello there", "A"), Ticket(2, "good bye", "B")]
@@ -26,7 +30,7 @@ HEADER = b"text,category\n"
 def read(tmp_path):
     def read_bytes(content: bytes, name: str = "t.csv") -> list[Ticket]:
         (tmp_path / name).write_bytes(content)
-        return read_tickets(tmp_path / name, "text", "category")
+        return list(stream_tickets(tmp_path / name, "text", "category"))
 
     return read_bytes
 
@@ -68,8 +72,17 @@ SAME = {
 
 
 @pytest.mark.parametrize("name, content", SAME.values(), ids=SAME.keys())
-def test_all_formats_read_alike(read, name, content):
+def test_all_formats_give_the_same_tickets(read, name, content):
     assert TWO == read(content, name)
+
+
+def test_importing_formats_loads_no_heavy_library():
+    """The images of the services have none of them."""
+    code = (
+        "import sys, callcenterai.formats.reader, callcenterai.formats.delimited, callcenterai.formats.opening\n"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'yaml'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
 def test_numbers_become_text_and_missing_values_none(read):
@@ -127,7 +140,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name, content, expected", BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_file_is_one_line_that_says_where_and_leaves_the_outputs(prepare, error_line, name, content, expected):
+def test_a_broken_file_is_one_error_line_and_leaves_the_outputs(prepare, error_line, name, content, expected):
     assert prepare.run(prepare.write(invent(60))) == 0
     before = prepare.files()
     path = prepare.folder / name
@@ -138,14 +151,14 @@ def test_a_broken_file_is_one_line_that_says_where_and_leaves_the_outputs(prepar
     assert before == prepare.files()
 
 
-def test_parquet_whose_text_is_not_utf_8(read):
-    """pyarrow reads such a file without a word and fails only when its strings are used."""
+def test_parquet_text_that_is_not_utf_8_is_an_error(read):
+    """pyarrow reads such a file without an error and fails only when its strings are used."""
     broken = pyarrow.StringArray.from_buffers(1, pyarrow.py_buffer(b"\0\0\0\0\4\0\0\0"), pyarrow.py_buffer(b"caf\xe9"))
     with pytest.raises(UserError, match="is not a readable Parquet file .*can't decode byte 0xe9"):
         read(parquet(text=broken, category=["A"]), "t.parquet")
 
 
-def test_no_file_and_a_folder_for_a_file(prepare, error_line):
+def test_a_missing_file_and_a_folder_are_errors(prepare, error_line):
     missing = prepare.folder / "nowhere.csv"
     assert prepare.run(missing) == 2
     assert error_line() == (
@@ -175,7 +188,9 @@ PIECES = [
     b"1e999",
 ]
 NEARLY = st.lists(st.sampled_from([HEADER, RECORD, *PIECES]) | st.binary(max_size=5), max_size=12).map(b"".join)
-FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+FUZZED = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=rounds(40, 150)
+)
 
 
 @FUZZED
@@ -210,7 +225,7 @@ def test_any_broken_gzip_gives_tickets_or_one_clear_error(read, content, cut, fl
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
 )
 @example(table=[('a\rb\nc\r\n"', "\ufeff")], delimiter=",", line_end="\n", quoting=csv.QUOTE_ALL)
-def test_any_table_that_python_wrote_reads_back_the_same(read, table, delimiter, line_end, quoting):
+def test_any_csv_written_by_python_reads_back_the_same(read, table, delimiter, line_end, quoting):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
     writer.writerows([("text", "category"), *table])
@@ -220,7 +235,7 @@ def test_any_table_that_python_wrote_reads_back_the_same(read, table, delimiter,
 
 @FUZZED
 @given(table=TABLE, ascii_only=st.booleans())
-def test_any_json_lines_that_python_wrote_read_back_the_same(read, table, ascii_only):
+def test_any_json_lines_written_by_python_read_back_the_same(read, table, ascii_only):
     records = [json.dumps({"text": text, "category": label}, ensure_ascii=ascii_only) for text, label in table]
     expected = [Ticket(number, *row) for number, row in enumerate(table, start=1)]
     assert expected == read("\n".join(records).encode(), "t.jsonl")
@@ -229,11 +244,11 @@ def test_any_json_lines_that_python_wrote_read_back_the_same(read, table, ascii_
 LONG = [{"text": f"{number} " + "word " * 200, "category": "A"} for number in range(20_000)]
 
 
-def as_file(path: Path) -> Path:
+def write_long_tickets(path: Path) -> Path:
     """Write 20,000 tickets of 1,000 characters."""
     frame = pd.DataFrame(LONG)
     if ".parquet" in path.name:
-        # Packed, the same words over and over would be a small file.
+        # With compression, these repeated words would make a small file.
         content = frame.to_parquet(compression=None, use_dictionary=False)
     elif ".jsonl" in path.name:
         content = frame.to_json(orient="records", lines=True).encode()
@@ -245,8 +260,8 @@ def as_file(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz", "t.jsonl", "t.jsonl.gz", "t.parquet", "t.parquet.gz"])
-def test_a_file_is_read_in_a_fraction_of_the_memory_that_it_has(tmp_path, name):
-    path = as_file(tmp_path / name)
+def test_reading_takes_a_fraction_of_the_memory_of_the_file(tmp_path, name):
+    path = write_long_tickets(tmp_path / name)
     arrow = before = pyarrow.total_allocated_bytes()
     tracemalloc.start()
     try:

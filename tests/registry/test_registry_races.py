@@ -1,4 +1,4 @@
-"""What the registry promises when several processes change it at once and when one is killed at any moment."""
+"""The registry stays consistent when several processes change it at once and when one is killed at any moment."""
 
 import multiprocessing
 import os
@@ -12,19 +12,19 @@ import mlflow
 import pytest
 
 from support.mlflow_server import TrackingServer
-from support.registry import NAME, Desk, assert_agreement
+from support.registry import NAME, RegistryCommands, assert_agreement
 from support.registry_worker import processes, race, run_killed
 from support.team import TeamServer
+from support.thoroughness import rounds
 
-WORKERS, ROUNDS, VERSIONS = 8, 25, 3
-# What a login adds shows in fewer.
-ROUNDS_OF_PEOPLE = 3
+WORKERS, ROUNDS, VERSIONS = 8, rounds(8, 25), 3
+# Few: the login only adds permissions to what the other races check.
+ROUNDS_WITH_LOGIN = 3
 # More than any command makes: a promotion makes 9.
 MOST_WRITES = 11
 pytestmark = pytest.mark.slow
 
-
-# Each command with what it decides, and what running it once more leaves.
+# Each command, its first move, and the stages after it was killed and run again.
 KILLED = {
     "production": (["production"], (2, "Production"), {1: "Archived", 2: "Production", 3: "None"}),
     "staging": (["staging", "--version", "3"], (3, "Staging"), {1: "Production", 2: "Archived", 3: "Staging"}),
@@ -36,18 +36,18 @@ KILLED = {
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("command, decided, expected", KILLED.values(), ids=KILLED.keys())
-def test_killed_at_any_write_the_registry_is_consistent_and_running_again_completes(
-    desk, tmp_path, command, decided, expected
+def test_a_command_killed_at_any_write_leaves_a_consistent_registry(
+    registry_commands, tmp_path, command, decided, expected
 ):
-    """Before each write in turn: Production is there, `list` and `history` agree, and running again completes."""
-    desk.register("good", "close", "extra")
+    """Killed before each write in turn: one Production, `list` and `history` agree, and running again completes."""
+    registry_commands.register("good", "close", "extra")
     if command == ["rollback"]:
-        desk.run("production", "--version", "3", "--force", "--reason", "the first")
-    desk.run("production", "--version", "1", "--force", "--reason", "the one that serves")
-    desk.run("staging", "--version", "2")
-    command = [part.replace("RUN", desk.trained.runs["bad"]) for part in command]
-    judging = ["--params", str(desk.params), "--data", str(desk.trained.data)]
-    original, killed = desk.database, []
+        registry_commands.run("production", "--version", "3", "--force", "--reason", "the first")
+    registry_commands.run("production", "--version", "1", "--force", "--reason", "the one that serves")
+    registry_commands.run("staging", "--version", "2")
+    command = [part.replace("RUN", registry_commands.trained.runs["bad"]) for part in command]
+    gate_options = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
+    original, killed = registry_commands.database, []
     context = processes()
 
     def kill_at(number: int) -> tuple[multiprocessing.process.BaseProcess, Path]:
@@ -55,7 +55,7 @@ def test_killed_at_any_write_the_registry_is_consistent_and_running_again_comple
         folder.mkdir()
         shutil.copy(original, folder / "mlflow.db")
         uri = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
-        process = context.Process(target=run_killed, args=(number, uri, [*command, *judging]))
+        process = context.Process(target=run_killed, args=(number, uri, [*command, *gate_options]))
         process.start()
         return process, folder
 
@@ -63,98 +63,104 @@ def test_killed_at_any_write_the_registry_is_consistent_and_running_again_comple
         process.join()
         assert process.exitcode in (-signal.SIGKILL, 0)
         killed.append(process.exitcode == -signal.SIGKILL)
-        desk.move_to(folder / "mlflow.db")
-        check_repair(desk, command if killed[-1] else None, decided, expected)
-    assert killed[:4] == [True] * 4 and not killed[-1], "it was killed at every write, and had none left at the end"
+        registry_commands.move_to(folder / "mlflow.db")
+        check_repair(registry_commands, command if killed[-1] else None, decided, expected)
+    assert killed[:4] == [True] * 4 and not killed[-1], "killed at each write, and not after the last one"
 
 
-def check_repair(desk: Desk, command: list[str] | None, decided: tuple[int, str], expected: dict[int, str]) -> None:
-    """Check what a killed process left, and what the same command then makes of it; None: it was not killed."""
-    stages = {row["version"]: row["stage"] for row in desk.read("list")}
+def check_repair(
+    registry_commands: RegistryCommands, command: list[str] | None, decided: tuple[int, str], expected: dict[int, str]
+) -> None:
+    """Check the registry as the process left it and, if a command is given, after that ran again."""
+    stages = {row["version"]: row["stage"] for row in registry_commands.read("list")}
     assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
-    assert decided_in(desk, decided) == (stages.get(decided[0]) == decided[1])
+    assert decided_in(registry_commands, decided) == (stages.get(decided[0]) == decided[1])
     if command:
-        desk.run(*command)
-    assert desk.stages() == expected
-    check_chain(desk.read("history"))
-    assert decided_in(desk, decided)
+        registry_commands.run(*command)
+    assert registry_commands.stages() == expected
+    check_chain(registry_commands.read("history"))
+    assert decided_in(registry_commands, decided)
 
 
-def decided_in(desk: Desk, decided: tuple[int, str]) -> bool:
-    """Whether the last entry of the version says that it went there."""
-    entries = [move["to"] for move in desk.read("history") if move["version"] == decided[0]]
+def decided_in(registry_commands: RegistryCommands, decided: tuple[int, str]) -> bool:
+    """Return whether the version's last history entry is this move."""
+    entries = [move["to"] for move in registry_commands.read("history") if move["version"] == decided[0]]
     return entries[-1:] == [decided[1]]
 
 
 def check_chain(history: list[dict]) -> None:
-    """Check that each entry of a version begins where the one before it ended, so that none is missing or double."""
+    """Check that each entry of a version starts from the stage where the previous one ended: none missing or double."""
     held: dict[int, str | None] = {}
     for move in history:
         assert held.get(move["version"]) == move["from"]
         held[move["version"]] = move["to"]
 
 
-def test_eight_processes_on_the_embedded_database(desk, tmp_path):
-    """25 rounds of changes at once: one Production, at most one Staging, no move without an entry in the history."""
-    desk.register("good", "close", "bad")
-    desk.run("production", "--version", "1", "--force", "--reason", "the first")
-    check_races(desk, desk.uri, tmp_path)
+def test_eight_processes_on_the_embedded_database(registry_commands, tmp_path):
+    """Simultaneous changes, round after round: one Production, at most one Staging, every move in the history."""
+    registry_commands.register("good", "close", "bad")
+    registry_commands.run("production", "--version", "1", "--force", "--reason", "the first")
+    check_races(registry_commands, registry_commands.uri, tmp_path)
 
 
 def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monkeypatch, capsys, postgresql):
-    """The same through `mlflow server`, whose clients share nothing but the server."""
-    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    """The same promises through `mlflow server`, whose clients share nothing but the server."""
+    registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", postgresql.address, "--artifacts-destination", str(tmp_path / "artifacts"))
     with TrackingServer(tmp_path, *stores) as server:
         for _ in range(VERSIONS):
-            desk.register_in(server.address)
-        desk.run("production", "--version", "1", "--force", "--reason", "the first")
-        check_races(desk, server.address, tmp_path)
+            registry_commands.register_in(server.address)
+        registry_commands.run("production", "--version", "1", "--force", "--reason", "the first")
+        check_races(registry_commands, server.address, tmp_path)
 
 
 def test_two_people_on_a_server_with_a_login(trained, tmp_path, monkeypatch, capsys, postgresql):
-    """The same when neither is an administrator: whoever has made a version or holds the lock, the other may go on."""
-    desk = Desk(trained, tmp_path, monkeypatch, capsys)
+    """The same promises when neither is an administrator: each may go on with versions and locks of the other."""
+    registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     with TeamServer(tmp_path, postgresql.new_database("races"), tmp_path / "artifacts") as server:
         for name in ("amina", "ben"):
             server.add(name, monkeypatch, capsys)
         server.log_in("amina", monkeypatch)
         for _ in range(VERSIONS):
-            desk.register_in(server.address)
-        desk.run("production", "--version", "1", "--force", "--reason", "the first")
+            registry_commands.register_in(server.address)
+        registry_commands.run("production", "--version", "1", "--force", "--reason", "the first")
         people = [server.login(name) for name in ("amina", "ben")]
-        check_races(desk, server.address, tmp_path, ROUNDS_OF_PEOPLE, people)
+        check_races(registry_commands, server.address, tmp_path, ROUNDS_WITH_LOGIN, people)
 
 
 def check_races(
-    desk: Desk, uri: str, folder: Path, rounds: int = ROUNDS, people: Sequence[dict[str, str]] = ({},)
+    registry_commands: RegistryCommands,
+    uri: str,
+    folder: Path,
+    round_count: int = ROUNDS,
+    people: Sequence[dict[str, str]] = ({},),
 ) -> None:
-    """Let the workers make their changes, round by round, and check the promises after each.
+    """Let the workers make their changes, round by round, and check the promises after each round.
 
-    people: the variables with which each works; the workers are these in turn.
+    people: the environment of each person; the workers take turns being them.
     """
     client = mlflow.MlflowClient(uri, uri)
-    before = len(desk.read("history"))
-    options = ["--params", str(desk.params), "--data", str(desk.trained.data)]
+    before = len(registry_commands.read("history"))
+    options = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
     workers = []
     for worker in range(WORKERS):
         variables = os.environ | people[worker % len(people)]
-        arguments = (folder, worker, rounds, VERSIONS, options, variables)
+        arguments = (folder, worker, round_count, VERSIONS, options, variables)
         workers.append(processes().Process(target=race, args=arguments, daemon=True))
         workers[-1].start()
-    for number in range(rounds + 1):
+    for number in range(round_count + 1):
         while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.is_alive() for w in workers):
             # Raises when there is a moment without a Production.
             client.get_model_version_by_alias(NAME, "production")
             time.sleep(0.05)
-        stages = {row["version"]: row["stage"] for row in desk.read("list")}
+        stages = {row["version"]: row["stage"] for row in registry_commands.read("list")}
         assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
         assert_agreement(uri, stages)
-        if number < rounds:
+        if number < round_count:
             (folder / f"go-{number}").touch()
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * WORKERS
-    history = desk.read("history")
-    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > rounds
+    history = registry_commands.read("history")
+    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > round_count
     check_chain(history)

@@ -1,4 +1,4 @@
-"""The sample: the same bytes everywhere, varied, and never in the place of somebody's own data."""
+"""The sample: the same bytes everywhere, varied tickets, and nobody's own data is overwritten."""
 
 import collections
 import csv
@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import make_sample_tickets
-from callcenterai.data.near_duplicates import fold, near_duplicate_groups, sign
+from callcenterai.data.fingerprints import fold, sign
+from callcenterai.data.near_duplicates import near_duplicate_groups
 from support.repository import REPOSITORY
 
 
@@ -28,22 +29,22 @@ def rows(path: Path) -> list[dict]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
 
 
-def test_pointer_in_git_matches_what_the_script_makes(sample):
+def test_the_sample_matches_the_dvc_pointer_in_git(sample):
     path = REPOSITORY / "data" / "raw" / "tickets.csv.dvc"
     if not path.exists():
-        pytest.skip("the sample is not known to DVC any more: other tickets have taken its place")
+        pytest.skip("DVC does not track the sample here: other tickets have replaced it")
     pointer = yaml.safe_load(path.read_text())["outs"][0]
     assert pointer["size"] == sample.stat().st_size
     assert pointer["md5"] == hashlib.md5(sample.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def test_another_process_with_another_hash_seed_makes_the_same_bytes(sample, tmp_path):
+def test_the_sample_does_not_depend_on_the_hash_seed(sample, tmp_path):
     command = [sys.executable, str(REPOSITORY / "scripts" / "make_sample_tickets.py"), str(tmp_path / "again.csv")]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "12345"}, capture_output=True)
     assert (tmp_path / "again.csv").read_bytes() == sample.read_bytes()
 
 
-def test_at_least_6000_tickets_of_eight_categories_in_two_languages(sample):
+def test_the_sample_has_6000_tickets_of_eight_categories_in_two_languages(sample):
     tickets = rows(sample)
     counts = collections.Counter(ticket["category"] for ticket in tickets)
     assert len(tickets) >= 6000
@@ -63,8 +64,8 @@ def test_at_least_6000_tickets_of_eight_categories_in_two_languages(sample):
     assert all(ticket["text"].strip() for ticket in tickets)
 
 
-def test_some_tickets_are_duplicates_or_near_duplicates_but_few(sample):
-    """As in real queues: enough that prepare has something to find, too few to lift the accuracy."""
+def test_few_tickets_of_the_sample_are_duplicates_or_near_duplicates(sample):
+    """As in real queues: enough for prepare to find some, too few to raise the accuracy."""
     texts = [ticket["text"] for ticket in rows(sample)]
     assert 0.99 * len(texts) < len(set(texts)) < len(texts)
     signatures = sign([fold(text) for text in sorted(set(texts))])
@@ -72,7 +73,7 @@ def test_some_tickets_are_duplicates_or_near_duplicates_but_few(sample):
     assert 0.01 < sum(size for size in groups.values() if size > 1) / len(texts) < 0.04
 
 
-def test_another_seed_makes_other_tickets_and_fewer_tickets_are_the_first_of_them(sample, tmp_path):
+def test_the_seed_changes_the_tickets_and_a_smaller_sample_is_the_beginning_of_a_larger_one(sample, tmp_path):
     made = {}
     for seed in ("42", "43"):
         assert make_sample_tickets.main([str(tmp_path / seed), "--tickets", "100", "--seed", seed]) == 0
@@ -92,7 +93,7 @@ def test_own_data_is_not_overwritten_unless_forced(tmp_path, capsys):
     assert len(rows(path)) == 50
 
 
-def test_making_it_again_changes_nothing(tmp_path):
+def test_making_the_sample_again_does_not_rewrite_it(tmp_path):
     path = tmp_path / "tickets.csv"
     assert make_sample_tickets.main([str(path), "--tickets", "50"]) == 0
     before = path.stat().st_mtime_ns
@@ -100,12 +101,12 @@ def test_making_it_again_changes_nothing(tmp_path):
     assert path.stat().st_mtime_ns == before
 
 
-def test_no_tickets_is_refused(tmp_path, error_line):
+def test_a_sample_of_no_tickets_is_refused(tmp_path, error_line):
     assert make_sample_tickets.main([str(tmp_path / "t.csv"), "--tickets", "0"]) == 2
     assert "--tickets must be at least 1, not 0" == error_line()
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_folder_is_not_replaced_even_if_forced(tmp_path, error_line):
+def test_a_folder_is_not_replaced_even_with_force(tmp_path, error_line):
     assert make_sample_tickets.main([str(tmp_path), "--tickets", "5", "--force"]) == 2
     assert error_line().startswith(f"{tmp_path}: ")

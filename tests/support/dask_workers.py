@@ -24,28 +24,28 @@ class Workers:
         self.processes += [self.worker() for _ in range(count)]
 
     def worker(self) -> subprocess.Popen:
-        """Start one more; the first is named 1."""
+        """Start another worker; names count up from 1."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         options += ["--name", str(next(self.names))]
         return self._start("worker", self.address, *options)
 
     def _start(self, *arguments: str) -> subprocess.Popen:
-        # Away from the repository: what they run comes from the client.
+        # Not in the repository, so that the workers can only run code that the client has sent.
         command = [sys.executable, "-m", "dask", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
 
-    def come(self, count: int) -> None:
-        """Wait until so many workers are there."""
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until this number of workers has connected."""
         with Client(self.address, timeout=120) as client:
             client.wait_for_workers(count, timeout=120)
 
     def suspend_first(self) -> None:
-        """Suspend a worker that is at work; one that has nothing to do goes on, and is tried again."""
+        """Suspend the first worker while it has a task; if it has none, resume it and try again."""
         process = psutil.Process(self.processes[1].pid)
 
         def at_work() -> bool:
             process.suspend()
-            # What it had said before reaches the scheduler.
+            # Messages that it sent before reach the scheduler in that time.
             time.sleep(0.3)
             workers = client.scheduler_info()["workers"].items()
             (address,) = (address for address, worker in workers if str(worker["name"]) == "1")
@@ -67,6 +67,6 @@ class Workers:
 
 
 def only_error(capsys) -> str:
-    """Return the one line that says what is wrong, beside the bar and what Dask says of its own connections."""
+    """Return the one line of stderr that is our error, apart from progress bars and Dask's own messages."""
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     return line

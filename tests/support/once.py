@@ -1,4 +1,4 @@
-"""What is made once for all test processes."""
+"""Folders that are made once for all test processes, and a lock that they share."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first of pytest-xdist's processes to need it makes for all; no test may change it."""
+    """Return a folder that the first process of pytest-xdist that needs it makes for all; no test may change it."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{folder}.lock"):
@@ -20,12 +20,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             try:
                 make(folder)
             except BaseException:
-                # Whoever comes next tries, and fails, for itself.
+                # The next process tries again, so that each test reports the failure.
                 shutil.rmtree(folder)
                 raise
     return folder
 
 
 def one_build_at_a_time() -> FileLock:
-    """Return the lock of this machine's images: who waits for it finds the layers that another process has built."""
+    """Return this machine's lock for image builds: a process that waits for it reuses the layers of the one before."""
     return FileLock(Path(tempfile.gettempdir()) / "callcenterai-images.lock")

@@ -1,4 +1,4 @@
-"""Runs prepare in a folder of its own."""
+"""Runs the stage prepare in a temporary folder."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from support.tickets import PARTS, read_csv, write_csv
 
 
 class Prepare:
-    """Runs prepare on files of a folder and reads what it left there."""
+    """Runs prepare on files in a folder and reads its outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -20,7 +20,7 @@ class Prepare:
         return write_csv(self.folder / name, rows)
 
     def run(self, path: Path, **changes) -> int:
-        """Prepare the tickets of path, with changed parameters, and return the exit code."""
+        """Prepare the tickets at path with changed parameters; return the exit code."""
         write_params(self.params, prepare={"input": str(path)} | changes)
         return self.run_as_is()
 
@@ -44,6 +44,6 @@ class Prepare:
         return {row["text"]: part for part in PARTS for row in self.read(part)}
 
     def files(self) -> dict[str, bytes]:
-        """Return everything in the output folders, temporary files too."""
+        """Return the name and content of every file in the output folders, including temporary ones."""
         folders = [folder for folder in (self.output, self.folder / "metrics") if folder.is_dir()]
         return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}

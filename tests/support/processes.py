@@ -1,4 +1,4 @@
-"""Other processes: how they are started, killed and waited for."""
+"""Start other processes, kill them and wait for them."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.repository import REPOSITORY, SCRIPTS
 
-KILLED_AT_A_RENAME = """
+KILL_AT_RENAME = """
 import os, sys
 
 number, replace = int(sys.argv.pop(1)), os.replace
@@ -28,16 +28,16 @@ os.replace = replace_or_die
 
 
 def run_killed(number: int, code: str, *arguments: str) -> bool:
-    """Run code in a process that kills itself in place of the rename `number`, from 0; return whether it did."""
-    command = [sys.executable, "-c", KILLED_AT_A_RENAME + code, str(number), str(SCRIPTS), *arguments]
+    """Run code in a process that kills itself instead of making its rename `number`, from 0; return whether it did."""
+    command = [sys.executable, "-c", KILL_AT_RENAME + code, str(number), str(SCRIPTS), *arguments]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    # Windows has no signals: there the number is the exit code.
+    # Windows has no signals: there os.kill makes the number the exit code.
     assert done.returncode in (0, 9, -9), done.stderr
     return done.returncode != 0
 
 
 def environment() -> dict[str, str]:
-    """Return the variables for a process whose `python` is this one, and which tracks and measures on its own."""
+    """Return variables with which `python` is this Python, without those of this process's MLflow and coverage."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     hidden = ("MLFLOW_", "COV_", "COVERAGE_")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run Python in a folder, with more variables, and insist on success."""
+    """Run Python in a folder, with additional variables; fail the test if it fails."""
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,13 +53,14 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
 
 
 def free_port() -> int:
+    """Return a port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
 def wait_until(happened: Callable[[], bool], seconds: float) -> None:
-    """Ask again and again, and fail when it has not happened in time."""
+    """Call `happened` until it returns true; fail the test if that takes longer than `seconds`."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"not within {seconds} s: {happened}"

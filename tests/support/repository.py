@@ -1,4 +1,4 @@
-"""Where things of the repository are, and copies of it."""
+"""Paths of the repository, its parameters and locks, and copies of it."""
 
 import re
 import shutil
@@ -8,21 +8,10 @@ from pathlib import Path
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
 SCRIPTS = REPOSITORY / "scripts"
-
-
 PACKAGE = REPOSITORY / "callcenterai"
-
-
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-
-
-TOOLS = REPOSITORY.parent / "shared" / "tools"
-
-
-# What `setup_mlops.py --input` changes in params.yaml.
+# The values that `setup_mlops.py --input` changes in params.yaml.
 SAMPLE = {
     "input": "data/raw/tickets.csv",
     "test_input": "data/raw/none",
@@ -33,7 +22,7 @@ SAMPLE = {
 
 
 def shipped_params() -> str:
-    """Return params.yaml as it reads the sample, so that who trains on tickets of their own can run the tests too."""
+    """Return params.yaml with the sample as input, so that the tests pass for people who train on other tickets too."""
     text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
     for name, value in SAMPLE.items():
         text = re.sub(rf"^  {name}: .*$", f"  {name}: {value}", text, flags=re.MULTILINE)
@@ -50,7 +39,7 @@ def write_params(path: Path, **sections: dict) -> Path:
 
 
 def unpack(folder: Path) -> None:
-    """Copy what a release would hold; without git, what is not made on this machine."""
+    """Copy the files of a release; in a copy without git, those that were not made on this machine."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=REPOSITORY, capture_output=True, text=True
     )
@@ -64,3 +53,9 @@ def unpack(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
     (folder / "params.yaml").write_text(shipped_params(), encoding="utf-8")
+
+
+def locked_versions(path: str) -> set[str]:
+    """Return NAME==VERSION for each package of a lock file, without extras, and without the systems that need it."""
+    text = (REPOSITORY / path).read_text(encoding="utf-8")
+    return {name + version for name, version in re.findall(r"^([\w.-]+)(?:\[[^]]*])?(==\S+)", text, re.MULTILINE)}

@@ -1,4 +1,4 @@
-"""Invented tickets, and CSV files of them."""
+"""Invented tickets, and CSV files with them."""
 
 import csv
 import random
@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PARTS = ("train", "validation", "test")
-
-
 STEMS = ("lap", "scre", "mou", "net", "pri", "vol", "cab")
-
-
 NOUNS = [stem + ending for stem in STEMS for ending in ("ton", "ver", "del", "gor", "mix")]
 
 

@@ -368,6 +368,7 @@ def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path, tmp_path_fac
     assert_quoted_lines_were_printed(GUIDE, printed)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.runs("python benchmarks/training.py FILE --text-column C --label-column C")
 def test_the_training_benchmark_prints_its_table(tmp_path):
@@ -398,6 +399,7 @@ def serving_table(script: str, model: Path, data: Path) -> list[str]:
 
 @pytest.mark.runs("python benchmarks/serving.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     """On the last of the trained models, which is in the model folder."""
@@ -408,6 +410,7 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
 
 @pytest.mark.runs("python benchmarks/agent.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_agent_benchmark_prints_its_table(trained):
     rows = serving_table("agent.py", trained.folder / "model", trained.data)
@@ -416,6 +419,7 @@ def test_the_agent_benchmark_prints_its_table(trained):
 
 @pytest.mark.runs("python benchmarks/batching.py")
 @linux
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_batching_benchmark_prints_its_table(transformer):
     rows = serving_table("batching.py", transformer.model, transformer.data)
@@ -438,6 +442,7 @@ def test_a_benchmark_that_cannot_be_run_says_why_in_one_line(arguments, said):
 
 
 @pytest.mark.runs("python benchmarks/scale.py FILE --text-column C")
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
     """With few tickets, twice: one worker, two, one core, and the plain loop; then the pipeline's stages, once."""
@@ -456,6 +461,7 @@ def test_the_scale_benchmark_prints_its_table(folders, tmp_path):
 
 
 @pytest.mark.runs("python benchmarks/routing.py FILE --text-column C --label-column C")
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_routing_benchmark_prints_its_table(tmp_path):
     """With a small transformer, on two halves, each of which is tested by models that have not seen it."""
@@ -483,9 +489,10 @@ def test_the_scrubbing_benchmark_prints_the_documented_table():
 
 
 @pytest.mark.runs("python benchmarks/registry.py")
+@pytest.mark.long
 @pytest.mark.slow
-def test_the_registry_benchmark_prints_its_table(desk):
-    desk.register("good")
+def test_the_registry_benchmark_prints_its_table(registry_commands):
+    registry_commands.register("good")
     command = [sys.executable, "benchmarks/registry.py", "--rounds", "1"]
     printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     _, _, bare, ours = (line.strip("| ").split(" | ") for line in printed.splitlines())

@@ -16,7 +16,7 @@ from support.processes import free_port, run
 from support.s3 import BUCKET, S3
 
 pytestmark = pytest.mark.slow
-# As the guide has them, but for the bucket and the server's address.
+# The guide's commands, with another bucket and server address.
 FOLDER = "dvc remote add --local -d storage ../dvc-storage"
 S3_PATH = "dvc remote add --local -d storage s3://bucket/callcenterai"
 ENDPOINT = "dvc remote modify --local storage endpointurl https://s3.example.com"
@@ -29,7 +29,7 @@ TEXTS = ["my laptop is broken", "je n'arrive pas à imprimer"]
 
 
 class Remote(NamedTuple):
-    """What a person types to have it, and what must stay out of git."""
+    """The commands that configure it, and the secret that must stay out of git."""
 
     commands: list[str]
     secret: str | None = None
@@ -43,7 +43,7 @@ def clone(tmp_path_factory, tmp_path) -> Clone:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory) -> S3:
-    """The server."""
+    """A server that speaks S3."""
     server = S3(tmp_path_factory.mktemp("s3"))
     yield server
     server.kill()
@@ -51,7 +51,7 @@ def s3(tmp_path_factory) -> S3:
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch, tmp_path) -> None:
-    """Those of whoever runs the tests are not for them."""
+    """Hide the credentials of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -61,7 +61,7 @@ def no_credentials(monkeypatch, tmp_path) -> None:
 
 
 def s3_commands(s3: S3, bucket: str = BUCKET, address: str | None = None) -> list[str]:
-    """Return the guide's lines, with a path of the bucket that nobody else uses."""
+    """Return the guide's lines, with a path in the bucket that no other test uses."""
     path = f"{bucket}/{uuid4().hex}"
     return [S3_PATH.replace("bucket", path), ENDPOINT.replace("https://s3.example.com", address or s3.address)]
 
@@ -77,7 +77,7 @@ def set_key(monkeypatch: pytest.MonkeyPatch, key_id: str, secret: str) -> None:
 
 @pytest.fixture(params=["folder", "S3, key in the environment", "S3, key in config.local"])
 def remote(request, monkeypatch) -> Remote:
-    """Each kind that the guide has."""
+    """Each kind of remote that the guide describes."""
     if request.param == "folder":
         return Remote([FOLDER])
     s3 = request.getfixturevalue("s3")
@@ -89,15 +89,15 @@ def remote(request, monkeypatch) -> Remote:
     return Remote(commands, s3.secret)
 
 
-def told_to_git(clone: Clone) -> str:
-    """Return the content of every file that git has or would take."""
+def content_for_git(clone: Clone) -> str:
+    """Return the content of every file that git tracks or would add."""
     names = clone.git("ls-files", "-co", "--exclude-standard", "-z").split("\0")
     paths = [clone.folder / name for name in names if name]
     return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file())
 
 
 def pulled(clone: Clone, folder: Path, remote: Remote) -> Clone:
-    """Return what somebody else has after `git clone`, the same remote and `dvc pull`."""
+    """Return the clone of another person, after `git clone`, the same remote and `dvc pull`."""
     other = clone.cloned(folder)
     assert not (other.folder / "models" / "tfidf" / "model.skops").exists()
     for line in remote.commands:
@@ -106,10 +106,10 @@ def pulled(clone: Clone, folder: Path, remote: Remote) -> Clone:
     return other
 
 
-def nothing_is_left_to_do(clone: Clone) -> None:
+def assert_nothing_is_left_to_do(clone: Clone) -> None:
     assert "up to date" in clone.command("dvc status")
-    said = clone.command("dvc repro")
-    assert "up to date" in said and "Running stage" not in said
+    printed = clone.command("dvc repro")
+    assert "up to date" in printed and "Running stage" not in printed
     assert clone.git("status", "--porcelain") == ""
 
 
@@ -118,24 +118,24 @@ def nothing_is_left_to_do(clone: Clone) -> None:
     "dvc remote modify --local storage endpointurl https://s3.example.com",
     "dvc pull",
 )
-def test_what_one_pushes_another_pulls_and_has_nothing_to_run(clone, remote, tmp_path):
-    """The model answers there as it does here, and git knows neither the remote nor its key."""
+def test_one_person_pushes_and_another_pulls_and_has_nothing_to_run(clone, remote, tmp_path):
+    """The model gives the same answers in both clones, and git has neither the remote nor its key."""
     before = clone.git("status", "--porcelain")
     for line in remote.commands:
         clone.command(line)
     assert clone.git("status", "--porcelain") == before
     assert "pushed" in clone.command("dvc push")
-    assert remote.secret is None or remote.secret not in told_to_git(clone)
+    assert remote.secret is None or remote.secret not in content_for_git(clone)
     clone.commit("trained")
     other = pulled(clone, tmp_path / "elsewhere", remote)
-    nothing_is_left_to_do(other)
+    assert_nothing_is_left_to_do(other)
     ours, theirs = (load_model(each.folder / "models" / "tfidf") for each in (clone, other))
     assert (ours.predict_proba(TEXTS) == theirs.predict_proba(TEXTS)).all()
     assert "up to date" in other.command("dvc push")
 
 
-def test_a_sample_that_git_knew_already_is_pushed_too(clone):
-    """As after the README's first command: the file is the pointer's, a script has made it, and the cache has none."""
+def test_the_sample_is_pushed_although_git_has_its_pointer_already(clone):
+    """After the README's first command the file matches its pointer, but a script wrote it, so the cache lacks it."""
     clone.command(FOLDER)
     shutil.rmtree(clone.folder / ".dvc" / "cache")
     shutil.rmtree(clone.folder / "data" / "processed")
@@ -147,23 +147,23 @@ def test_a_sample_that_git_knew_already_is_pushed_too(clone):
     assert pushed.read_bytes() == (clone.folder / "data" / "raw" / "tickets.csv").read_bytes()
 
 
-def test_a_key_that_git_would_take_is_seen(clone, s3):
-    """Without --local it would be: so the test above can fail."""
+def test_a_key_without_local_would_be_found_in_files_of_git(clone, s3):
+    """This shows that test_one_person_pushes_and_another_pulls_and_has_nothing_to_run can fail."""
     for line in (*s3_commands(s3), *key_commands(s3)):
         clone.command(line.replace(" --local", ""))
-    assert s3.secret in told_to_git(clone) and ".dvc/config" in clone.git("status", "--porcelain")
+    assert s3.secret in content_for_git(clone) and ".dvc/config" in clone.git("status", "--porcelain")
 
 
 @pytest.mark.runs("dvc add data/raw/own.csv", "dvc remove data/raw/tickets.csv.dvc")
 def test_tickets_of_ones_own_travel_too(clone, tmp_path):
-    """They are known to DVC, and the sample no longer is: nobody would have pushed it."""
+    """DVC then tracks them and not the sample, which nobody would push."""
     clone.command(FOLDER)
     (clone.folder / "data" / "raw" / "tickets.csv").rename(clone.folder / "data" / "raw" / "own.csv")
     run(clone.folder, "scripts/set_parameters.py", "prepare.input=data/raw/own.csv")
     for line in (*OWN, "dvc repro", "dvc push"):
         clone.command(line)
     clone.commit("our tickets")
-    nothing_is_left_to_do(pulled(clone, tmp_path / "elsewhere", Remote([FOLDER])))
+    assert_nothing_is_left_to_do(pulled(clone, tmp_path / "elsewhere", Remote([FOLDER])))
 
 
 Spoil = Callable[[S3, pytest.MonkeyPatch], list[str]]
@@ -189,14 +189,14 @@ def no_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def nobody_there(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    # Otherwise it tries each file several times, which takes a minute.
+    # By default it tries each file several times, which takes a minute.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     set_key(monkeypatch, s3.key_id, s3.secret)
     return s3_commands(s3, address=f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.mark.parametrize(
-    "spoil, said",
+    "spoil, message",
     [
         (wrong_secret, "Forbidden"),
         (unknown_key, "Forbidden"),
@@ -206,25 +206,27 @@ def nobody_there(s3: S3, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_what_does_not_arrive_is_an_error_that_says_why(clone, s3, monkeypatch, tmp_path, spoil: Spoil, said: str):
-    """Both ways, in DVC's words, without a traceback; nothing here is lost by it."""
+def test_a_failed_push_or_pull_is_an_error_that_gives_the_reason(
+    clone, s3, monkeypatch, tmp_path, spoil: Spoil, message: str
+):
+    """DVC prints it without a traceback, and the local files stay as they were."""
     commands = spoil(s3, monkeypatch)
     clone.commit("trained")
     other = clone.cloned(tmp_path / "elsewhere")
     for here, line in ((clone, "dvc push"), (other, "dvc pull")):
         for command in commands:
             here.command(command)
-        told = here.failed(line)
-        errors = [words for words in told.splitlines() if words.startswith("ERROR: ")]
-        assert said in errors[0] and "Traceback" not in told, told
-    nothing_is_left_to_do(clone)
+        printed = here.failed(line)
+        errors = [words for words in printed.splitlines() if words.startswith("ERROR: ")]
+        assert message in errors[0] and "Traceback" not in printed, printed
+    assert_nothing_is_left_to_do(clone)
 
 
-def test_what_nobody_has_pushed_is_missed_elsewhere(clone, tmp_path):
-    """DVC says so, instead of leaving an old model or none without a word."""
+def test_pulling_what_nobody_has_pushed_is_an_error(clone, tmp_path):
+    """DVC reports it instead of silently leaving an old model or none."""
     clone.command(FOLDER)
     clone.commit("trained, and not pushed")
     other = clone.cloned(tmp_path / "elsewhere")
     other.command(FOLDER)
-    told = other.failed("dvc pull")
-    assert "do not exist neither locally nor on remote" in told and "ERROR: failed to pull data" in told
+    printed = other.failed("dvc pull")
+    assert "do not exist neither locally nor on remote" in printed and "ERROR: failed to pull data" in printed

@@ -1,4 +1,4 @@
-"""The loop: what the models are unsure of goes to people, and what they answer changes the next model."""
+"""The feedback loop: people answer the tickets the models are unsure about, and their answers train the next model."""
 
 import contextlib
 import sys
@@ -12,8 +12,8 @@ from support.processes import run
 from support.services import TFIDF, Service
 
 AGENT = [sys.executable, "-m", "services.agent.app"]
-# Three tickets about something that the sample has never heard of.
-UNHEARD = [
+# Three tickets about something that does not occur in the sample.
+UNKNOWN = [
     "the zorblax in room 12 has lost its quendle and hums",
     "who can look at our zorblax? its quendle came off this morning",
     "another quendle for the zorblax on the second floor, please",
@@ -32,10 +32,10 @@ def is_served(agent: Service, version: str) -> bool:
 
 @pytest.mark.runs("python -m services.agent.app", "python scripts/export_feedback.py data/raw/feedback.csv")
 @pytest.mark.slow
-def test_what_people_answer_changes_the_next_model(
+def test_peoples_answers_change_the_next_model(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ):
-    """Train, promote, serve, answer three reviews, train with them, promote: the running agent has learned."""
+    """Train, promote, serve, answer three reviews, train with the answers, promote: the running agent has learned."""
     clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
     promote(clone)
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
@@ -48,15 +48,15 @@ def test_what_people_answer_changes_the_next_model(
         tfidf = stack.enter_context(Service(tmp_path, TFIDF, **registry)).ready()
         address = f"http://127.0.0.1:{tfidf.port}"
         agent = stack.enter_context(Service(tmp_path, AGENT, TFIDF_URL=address, DATABASE_URL=database)).ready()
-        before = [agent.post("/predict", {"text": text}).json for text in UNHEARD]
+        before = [agent.post("/predict", {"text": text}).json for text in UNKNOWN]
         assert {"review"} == {each["decision"] for each in before}
         queue = agent.get("/reviews").json
-        assert 3 == queue["waiting"] and UNHEARD == [each["text"] for each in queue["tickets"]]
+        assert 3 == queue["waiting"] and UNKNOWN == [each["text"] for each in queue["tickets"]]
         first = agent.post("/predict", {"text": NEXT, "store": False}).json
         answer = next(label for label in agent.get("/status").json["labels"] if label != first["category"])
         for ticket in queue["tickets"]:
-            said = {"ticket_id": ticket["ticket_id"], "category": answer, "by": "Amina"}
-            assert agent.post("/feedback", said).status == 201
+            feedback = {"ticket_id": ticket["ticket_id"], "category": answer, "by": "Amina"}
+            assert agent.post("/feedback", feedback).status == 201
         assert 0 == agent.get("/reviews").json["waiting"]
 
         monkeypatch.setenv("DATABASE_URL", database)

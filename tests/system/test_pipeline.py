@@ -1,4 +1,4 @@
-"""The two commands and DVC itself, in a copy of the repository without .git, as a tarball unpacks."""
+"""setup_mlops.py and DVC in a copy of the repository without .git, which is what a release contains."""
 
 import json
 import os
@@ -13,50 +13,42 @@ import pytest
 
 import setup_mlops
 from callcenterai.artifact.folder import load_model
+from support.clone import PRINTED, trained_clone
 from support.processes import environment, run, run_killed, wait_until
-from support.repository import shipped_params
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("scripts", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements-mlops.txt", "setup_mlops.py")
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """One copy for all tests here: each can be run alone, and none pays again for what another has trained."""
+    """One trained copy for all tests of this file, each of which can also run alone."""
     folder = tmp_path_factory.mktemp("pipeline") / "copy"
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    trained_clone(tmp_path_factory).copied(folder)
+    (folder / ".git").rename(folder.parent / "git")
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
-    shutil.copy(ROOT / "data" / "raw" / "none", folder / "data" / "raw" / "none")
-    for name in COPIED:
-        source = ROOT / name
-        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
-    (folder / "params.yaml").write_text(shipped_params(), encoding="utf-8")
-    run(folder, "scripts/make_sample_tickets.py", "data/raw/tickets.csv", "--tickets", "700", "--force")
     return folder
 
 
 @pytest.mark.slow
-def test_a_second_repro_is_told_that_one_is_running_and_does_the_first_no_harm(copy):
-    command, said = [sys.executable, "-m", "dvc", "repro"], copy.parent / "said.txt"
+def test_a_second_repro_fails_while_one_is_running_and_does_not_harm_it(copy):
+    command, log = [sys.executable, "-m", "dvc", "repro"], copy.parent / "repro.txt"
     together = {"cwd": copy, "env": environment(), "text": True}
-    with said.open("w") as file, subprocess.Popen([*command, "-f"], stdout=file, stderr=file, **together) as first:
-        wait_until(lambda: "Running stage 'train_tfidf'" in said.read_text(), 60)
+    with log.open("w") as file, subprocess.Popen([*command, "-f"], stdout=file, stderr=file, **together) as first:
+        wait_until(lambda: "Running stage 'train_tfidf'" in log.read_text(), 60)
         second = subprocess.run(command, capture_output=True, **together)
         assert first.poll() is None, "the first was over before the second could meet it"
     assert second.returncode != 0
     assert "is busy, it is being blocked by" in second.stderr
     assert f"(PID {first.pid})" in second.stderr and "Traceback" not in second.stderr
-    assert first.returncode == 0, said.read_text()
+    assert first.returncode == 0, log.read_text()
     figures = json.loads((copy / "metrics" / "tfidf.json").read_text())
     assert load_model(copy / "models" / "tfidf").classes_.tolist() == sorted(figures["test"]["per_class"])
     assert "up to date" in run(copy, "-m", "dvc", "status").stdout
 
 
 @pytest.mark.slow
-def test_repro_leaves_a_model_and_then_runs_nothing(copy):
-    run(copy, "-m", "dvc", "repro")
+def test_repro_makes_a_model_and_a_second_repro_runs_nothing(copy, tmp_path_factory):
+    assert "Running stage 'train_tfidf'" in trained_clone(tmp_path_factory).text(PRINTED)
     assert json.loads((copy / "metrics" / "tfidf.json").read_text())["test"]["accuracy"] > 0.7
     assert (copy / "mlflow.db").is_file()
     assert "up to date" in run(copy, "-m", "dvc", "repro").stdout
@@ -66,7 +58,7 @@ def test_repro_leaves_a_model_and_then_runs_nothing(copy):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_after_a_kill_the_last_good_model_is_there_and_the_next_repro_completes(copy):
+def test_a_killed_repro_leaves_the_last_model_and_the_next_one_completes(copy):
     run(copy, "-m", "dvc", "repro")
     before = (copy / "models" / "tfidf" / "model.skops").read_bytes()
     run(copy, "scripts/set_parameters.py", "train_tfidf.C=2.0")
@@ -88,7 +80,7 @@ def test_after_a_kill_the_last_good_model_is_there_and_the_next_repro_completes(
     assert metadata["parameters"]["C"] == 2.0
 
 
-def test_setup_says_that_a_file_is_missing_before_it_installs_anything(tmp_path, capsys):
+def test_setup_reports_a_missing_file_before_it_installs_anything(tmp_path, capsys):
     arguments = ["--venv", str(tmp_path / "venv"), "--input", str(tmp_path / "nowhere.csv")]
     assert setup_mlops.main(arguments) == 2
     assert capsys.readouterr().err == f"error: {tmp_path / 'nowhere.csv'}: no such file\n"
@@ -96,7 +88,7 @@ def test_setup_says_that_a_file_is_missing_before_it_installs_anything(tmp_path,
 
 
 def test_setup_refuses_a_python_that_is_too_old():
-    message = setup_mlops.too_old((3, 9, 2), "/usr/bin/python3")
+    message = setup_mlops.old_python_message((3, 9, 2), "/usr/bin/python3")
     assert message.startswith("error: Python 3.11 or later is needed, and /usr/bin/python3 is 3.9.2")
 
 
@@ -108,7 +100,7 @@ def test_setup_uses_the_standard_library_only():
     assert "python setup_mlops.py test" in done.stdout
 
 
-def test_metrics_table_shows_intervals_and_a_dash_for_what_is_missing():
+def test_metrics_table_shows_intervals_and_a_dash_for_missing_metrics():
     part = {"accuracy": 0.9, "accuracy_ci95": {"low": 0.88, "high": 0.92}, "auto_route": {"accuracy": None}}
     table = setup_mlops.metrics_table({"rows_in": 10, "rows": {"test": 10}}, {"test": part})
     rows = {line[:8]: line.split() for line in table.splitlines() if line}
@@ -116,15 +108,8 @@ def test_metrics_table_shows_intervals_and_a_dash_for_what_is_missing():
     assert [line for line in table.splitlines() if line.startswith("auto-route: accuracy")][0].split()[-1] == "-"
 
 
-def test_quick_tests_come_first_and_only_the_whole_run_has_the_gate():
-    quick, slow = setup_mlops.pytest_commands([])
-    assert "not slow" in quick and "slow" in slow
-    assert any(argument.startswith("--cov-fail-under") for argument in slow)
-    assert setup_mlops.pytest_commands(["-k", "prepare"]) == [["pytest", "-k", "prepare"]]
-
-
 def test_dvc_sees_the_pointer_to_the_tickets_despite_gitignore(tmp_path):
-    """What git ignores DVC ignores too; a pattern that hides the pointer would leave the tickets out of every push."""
+    """DVC ignores what git ignores: a pattern that hides the pointer would leave the tickets out of every push."""
     for name in (".gitignore", ".dvc/config", ".dvc/.gitignore"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -135,8 +120,8 @@ def test_dvc_sees_the_pointer_to_the_tickets_despite_gitignore(tmp_path):
     assert run(tmp_path, "-m", "dvc", "list", ".", "data/raw", "--dvc-only").stdout.split() == ["tickets.csv"]
 
 
-def test_dvc_leaves_out_what_a_killed_script_could_not_remove(tmp_path):
-    """plots/tfidf is an output as a folder: without the pattern, half a file would be pushed with the plots."""
+def test_dvc_ignores_the_temporary_files_of_a_killed_script(tmp_path):
+    """plots/tfidf is a folder as output: without the pattern, an incomplete file would be pushed with the plots."""
     for name in (".dvcignore", ".dvc/config"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -148,7 +133,7 @@ def test_dvc_leaves_out_what_a_killed_script_could_not_remove(tmp_path):
 
 
 def write_interrupted(target: Path) -> Path:
-    """Return the temporary file that is left when a process is killed before it could rename it."""
+    """Return the temporary file that a process leaves when it is killed before it can rename it."""
     assert run_killed(
         0,
         "from pathlib import Path; from callcenterai.core import files; files.write_bytes(Path(sys.argv[1]), b'')",

@@ -1,0 +1,202 @@
+"""The stage `prepare`: read the tickets, plan the split without their texts, write the parts.
+
+cleaning.py decides which rows are rejected, near_duplicates.py which tickets belong together, and split.py which part
+each one goes to.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
+from callcenterai.core.files import json_bytes, sha256, write_files
+from callcenterai.core.params import PrepareParameters, read_parameters
+from callcenterai.data.cleaning import correct_labels, cut, reject_rare_classes, reject_repeated_texts, reject_row
+from callcenterai.data.fingerprints import fingerprint
+from callcenterai.data.near_duplicates import near_duplicate_groups
+from callcenterai.data.output import part_csv, rejected_csv, summarize
+from callcenterai.data.spill import Spill
+from callcenterai.data.split import PARTS, split
+from callcenterai.data.table import Reason, Source, SplitPlan, Table
+from callcenterai.formats.reader import Ticket, stream_tickets
+
+# The columns that export_feedback.py writes.
+FEEDBACK_COLUMNS = ("text", "label")
+# A partition ends at whichever limit it reaches first. The limits do not change the result.
+ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 2_000_000
+
+# Applies a function to each of many items and gives the results in the items' order.
+ParallelMap = Callable[[Callable, Iterable], Iterable]
+
+
+class CheckedRow(NamedTuple):
+    """A row's reason to be rejected or Reason.USABLE, its label and text, and whether the text was over the limit."""
+
+    reason: Reason
+    label: str
+    text: str
+    long: bool
+
+
+def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
+    """Read, clean, split and write; nothing is written unless everything could be."""
+    params = read_parameters(params_path, "prepare", PrepareParameters)
+    with Spill(output) as spill:
+        with parallel_map(workers) as each:
+            table = read_table(params, spill, each)
+        plan = plan_split(table, spill, params)
+        summary = summarize(table, plan)
+        summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths_of(params).items()}
+        contents: dict[Path, bytes | Iterable[bytes]] = {
+            output / f"{part}.csv": part_csv(table, plan, spill, part) for part in PARTS
+        }
+        contents[output / "rejected.csv"] = rejected_csv(table, plan, spill)
+        contents[metrics_path] = json_bytes(summary)
+        write_files(contents)
+    sizes = ", ".join(f"{size} {part}" for part, size in summary["rows"].items())
+    print(f"{summary['rows_in']} rows in: {sizes}; {summary['rows_rejected']} rejected, see {output / 'rejected.csv'}")
+
+
+@contextmanager
+def parallel_map(workers: int | None) -> Iterator[ParallelMap]:
+    """Give a map that runs in this process or, if workers or a scheduler are asked for, on Dask workers."""
+    if workers is None and not os.environ.get(SCHEDULER_VARIABLE):
+        yield map
+        return
+    with dask_client(workers) as client:
+        yield lambda function, items: map_in_order(client, function, items)
+
+
+def paths_of(params: PrepareParameters) -> dict[Source, Path]:
+    """Return the file of each source that is configured, in the order of Source."""
+    paths = {
+        Source.INPUT: Path(params.input),
+        Source.TEST_INPUT: params.official_test,
+        Source.FEEDBACK: params.feedback,
+    }
+    return {source: path for source, path in paths.items() if path}
+
+
+def read_table(params: PrepareParameters, spill: Spill, parallel: ParallelMap) -> Table:
+    """Read every source; texts and signatures go to the spill. A UserError for a broken file."""
+    reader = _Reader(params, spill)
+    hashes, draws = [], []
+    with tqdm(desc="reading", unit=" tickets", unit_scale=True, delay=3, file=sys.stderr) as bar:
+        for found in parallel(partial(fingerprint, seed=params.random_state), reader.texts()):
+            spill.add_signatures(found.signatures)
+            hashes.append(found.hashes)
+            draws.append(found.draws)
+            bar.update(len(found.draws))
+    return Table(
+        sources=np.concatenate(reader.sources),
+        reasons=np.concatenate(reader.reasons),
+        labels=np.concatenate(reader.labels),
+        lengths=spill.lengths(),
+        hashes=np.concatenate(hashes),
+        draws=np.concatenate(draws),
+        names=list(reader.names),
+        long=reader.long,
+    )
+
+
+class _Reader:
+    """Reads the sources, adds the texts to the spill and collects the columns that only need one look at a row."""
+
+    def __init__(self, params: PrepareParameters, spill: Spill) -> None:
+        self._params, self._spill = params, spill
+        self.sources: list[np.ndarray] = []
+        self.reasons: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
+        self.names: dict[str, int] = {}
+        self.long = 0
+
+    def texts(self) -> Iterator[list[str]]:
+        """Yield each partition's texts for fingerprint, with an empty text in place of each rejected one."""
+        for source, path in paths_of(self._params).items():
+            columns = (self._params.text_column, self._params.label_column)
+            tickets = stream_tickets(path, *(FEEDBACK_COLUMNS if source == Source.FEEDBACK else columns))
+            for rows in partitions(check_row(ticket, source, self._params) for ticket in tickets):
+                self._add(source, rows)
+                yield [row.text if row.reason == Reason.USABLE else "" for row in rows]
+
+    def _add(self, source: Source, rows: list[CheckedRow]) -> None:
+        self._spill.add_texts([row.text for row in rows])
+        labels = [self.names.setdefault(row.label, len(self.names)) for row in rows]
+        self.sources.append(np.full(len(rows), source, dtype=np.uint8))
+        self.reasons.append(np.array([row.reason for row in rows], dtype=np.uint8))
+        self.labels.append(np.array(labels, dtype=np.int32))
+        self.long += sum(row.long for row in rows)
+
+
+def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> CheckedRow:
+    """Reject a row or trim it for use; in an official test split, a text may be of any length from 1 on."""
+    reason = reject_row(ticket, 1 if source == Source.TEST_INPUT else params.min_text_length)
+    text, label = ticket.text or "", ticket.label or ""
+    long = len(text) > params.max_text_length
+    if reason == Reason.USABLE:
+        text, label = cut(text, params.max_text_length), label.strip()
+    return CheckedRow(reason, label, text, long)
+
+
+def partitions(rows: Iterable[CheckedRow]) -> Iterator[list[CheckedRow]]:
+    """Cut rows into lists that have neither too many rows nor too much text."""
+    partition: list[CheckedRow] = []
+    characters = 0
+    for row in rows:
+        partition.append(row)
+        characters += len(row.text)
+        if len(partition) == ROWS_AT_ONCE or characters >= CHARACTERS_AT_ONCE:
+            yield partition
+            partition, characters = [], 0
+    if partition:
+        yield partition
+
+
+def plan_split(table: Table, spill: Spill, params: PrepareParameters) -> SplitPlan:
+    """Decide which tickets are kept, which belong together and which part each goes to, without their texts."""
+    reasons, corrections = reject_repeated_texts(table)
+    kept = np.flatnonzero(reasons == Reason.USABLE)
+    groups = find_groups(spill, kept, params.near_duplicate_similarity)
+    reasons = reject_rare_classes(table, reasons, kept, groups, params)
+    groups, kept = groups[reasons[kept] == Reason.USABLE], np.flatnonzero(reasons == Reason.USABLE)
+    parts = assign_parts(table, kept, groups, params)
+    # Labels are corrected last, so that a correction moves neither its own ticket nor any other to another part.
+    labels, corrected = correct_labels(table.labels[kept], corrections[kept])
+    return SplitPlan(reasons, kept, groups, parts, labels, corrected)
+
+
+def find_groups(spill: Spill, kept: np.ndarray, similarity: float) -> np.ndarray:
+    """Return each kept ticket's near-duplicate group, with a progress bar on stderr if it takes long."""
+
+    def progress(bands: Iterable[int]) -> Iterable[int]:
+        return tqdm(bands, desc="finding near-duplicates", unit="band", delay=3, file=sys.stderr)
+
+    return near_duplicate_groups(spill.signatures(kept), similarity, progress)
+
+
+def assign_parts(table: Table, kept: np.ndarray, groups: np.ndarray, params: PrepareParameters) -> np.ndarray:
+    """Return the part of each kept ticket.
+
+    The input is split. An official test split is the part test. Feedback goes where its near-duplicates are, or to
+    train.
+    """
+    test = 0.0 if params.official_test else params.test_size
+    sizes = (1 - test - params.validation_size, params.validation_size, test)
+    shares = dict(zip(PARTS, sizes, strict=True))
+    if params.official_test:
+        del shares["test"]
+    sources = table.sources[kept]
+    ours, answered = sources == Source.INPUT, sources == Source.FEEDBACK
+    parts = np.full(len(kept), PARTS.index("test"), dtype=np.uint8)
+    parts[ours] = split(table.draws[kept[ours]], table.labels[kept[ours]], groups[ours], shares)
+    part_of_group = np.full(groups.max() + 1, PARTS.index("train"), dtype=np.uint8)
+    part_of_group[groups[ours]] = parts[ours]
+    parts[answered] = part_of_group[groups[answered]]
+    return parts

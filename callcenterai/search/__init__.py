@@ -1,1 +1,0 @@
-"""Searches for better training parameters on validation."""

@@ -1,0 +1,1 @@
+"""Which model answers a ticket, and whether a person has to decide."""

@@ -1,0 +1,226 @@
+"""Stores tickets and people's answers. Its methods block, so the application calls them on a thread."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from services.agent.storage.database import answers, tickets, upgrade
+from services.agent.storage.holds import NOT_HELD, HoldRequest, hold_next
+from services.agent.storage.retention import delete_old_tickets
+from services.common.agent_api import ReviewAnswer, RoutedTicket
+from services.common.predictions import Weight
+from services.common.problems import Problem
+
+RETRY_SECONDS = "5"
+
+
+class StoredTicket(NamedTuple):
+    """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms."""
+
+    id: str
+    text: str
+    answer: RoutedTicket
+    explanation: list[Weight]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The ticket as it is stored, without its text unless a person has to review it."""
+        now, review = datetime.now(UTC), self.answer["decision"] == "review"
+        return {
+            "id": self.id,
+            "received_at": now,
+            "day": now.date().isoformat(),
+            "text_sha256": text_digest(self.text),
+            "text": storable(self.text) if review else None,
+            "explanation": self.explanation if review else None,
+            "category": self.answer["category"],
+            "confidence": self.answer["confidence"],
+            "decision": self.answer["decision"],
+            "waiting": review,
+            "answer": self.answer,
+        }
+
+
+class TicketStore:
+    """The agent's database. Every method raises a Problem 503 when the database cannot be reached."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Asks nothing yet; `prepared` says whether the tables exist and are up to date."""
+        self._engine = engine
+        self.prepared = False
+        # SQLite has one writer at a time, and lets the others poll with growing pauses; a lock hands over at once.
+        sqlite = engine.dialect.name == "sqlite"
+        self._writing: AbstractContextManager[Any] = Lock() if sqlite else nullcontext()
+
+    def prepare(self) -> None:
+        """Bring the schema up to date, once."""
+        if not self.prepared:
+            with _database_errors_as_problems():
+                upgrade(self._engine)
+            self.prepared = True
+
+    def find(self, ticket_id: str, text: str) -> RoutedTicket | None:
+        """Return the earlier answer to this ticket, or None; a Problem 409 when its text was another one."""
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            row = connection.execute(select(tickets).where(tickets.c.id == ticket_id)).first()
+        if row is None:
+            return None
+        if row.text_sha256 != text_digest(text):
+            raise Problem(409, "a ticket with this id and another text was answered before")
+        return row.answer
+
+    def add(self, new: list[StoredTicket]) -> None:
+        """Store tickets: all or none."""
+        rows = [ticket.row for ticket in new]
+        with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
+            connection.execute(insert(tickets), rows)
+
+    def add_once(self, ticket: StoredTicket) -> RoutedTicket:
+        """Store a ticket and return its answer; if the same one was stored meanwhile, return the answer of that one."""
+        try:
+            self.add([ticket])
+            return ticket.answer
+        except IntegrityError:
+            return self.find(ticket.id, ticket.text) or ticket.answer
+
+    def waiting(self, limit: int) -> tuple[int, list[dict[str, Any]]]:
+        """Return the number of tickets that wait for a person, and those that have waited longest."""
+        waits = tickets.c.waiting.is_(True)
+        oldest = select(tickets).where(waits).order_by(tickets.c.received_at, tickets.c.id).limit(limit)
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            count = connection.execute(select(func.count()).select_from(tickets).where(waits)).scalar_one()
+            return count, [_ticket_shown(row) for row in connection.execute(oldest)]
+
+    def next_review(self, request: HoldRequest, seconds: float) -> tuple[int, dict[str, Any] | None]:
+        """Return the number of waiting tickets, and one that is held for the reviewer from now on, if one is free."""
+        with _database_errors_as_problems():
+            found = hold_next(self._engine, request, seconds)
+            count, _ = self.waiting(0)
+        return count, self.ticket(found) if found else None
+
+    def ticket(self, ticket_id: str) -> dict[str, Any]:
+        """Return a ticket with people's answers; a Problem 404 when there is none."""
+        given = select(answers).where(answers.c.ticket_id == ticket_id).order_by(answers.c.id)
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            row = _existing(connection, ticket_id)
+            return _ticket_shown(row) | {"answers": [_answer_shown(each) for each in connection.execute(given)]}
+
+    def add_answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> tuple[ReviewAnswer, bool]:
+        """Store a person's answer, after which the ticket no longer waits; also return whether the model agrees.
+
+        text is the text without personal data; it is needed for a ticket that was stored without it.
+        """
+        with _database_errors_as_problems(), self._engine.begin() as connection:
+            row = _existing(connection, ticket_id, lock=True)
+            changes: dict[str, Any] = {"waiting": False} | NOT_HELD
+            if row.text is None:
+                if text is None:
+                    raise Problem(
+                        422, "this ticket was decided automatically, so its text was not stored: send the text as well"
+                    )
+                if text_digest(text) != row.text_sha256:
+                    raise Problem(409, "this is not the text that was answered under this id")
+                changes["text"] = storable(text)
+            connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(changes))
+            values = {"ticket_id": ticket_id, "category": category, "answered_by": by, "answered_at": datetime.now(UTC)}
+            inserted = connection.execute(insert(answers).values(values)).inserted_primary_key
+            number = inserted[0]  # type: ignore[index]  # None only for an insert of several rows
+            found = connection.execute(select(answers).where(answers.c.id == number)).one()
+        return _review_answer(found), category == row.category
+
+    def withdraw(self, answer_id: int) -> ReviewAnswer:
+        """Withdraw an answer; the ticket waits again if it has no other. A Problem 404 when there is no such answer."""
+        with _database_errors_as_problems(), self._engine.begin() as connection:
+            found = connection.execute(select(answers).where(answers.c.id == answer_id).with_for_update()).first()
+            if found is None:
+                raise Problem(404, "there is no such answer")
+            standing = answers.c.withdrawn_at.is_(None)
+            this = update(answers).where(answers.c.id == answer_id, standing)
+            connection.execute(this.values(withdrawn_at=datetime.now(UTC)))
+            others = select(func.count()).select_from(answers).where(answers.c.ticket_id == found.ticket_id, standing)
+            ticket = _existing(connection, found.ticket_id, lock=True)
+            waits = ticket.decision == "review" and connection.scalar(others) == 0
+            connection.execute(update(tickets).where(tickets.c.id == ticket.id).values(waiting=waits))
+            row = connection.execute(select(answers).where(answers.c.id == answer_id)).one()
+        return _review_answer(row)
+
+    def volumes(self, days: int) -> list[dict[str, Any]]:
+        """Return the number of tickets of the last days by day, category and decision."""
+        since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
+        by = (tickets.c.day, tickets.c.category, tickets.c.decision)
+        counted = select(*by, func.count().label("tickets")).where(tickets.c.day >= since).group_by(*by).order_by(*by)
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(counted)]
+
+    def delete_old(self, days: int) -> int:
+        """Delete some of the tickets that are older than so many days; return how many."""
+        with _database_errors_as_problems(), self._writing:
+            return delete_old_tickets(self._engine, days)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _database_errors_as_problems() -> Iterator[None]:
+    """Turn the errors of a database that cannot be used into a Problem 503."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, NoConnection) as error:
+        name = type(getattr(error, "orig", error)).__name__
+        raise Problem(
+            503, f"the database does not answer ({name}); nothing was kept", {"Retry-After": RETRY_SECONDS}
+        ) from error
+
+
+def text_digest(text: str) -> str:
+    """Return a hash by which the same text is recognised without storing it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def storable(text: str) -> str:
+    """Return a text that every database accepts: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row:
+    wanted = select(tickets).where(tickets.c.id == ticket_id)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
+    if row is None:
+        raise Problem(404, "there is no ticket with this id")
+    return row
+
+
+def _ticket_shown(row: Row) -> dict[str, Any]:
+    kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
+    return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
+
+
+def _answer_shown(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in _review_answer(row).items() if name != "ticket_id"}
+
+
+def _review_answer(row: Row) -> ReviewAnswer:
+    return {
+        "answer_id": row.id,
+        "category": row.category,
+        "by": row.answered_by,
+        "answered_at": _isoformat(row.answered_at),
+        "withdrawn_at": _isoformat(row.withdrawn_at) if row.withdrawn_at else None,
+        "ticket_id": row.ticket_id,
+    }
+
+
+def _isoformat(at: datetime) -> str:
+    # SQLite drops the time zone; all our times are UTC.
+    return at.replace(tzinfo=at.tzinfo or UTC).isoformat(timespec="seconds")

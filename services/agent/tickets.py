@@ -1,0 +1,113 @@
+"""The work on a ticket: remove personal data, detect the language, ask the models, store the result."""
+
+import asyncio
+import secrets
+from typing import Any
+
+from callcenterai.privacy.scrub import Scrubbed, scrub, without_placeholders
+from services.agent.language import detect
+from services.agent.metrics import AgentMetrics
+from services.agent.routing.router import Router, RoutingDecision
+from services.agent.storage.holds import HoldRequest
+from services.agent.storage.store import StoredTicket, TicketStore
+from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewRequest, RoutedTicket
+from services.common.problems import Problem
+
+
+class TicketProcessor:
+    """Answers tickets, gives them to reviewers, and stores what the reviewers answer."""
+
+    def __init__(self, router: Router, store: TicketStore, metrics: AgentMetrics) -> None:
+        """Asks nothing yet."""
+        self._router, self._store, self._metrics = router, store, metrics
+
+    async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
+        """Answer one ticket; the same ticket sent again gets the same answer."""
+        ticket_id = asked.ticket_id or secrets.token_hex(16)
+        ((scrubbed, language),) = await asyncio.to_thread(scrub_and_detect, [asked.text])
+        may_be_stored = asked.ticket_id and asked.store
+        if may_be_stored and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
+            return {**earlier, "text": scrubbed.text, "explanation": []} if explain else earlier
+        (ticket,) = await self._route([(scrubbed, language)], [ticket_id], asked.force_model, explain)
+        answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
+        # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
+        if answer is ticket.answer:
+            self._count(answer)
+        return _explained(answer, ticket) if explain else answer
+
+    async def predict_all(self, asked: Any, explain: bool) -> list[RoutedTicket]:
+        """Answer a batch."""
+        scrubbed = await asyncio.to_thread(scrub_and_detect, asked.texts)
+        ids = [secrets.token_hex(16) for _ in asked.texts]
+        tickets = await self._route(scrubbed, ids, asked.force_model, explain)
+        if asked.store:
+            await asyncio.to_thread(self._store.add, tickets)
+        for ticket in tickets:
+            self._count(ticket.answer)
+        return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
+
+    async def _route(
+        self, texts: list[tuple[Scrubbed, str]], ids: list[str], force: str | None, explain: bool
+    ) -> list[StoredTicket]:
+        routes = await self._router.route([without_placeholders(each.text) for each, _ in texts], force, explain)
+        tickets = []
+        for ticket_id, (scrubbed, language), route in zip(ids, texts, routes, strict=True):
+            answer = make_answer(ticket_id, scrubbed, language, route)
+            tickets.append(StoredTicket(ticket_id, scrubbed.text, answer, route.explanation))
+        return tickets
+
+    def _count(self, answer: RoutedTicket) -> None:
+        """Count a ticket. Only stored tickets are counted: one that could not be stored is sent again."""
+        metrics = self._metrics
+        metrics.answered(
+            answer["category"], answer["decision"], answer["model"], answer["confidence"], answer["degraded"]
+        )
+        metrics.labelled(metrics.languages, answer["language"]).inc()
+        for kind, count in answer["personal_data"].items():
+            metrics.labelled(metrics.personal_data, kind).inc(count)
+
+    async def next_review(self, asked: ReviewRequest, seconds: float) -> Review:
+        """Give a reviewer a waiting ticket, and hold it for them for so many seconds."""
+        request = HoldRequest(asked.reviewer, asked.after, asked.ticket_id)
+        waiting, ticket = await asyncio.to_thread(self._store.next_review, request, seconds)
+        return {"waiting": waiting, "ticket": ticket}
+
+    async def add_feedback(self, given: Feedback) -> ReviewAnswer:
+        """Store a person's answer; a Problem 422 when the models do not know the category."""
+        if given.category not in self._router.labels:
+            raise Problem(422, f"the category must be one of {', '.join(self._router.labels)}")
+        text = (await asyncio.to_thread(scrub, given.text)).text if given.text is not None else None
+        answer, agrees = await asyncio.to_thread(
+            self._store.add_answer, given.ticket_id, given.category, given.by, text
+        )
+        self._metrics.labelled(self._metrics.answers, str(agrees).lower()).inc()
+        return answer
+
+
+def scrub_and_detect(texts: list[str]) -> list[tuple[Scrubbed, str]]:
+    """Return each text without personal data, and its language."""
+    scrubbed = [scrub(text) for text in texts]
+    return [(each, detect(each.text)) for each in scrubbed]
+
+
+def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: RoutingDecision) -> RoutedTicket:
+    """Return the answer to a ticket, which contains none of its text."""
+    best = route.best
+    return {
+        "ticket_id": ticket_id,
+        "category": best[0]["category"],
+        "confidence": best[0]["probability"],
+        "best": best,
+        "decision": "review" if route.review else "auto",
+        "model": route.model,
+        "reason": route.reason,
+        "reason_code": route.code,
+        "degraded": route.degraded,
+        "language": language,
+        "personal_data": scrubbed.counts,
+        "versions": route.versions,
+    }
+
+
+def _explained(answer: RoutedTicket, ticket: StoredTicket) -> RoutedTicket:
+    return {**answer, "text": ticket.text, "explanation": ticket.explanation}

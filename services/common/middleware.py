@@ -1,0 +1,111 @@
+"""What every request goes through before and after its handler: id, key, limit, log line, metrics."""
+
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.common.endpoint import JsonEndpoint
+from services.common.logs import write_access
+from services.common.metrics import Metrics
+from services.common.problems import Problem, respond
+from services.common.settings import Settings
+
+logger = logging.getLogger("services")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+# They reveal nothing about tickets, and probes and Prometheus have no key.
+OPEN_PATHS = frozenset(("/health", "/ready", "/model", "/metrics", "/docs", "/openapi.json"))
+# Probes and Prometheus ask these every few seconds.
+UNLOGGED_PATHS = frozenset(("/health", "/ready", "/metrics"))
+RETRY_SECONDS = "1"
+# The id of the request that is being answered, to be passed on to the services that it asks.
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+
+
+class ServiceMiddleware:
+    """The outermost ASGI application of a service; the endpoints and FastAPI are behind it."""
+
+    def __init__(
+        self,
+        app: FastAPI,
+        endpoints: Mapping[str, JsonEndpoint],
+        settings: Settings,
+        metrics: Metrics,
+        refuse: Callable[[Problem], ASGIApp] = respond,
+    ) -> None:
+        """Endpoints answer their paths, the application all others; refuse makes responses of our own refusals."""
+        self._app, self._endpoints, self._metrics, self._refuse = app, endpoints, metrics, refuse
+        # All other paths are counted as one, or clients could create any number of metrics.
+        self._paths = frozenset(endpoints) | {route.path for route in app.routes if isinstance(route, Route)}
+        self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
+        self._needs_key, self._max_in_flight = settings.needs_key, settings.max_in_flight
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 499
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"")
+        if not REQUEST_ID.fullmatch(request_id):
+            request_id = secrets.token_hex(16).encode()
+        current_request_id.set(request_id.decode())
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        self._in_flight += 1
+        try:
+            if refusal := self._refusal(scope["path"], headers):
+                await self._refuse(refusal)(scope, receive, send_with_id)
+            else:
+                await self._endpoints.get(scope["path"], self._app)(scope, receive, send_with_id)
+        except Exception as error:
+            logger.error("internal error", exc_info=error, extra={"request_id": request_id.decode()})
+            # Once the response has begun, only the server can end the connection.
+            if status != 499:
+                raise
+            await respond(Problem(500, "internal error; the log has the details"))(scope, receive, send_with_id)
+        finally:
+            self._in_flight -= 1
+            self._record(scope, status, time.perf_counter() - started, request_id)
+
+    def _refusal(self, path: str, headers: dict[bytes, bytes]) -> Problem | None:
+        if path in OPEN_PATHS:
+            return None
+        if self._needs_key and not self._has_key(headers):
+            hint = "send one as `Authorization: Bearer KEY`" if self._keys else "the service has none: set API_KEYS"
+            return Problem(401, f"a key is needed; {hint}", {"WWW-Authenticate": "Bearer"})
+        if self._in_flight > self._max_in_flight:
+            self._metrics.turned_away.inc()
+            return Problem(503, "too many requests at once", {"Retry-After": RETRY_SECONDS})
+        return None
+
+    def _has_key(self, headers: dict[bytes, bytes]) -> bool:
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            return False
+        # Every key is compared, so that the time it takes does not depend on which one matches.
+        matches = [hmac.compare_digest(given.strip(), key) for key in self._keys]
+        return any(matches)
+
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
+        # FastAPI leaves the matched route in the scope; its path has placeholders instead of ids.
+        path = getattr(scope.get("route"), "path", scope["path"])
+        path = path if path in self._paths else "other"
+        self._metrics.requested(path, status, seconds, self._in_flight)
+        if path not in UNLOGGED_PATHS or status >= 400:
+            write_access(request_id.decode(), scope["method"], path, status, round(1000 * seconds, 2))

@@ -1,0 +1,117 @@
+"""The page that takes a CSV file, shows the progress, and returns the file with predictions."""
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from services.common.problems import Problem
+from services.web.forms import read_form, text_of
+from services.web.jobs import Job, TooManyJobs
+from services.web.site import Site, redirect, session_of
+from services.web.tables import TableError, read_table, write_table
+
+MAX_NAME_LENGTH = 100
+
+
+def add_routes(app: FastAPI, site: Site) -> None:
+    """Add the page's routes."""
+
+    @app.get("/batch")
+    async def show(request: Request) -> Response:
+        return _page(site, request)
+
+    @app.post("/batch")
+    async def upload(request: Request) -> Response:
+        try:
+            form = await read_form(request, site)
+            job = await _accept(site, request, form)
+        except (TableError, TooManyJobs) as error:
+            return _page(site, request, getattr(error, "status", 503), error)
+        except Problem as problem:
+            if problem.status != 413:
+                raise
+            return _page(site, request, 413, TableError("large", 413, limit=site.settings.max_upload_bytes))
+        if job.column is not None:
+            site.jobs.start(job)
+        return redirect(f"/batch/job?id={job.id}")
+
+    @app.get("/batch/job")
+    async def show_job(request: Request, id: str = "") -> Response:
+        return site.page(request, "job.html", job=_find(site, request, id))
+
+    @app.get("/batch/progress")
+    async def progress(request: Request, id: str = "") -> Response:
+        job, t = _find(site, request, id), site.words(request)
+        done, rows = len(job.outcomes), len(job.table.rows)
+        text = t("job.progress", done=t.number(done), rows=t.number(rows))
+        return JSONResponse({"state": job.state, "done": done, "rows": rows, "text": text})
+
+    @app.post("/batch/column")
+    async def choose(request: Request) -> Response:
+        form = await read_form(request, site)
+        job, column = _find(site, request, text_of(form, "id")), text_of(form, "column")
+        if job.state == "column" and column in map(str, range(len(job.table.header))):
+            job.column = int(column)
+            site.jobs.start(job)
+        return redirect(f"/batch/job?id={job.id}")
+
+    @app.post("/batch/continue")
+    async def continue_job(request: Request) -> Response:
+        job = _find(site, request, text_of(await read_form(request, site), "id"))
+        if job.state == "stopped":
+            site.jobs.start(job)
+        return redirect(f"/batch/job?id={job.id}")
+
+    @app.post("/batch/delete")
+    async def delete(request: Request) -> Response:
+        site.jobs.delete(_find(site, request, text_of(await read_form(request, site), "id")))
+        session_of(request).notice = ["notice.deleted", {}]
+        return redirect("/batch")
+
+    @app.get("/batch/download")
+    async def download(request: Request, id: str = "") -> Response:
+        job = _find(site, request, id)
+        if job.state != "done":
+            return redirect(f"/batch/job?id={job.id}")
+        site.jobs.mark_fetched(job)
+        headers = {"Content-Disposition": _attachment(job.name)}
+        return StreamingResponse(write_table(job.table, job.cells()), media_type="text/csv", headers=headers)
+
+
+async def _accept(site: Site, request: Request, form: FormData) -> Job:
+    """Return the job of an uploaded file; raise a TableError or a TooManyJobs when it is refused."""
+    owner, file = session_of(request).id, form.get("file")
+    site.jobs.make_room(owner)
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise TableError("missing")
+    content = await file.read()
+    if len(content) > site.settings.max_upload_bytes:
+        raise TableError("large", 413, limit=site.settings.max_upload_bytes)
+    # Reading a large file takes a good part of a second, so it must not block the event loop.
+    table = await asyncio.to_thread(read_table, content, site.settings.max_rows)
+    job = site.jobs.add(owner, file.filename[-MAX_NAME_LENGTH:], table, "store" in form)
+    job.column = table.text_column()
+    return job
+
+
+def _page(site: Site, request: Request, status: int = 200, error: Any = None) -> Response:
+    return site.page(request, "batch.html", status, error=error, jobs=site.jobs.of(session_of(request).id))
+
+
+def _find(site: Site, request: Request, job_id: str) -> Job:
+    job = site.jobs.find(job_id, session_of(request).id)
+    if job is None:
+        raise Problem(404, "this session has no such file, or it was deleted")
+    return job
+
+
+def _attachment(name: str) -> str:
+    """Return the Content-Disposition (RFC 6266) of the file, whose name ends in -categories.csv."""
+    stem = re.sub(r"\.csv$", "", name, flags=re.IGNORECASE) + "-categories.csv"
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", stem)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(stem, safe='')}"

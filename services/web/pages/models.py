@@ -1,0 +1,87 @@
+"""The page that shows the model services, their metrics, the registry's history, and the tickets by category."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from services.common.agent_api import ModelServiceStatus, TicketVolumes
+from services.web.clients.agent import AgentError
+from services.web.clients.registry import Figure, RegistryError
+from services.web.site import Site, page_status
+
+PERIODS = (1, 7, 30, 90)
+DEFAULT_DAYS = 30
+FIGURES = ("accuracy", "macro_f1")
+Found = TypeVar("Found")
+
+
+class CategoryVolume(NamedTuple):
+    """The number of tickets of a category, and how many of those went to review."""
+
+    category: str
+    tickets: int
+    reviewed: int
+
+
+def add_routes(app: FastAPI, site: Site) -> None:
+    """Add the page's routes."""
+
+    @app.get("/models")
+    async def show(request: Request, days: str = "") -> Response:
+        period = int(days) if days in map(str, PERIODS) else DEFAULT_DAYS
+        (status, no_status), (volumes, no_volumes), (models, no_registry) = await asyncio.gather(
+            _try(site.agent.status()), _try(site.agent.volumes(period)), _try(site.registry.models())
+        )
+        return site.page(
+            request,
+            "models.html",
+            page_status(no_status, no_volumes),
+            **_health(status.services if status else {}),
+            **{"trouble": no_status, "models": models, "no_registry": no_registry, "no_volumes": no_volumes},
+            **{"volumes": by_category(volumes) if volumes else [], "days": period, "periods": PERIODS},
+        )
+
+    @app.get("/models/health")
+    async def health(request: Request) -> Response:
+        status, trouble = await _try(site.agent.status())
+        services = _health(status.services if status else {})
+        return site.page(request, "health.html", page_status(trouble), trouble=trouble, **services)
+
+
+async def _try(question: Awaitable[Found]) -> tuple[Found | None, Any]:
+    """Return the answer and None, or None and the error: each part of the page is shown without the others."""
+    try:
+        return await question, None
+    except (AgentError, RegistryError) as trouble:
+        return None, trouble
+
+
+def _health(services: dict[str, ModelServiceStatus]) -> dict[str, Any]:
+    figures = {name: _figures(service.model or {}) for name, service in services.items()}
+    return {"services": services, "figures": figures, "now": datetime.now(UTC).strftime("%H:%M:%S")}
+
+
+def _figures(model: dict[str, Any]) -> list[Figure]:
+    """Return the metrics on test from the card of a service's model."""
+    test = (model.get("metrics") or {}).get("test") or {}
+    intervals = {name: test.get(f"{name}_ci95") or {} for name in FIGURES}
+    return [
+        Figure(name, test[name], intervals[name].get("low"), intervals[name].get("high"))
+        for name in FIGURES
+        if isinstance(test.get(name), float)
+    ]
+
+
+def by_category(volumes: TicketVolumes) -> list[CategoryVolume]:
+    """Return the sums over all days, the largest first."""
+    tickets: Counter[str] = Counter()
+    reviewed: Counter[str] = Counter()
+    for entry in volumes.days:
+        tickets[entry.category] += entry.tickets
+        reviewed[entry.category] += entry.tickets * (entry.decision == "review")
+    return [CategoryVolume(category, count, reviewed[category]) for category, count in tickets.most_common()]

@@ -1,0 +1,63 @@
+"""The review page: one waiting ticket at a time, which only this person holds."""
+
+import re
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from services.web.clients.agent import AgentError, WaitingTicket
+from services.web.forms import read_form, text_of
+from services.web.marking import mark
+from services.web.site import Site, page_status, redirect, session_of
+
+# The keys 1 to 9, and 0.
+MAX_KEYS = 10
+TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def add_routes(app: FastAPI, site: Site) -> None:
+    """Add the page's routes."""
+
+    @app.get("/review")
+    async def show(request: Request, ticket: str = "", after: str = "") -> Response:
+        return await _page(site, request, ticket, after)
+
+    @app.post("/review")
+    async def answer(request: Request) -> Response:
+        form = await read_form(request, site)
+        ticket_id, category, after = (text_of(form, name) for name in ("ticket_id", "category", "after"))
+        session = session_of(request)
+        try:
+            noted = await site.agent.answer(ticket_id, category, session.name, None)
+        except AgentError as trouble:
+            return await _page(site, request, ticket_id, after, trouble)
+        session.remember(noted["answer_id"], noted["ticket_id"], "/review")
+        session.notice = ["notice.answered", {"category": noted["category"]}]
+        return redirect(f"/review?after={after}" if TICKET_ID.fullmatch(after) else "/review")
+
+
+async def _page(
+    site: Site, request: Request, ticket_id: str, after: str, trouble: AgentError | None = None
+) -> Response:
+    """Show the ticket of an id if it is free, else the next after the one that was skipped last.
+
+    trouble is the error of an earlier step, if any.
+    """
+    values: dict[str, Any] = {"ticket": None, "waiting": None, "after": "", "labels": [], "keys": {}, "pieces": []}
+    skipped, wanted = (each if TICKET_ID.fullmatch(each) else None for each in (after, ticket_id))
+    try:
+        found = await site.agent.next_review(session_of(request).reviewer, skipped, wanted)
+        labels = (await site.agent.status()).labels
+        values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or "", "labels": labels}
+        if ticket := found.ticket:
+            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
+    except AgentError as another:
+        trouble = trouble or another
+    return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)
+
+
+def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:
+    """Return a key for each category, always the same; if they are too many, for the most probable ones."""
+    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in ticket.best]
+    return {category: str(number % 10) for number, category in enumerate(chosen[:MAX_KEYS], start=1)}

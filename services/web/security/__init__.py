@@ -1,0 +1,1 @@
+"""Sessions, login attempts, and the middleware that protects every page."""

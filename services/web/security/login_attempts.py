@@ -1,0 +1,48 @@
+"""Limits wrong passwords by address."""
+
+import ipaddress
+import time
+from collections import OrderedDict
+
+from services.web.settings import WebSettings
+
+# How many addresses are remembered. An attacker with more of them can make the oldest forgotten.
+MAX_ADDRESSES = 10_000
+
+
+class LoginAttempts:
+    """Counts wrong passwords by address."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        """Starts without any failures."""
+        self._limit, self._seconds = settings.login_attempts, 60 * settings.login_minutes
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait(self, address: str) -> float:
+        """Return how many seconds an address has to wait; 0 when it may try now."""
+        recent = self._recent(address)
+        return recent[0] + self._seconds - time.monotonic() if len(recent) >= self._limit else 0.0
+
+    def failed(self, address: str) -> None:
+        """Count a wrong password."""
+        self._failures[_network(address)] = [*self._recent(address), time.monotonic()]
+        self._failures.move_to_end(_network(address))
+        if len(self._failures) > MAX_ADDRESSES:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        """Forget the failures of an address."""
+        self._failures.pop(_network(address), None)
+
+    def _recent(self, address: str) -> list[float]:
+        since = time.monotonic() - self._seconds
+        return [at for at in self._failures.get(_network(address), []) if at > since]
+
+
+def _network(address: str) -> str:
+    """Return the network that one client has for itself: its IPv4 address, or the first 64 bits of its IPv6 address."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((int(found), 64), strict=False))

@@ -1,0 +1,139 @@
+"""What every request for a page goes through: session, login, limits on its body, and security headers.
+
+The middleware of services/common is around it; that one knows nothing about sessions.
+"""
+
+import asyncio
+import logging
+from dataclasses import asdict
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.common.middleware import current_request_id
+from services.common.problems import Problem
+from services.web.pages.problem_pages import MACHINE_PATHS, problem_response
+from services.web.security.sessions import COOKIE, Session
+from services.web.site import PAGES, Site, redirect
+
+logger = logging.getLogger("services.web")
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# The form around a file adds a few lines to it.
+FORM_BYTES = 20_000
+# A body over its limit is read and discarded up to so many times the limit: browsers show no answer before they have
+# sent everything.
+DISCARD_FACTOR = 5
+
+
+class PageMiddleware:
+    """ASGI middleware around the pages."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        """Calls the application with the session in scope["state"]."""
+        self._app, self._site = app, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        known = self._site.sessions.read(_cookie(Headers(scope=scope)))
+        session, before = known or Session(), asdict(known) if known else None
+        scope["state"]["session"] = session
+        has_session = scope["path"] not in MACHINE_PATHS and scope["path"] not in self._site.files
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                if has_session and asdict(session) != before:
+                    headers.append("Set-Cookie", self._site.sessions.cookie(session, scope["scheme"] == "https"))
+            await send(message)
+
+        request = Request(scope, receive)
+        # The outer middleware has already refused the request when there are too many.
+        if turned_away := scope["state"].get("refusal"):
+            refusal: Response | None = problem_response(self._site, request, turned_away)
+        else:
+            refusal = self._refusal(request, session) if has_session else None
+        if refusal:
+            await refusal(scope, receive, send_guarded)
+            return
+        try:
+            await self._app(scope, self._limited(scope, receive), send_guarded)
+        except Exception as error:
+            logger.error("internal error", exc_info=error, extra={"request_id": current_request_id.get()})
+            if started:
+                raise
+            problem = Problem(500, "internal error; the log has the details")
+            await problem_response(self._site, request, problem)(scope, receive, send_guarded)
+
+    def _refusal(self, request: Request, session: Session) -> Response | None:
+        """Return the response to a form of another site or to somebody who is not logged in; None for all others."""
+        chosen = request.query_params.get("lang")
+        if chosen in self._site.languages:
+            session.language = chosen
+        posted = request.method not in ("GET", "HEAD")
+        if posted and request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return problem_response(self._site, request, Problem(403, "another site has sent this form"))
+        if self._site.settings.web_password is None or session.logged_in or request.url.path == "/login":
+            return None
+        if posted:
+            return problem_response(self._site, request, Problem(401, "log in on a page of this service first"))
+        return redirect(f"/login?next={request.url.path}" if request.url.path in PAGES else "/login")
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """Return a receive that raises a Problem when the body is too big or too slow."""
+        settings, upload = self._site.settings, scope["path"] == "/batch"
+        limit = settings.max_upload_bytes + FORM_BYTES if upload else settings.max_body_bytes
+        seconds = settings.upload_seconds if upload else settings.body_seconds
+        clock = asyncio.get_running_loop()
+        ends, read, complete = clock.time() + seconds, 0, False
+
+        async def receive_limited() -> Message:
+            nonlocal read, complete
+            while not complete:
+                try:
+                    async with asyncio.timeout_at(ends):
+                        message = await receive()
+                except TimeoutError:
+                    raise Problem(
+                        408, f"the body did not arrive within {seconds:g} s", {"Connection": "close"}
+                    ) from None
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "the client disconnected before its request was complete")
+                read += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if read > DISCARD_FACTOR * limit or (complete and read > limit):
+                    raise Problem(413, f"the body is larger than {limit} bytes", {"Connection": "close"})
+                if read <= limit:
+                    return message
+            return await receive()
+
+        return receive_limited
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None
