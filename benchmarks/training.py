@@ -122,7 +122,7 @@ def fit(name: str, parts: dict, folder: Path):
         from callcenterai.tfidf import model as tfidf_model
 
         params = read_parameters(folder / "params.yaml", "train_tfidf", TrainTfidfParameters)
-        return tfidf_model.train(parts["train"], parts["validation"], params).pipeline
+        return tfidf_model.fit_pipeline(parts["train"], parts["validation"], params).pipeline
     texts = np.concatenate([parts["train"].texts, parts["validation"].texts])
     labels = np.concatenate([parts["train"].labels, parts["validation"].labels])
     if name == "a":

@@ -63,7 +63,7 @@ def run_fit_routing(
     parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
     for folder in folders.values():
         for part in parts.values():
-            check_trained_on(folder, part)
+            check_trained_on(folder, part.path)
     metadata = {name: read_metadata(folder) for name, folder in folders.items()}
     labels = metadata["tfidf"]["labels"]
     if labels != metadata["transformer"]["labels"]:
@@ -253,7 +253,7 @@ def run_compare(first: Path, second: Path, data: Path, metrics: Path | None) -> 
     """Compare the models in two folders on test; print the figures and, if metrics names a file, write them there."""
     part = read_part(data, "test")
     for folder in (first, second):
-        check_trained_on(folder, part)
+        check_trained_on(folder, part.path)
     models = [load_model(folder) for folder in (first, second)]
     labels = [list(model.classes_) for model in models]
     if labels[0] != labels[1]:

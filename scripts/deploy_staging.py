@@ -57,10 +57,9 @@ def deploy(args: argparse.Namespace) -> int:
     images = deployment.read_images(args.images)
     models = [deployment.find_first_model(folder) for folder in args.first_model]
     host = deployment.choose_host(args.host, args.folder, args.ssh_config)
-    gate_options = ["--params", str(args.params), "--data", str(args.data)]
     try:
         stack, secrets = Stack(host, args.compose, args.project), deployment.read_secrets(host)
-        planned = deployment.Deployment(stack, secrets, models, gate_options, args.wait)
+        planned = deployment.Deployment(stack, secrets, models, args.params, args.data, args.wait)
         return deployment.deploy_images(planned, images)
     except StepFailed as failure:
         raise UserError(f"on {host.name}, where nothing was changed: {failure}") from None

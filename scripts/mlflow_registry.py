@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 
 import _path  # noqa: F401
-from callcenterai.artifact.model_kinds import KINDS
+from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError, run
 
 

@@ -111,8 +111,8 @@ def test_the_agents_reader_takes_the_policy_and_computes_the_same(bench):
     )
     first, second, _ = bench.answers("test")
     by_label = [dict(zip(policy["labels"], each[0], strict=True)) for each in (first, second)]
-    together = Policy.model_validate(policy).together(*by_label)
-    assert [*together.values()] == pytest.approx(pool(policy, first, second)[0], abs=1e-9)
+    combined = Policy.model_validate(policy).combine(*by_label)
+    assert [*combined.values()] == pytest.approx(pool(policy, first, second)[0], abs=1e-9)
 
 
 def test_every_figure_is_computed_with_the_policy(bench, capsys):

@@ -164,10 +164,10 @@ def test_gains_are_paired_differences_on_the_same_tickets(search, capsys):
 def test_a_trial_that_cannot_be_trained_is_reported_and_the_others_go_on(search, capsys):
     assert search(parameters={"min_df": [1, 100_000]}) == 0
     out = capsys.readouterr().out
-    assert "trial 2 (min_df=100000) failed: no word stands in at least 100000 texts" in out
+    assert "trial 2 (min_df=100000) failed: no word occurs in at least 100000 texts" in out
     assert [row[0] for row in rows(out)].count("2") == 0 and len(rows(out)) == 2
     parent, trials = runs()
-    assert trials[2].info.status == "FAILED" and "no word stands" in trials[2].data.tags["error"]
+    assert trials[2].info.status == "FAILED" and "no word occurs" in trials[2].data.tags["error"]
     assert parent.info.status == "FINISHED"
 
 

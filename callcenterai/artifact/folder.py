@@ -1,4 +1,8 @@
-"""The folder that training leaves and services read: a model in a safe format and metadata that vouches for it."""
+"""The model folder that training writes and services read: a model in a safe format, and metadata with its hashes.
+
+`metadata.json` depends on data, parameters and code alone, so that training again gives the same bytes. `run.json` says
+when and from which commit this happened; it is no output of the pipeline and may be missing.
+"""
 
 import io
 import json
@@ -6,14 +10,12 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from callcenterai.artifact.model_kinds import KINDS
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
 
-if TYPE_CHECKING:
-    from callcenterai.data.parts import Part
+# numpy, skops and ONNX Runtime are imported where they are needed: `mlflow_registry.py --help` imports this module.
 
 MODEL_FILE = "model.skops"
 SCORER_FILE = "scorer.npz"
@@ -22,36 +24,40 @@ INT8_FILE = "model.int8.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 VALIDATION_FILE = "validation.npy"
 METADATA_FILE = "metadata.json"
-# What a model of ours may hold beyond skops's own list of safe types; fixed here, never read from the model's file.
+RUN_FILE = "run.json"
+# The types that a model may hold beyond skops's own list of safe ones; fixed here, never read from the model's file.
 TRUSTED_TYPES = [
     "scipy.sparse._csr.csr_matrix",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
 ]
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
 
 
-def probabilities_bytes(probabilities: Any) -> bytes:
-    """Return probabilities, shape (n, n_labels), as a NumPy file in single precision."""
-    import numpy as np
+class Kind(NamedTuple):
+    """One kind of model: its registered model, the experiment of its runs, and the command that trains it."""
 
-    buffer = io.BytesIO()
-    np.save(buffer, probabilities.astype(np.float32), allow_pickle=False)
-    return buffer.getvalue()
+    registered: str
+    experiment: str
+    command: str
 
 
-def read_validation(folder: Path) -> Any:
-    """Return what a model said of validation while it had not learned from it, shape (n, n_labels), float64.
+KINDS = {
+    "tfidf": Kind("callcenterai-tfidf-classifier", "callcenterai-tfidf-classification", "dvc repro"),
+    "transformer": Kind(
+        "callcenterai-transformer-classifier", "callcenterai-transformer-classification", "dvc --cd transformer repro"
+    ),
+}
 
-    Raises a UserError when the file is not the one that the metadata vouches for.
-    """
-    import numpy as np
 
-    check_files(folder, (VALIDATION_FILE,))
-    said = np.load(folder / VALIDATION_FILE, allow_pickle=False).astype(float)
-    # Single precision leaves a sum that is off one by 1e-7.
-    return said / said.sum(axis=1, keepdims=True)
+def kind_named(registered: str) -> str:
+    """Return the kind whose registered model has this name; raise a KeyError when there is none."""
+    return {kind.registered: name for name, kind in KINDS.items()}[registered]
+
+
+def command_for(metadata: dict[str, Any]) -> str:
+    """Return the command that trains a model of this metadata's kind."""
+    return next((kind.command for kind in KINDS.values() if kind.registered == metadata.get("name")), "dvc repro")
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
@@ -65,14 +71,24 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid JSON ({error}); train the model again with `dvc repro`") from None
 
 
-def load_model(folder: Path) -> Any:
-    """Return the trained model, after the SHA-256 of each file was found equal to the one in the metadata."""
-    check_files(folder)
-    return read_model(folder)
+def read_run_facts(folder: Path) -> dict[str, Any]:
+    """Return when, from which commit and at what cost the folder's model was trained; empty when that is unknown.
+
+    `run.json` counts only while it names the hash of the metadata beside it: `dvc checkout` may have brought another
+    model. Folders written before December 2026 have the same facts in their metadata.
+    """
+    try:
+        facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        if facts["metadata_sha256"] == sha256(folder / METADATA_FILE):
+            return facts
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    metadata = read_metadata(folder)
+    return metadata if "started_at" in metadata else {}
 
 
 def check_files(folder: Path, names: Iterable[str] | None = None) -> None:
-    """Raise a UserError unless these files, or all, are those that the folder's metadata vouches for."""
+    """Raise a UserError unless the named files, by default all, have the hashes that the folder's metadata records."""
     metadata = read_metadata(folder)
     again, recorded = command_for(metadata), metadata.get("files", {MODEL_FILE: ""})
     for name in recorded if names is None else names:
@@ -83,24 +99,23 @@ def check_files(folder: Path, names: Iterable[str] | None = None) -> None:
             raise UserError(f"{path} is not the file that {METADATA_FILE} vouches for; `{again} -f` trains it again")
 
 
-def check_trained_on(folder: Path, part: "Part") -> None:
-    """Raise a UserError unless this part of the data is the one that the folder's model was trained or tested with."""
-    metadata, name = read_metadata(folder), part.path.stem
-    if metadata["data"][name]["sha256"] != sha256(part.path):
-        raise UserError(
-            f"{part.path} is not the {name} part of {folder}: `{command_for(metadata)}` trains it on this data"
-        )
+def check_trained_on(folder: Path, part: Path) -> None:
+    """Raise a UserError unless this file, a part of the data, is the one that the folder's model was made with."""
+    metadata, name = read_metadata(folder), part.stem
+    if metadata["data"][name]["sha256"] != sha256(part):
+        raise UserError(f"{part} is not the {name} part of {folder}: `{command_for(metadata)}` trains it on this data")
 
 
-def command_for(metadata: dict[str, Any]) -> str:
-    """Return the command that trains a model of this metadata's kind."""
-    return next((kind.command for kind in KINDS.values() if kind.registered == metadata.get("name")), "dvc repro")
+def load_model(folder: Path) -> Any:
+    """Return the trained model after checking the SHA-256 of every file."""
+    check_files(folder)
+    return read_model(folder)
 
 
 def read_model(folder: Path) -> Any:
-    """Return the model of a folder whose hashes were found right; nothing is unpickled.
+    """Return the model of a folder whose hashes were checked; nothing is unpickled.
 
-    Raises a UserError when a file holds a type that no model of ours has, or is none that can be read.
+    Raises a UserError when a file cannot be read or holds a type that no model of ours has.
     """
     metadata = read_metadata(folder)
     return _read_onnx(folder, metadata) if ONNX_FILE in metadata["files"] else _read_skops(folder / MODEL_FILE)
@@ -128,13 +143,35 @@ def _read_onnx(folder: Path, metadata: dict[str, Any]) -> Any:
         raise UserError(f"{served} or {TOKENIZER_FILE} is refused: {' '.join(str(error).split())}") from None
 
 
+def read_validation(folder: Path) -> Any:
+    """Return the model's probabilities of validation from before it learned from it, shape (n, n_labels), float64.
+
+    Raises a UserError when the file does not have the hash that the metadata records.
+    """
+    import numpy as np
+
+    check_files(folder, (VALIDATION_FILE,))
+    probabilities = np.load(folder / VALIDATION_FILE, allow_pickle=False).astype(float)
+    # In single precision their sum is off by about 1e-7.
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def probabilities_bytes(probabilities: Any) -> bytes:
+    """Return probabilities, shape (n, n_labels), as a NumPy file in single precision."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, probabilities.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions that decide whether a stored model can be read and gives the same answers."""
+    """Return the versions of the libraries that decide whether a stored model can be read and answers the same."""
     return {name: version(name) for name in names}
 
 
 def git_state(root: Path) -> dict[str, Any]:
-    """Return the commit and whether files differ from it; both None outside git."""
+    """Return the commit and whether files differ from it; both are None outside git."""
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no")
     return {"git_commit": commit, "git_dirty": None if commit is None or changes is None else bool(changes)}

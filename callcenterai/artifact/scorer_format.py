@@ -1,29 +1,28 @@
-"""The trained pipeline as plain arrays, for who scores tickets without scikit-learn.
+"""The file scorer.npz: the trained pipeline as plain arrays, for consumers without scikit-learn.
 
-A NumPy archive without pickles. `header` is JSON in UTF-8: format, labels in the order of the probabilities,
+It is a NumPy archive without pickles. `header` is JSON in UTF-8: format, labels in the order of the probabilities,
 calibration method, and the vectorizers in the order of their features. `terms` holds the n-grams in that same order,
-one a line, in UTF-8; `idf` has shape (n_features,), `coefficients` (n_features, n_margins) and `intercepts`
+one per line, in UTF-8; `idf` has shape (n_features,), `coefficients` (n_features, n_margins) and `intercepts`
 (n_margins,), where n_margins is 1 for two labels and n_labels otherwise; `calibrators` has shape (n_margins, 2), slope
-and offset of each sigmoid, or (1, 1), the inverse temperature. All numbers are float64, so that the service's
-probabilities are the pipeline's. The service reads it in services/tfidf/scorer.py, predict_batch.py in array_model.py.
+and offset of each sigmoid, or (1, 1), the inverse temperature. All numbers are float64, so that readers get the
+pipeline's probabilities. services/tfidf/scorer.py reads it in the service, array_model.py in predict_batch.py.
 """
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from callcenterai.core.cli import UserError
 
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
 FORMAT = 1
+# The token pattern of words: letters and digits only, so that white space and control characters make no difference.
+WORDS = r"\w+"
 
 
 class Arrays(NamedTuple):
-    """What an archive holds; vectorizers has the settings of each."""
+    """The content of an archive; vectorizers has the settings of each."""
 
     labels: list[str]
     calibration: str
@@ -36,7 +35,7 @@ class Arrays(NamedTuple):
 
 
 def read_arrays(archive: bytes) -> Arrays | None:
-    """Return what scorer_bytes wrote, or None when that is a kernel machine; a UserError when it is another format."""
+    """Return what scorer_bytes wrote, None for a kernel machine; raise a UserError for another format."""
     arrays = np.load(io.BytesIO(archive), allow_pickle=False)
     header = json.loads(arrays["header"].tobytes())
     if header["format"] != FORMAT:
@@ -51,9 +50,10 @@ def read_arrays(archive: bytes) -> Arrays | None:
 def scorer_bytes(pipeline: Any) -> bytes:
     """Return the archive of a fitted pipeline.
 
-    A kernel machine has no coefficients to export; its archive holds a header whose `refusal` tells the service why it
-    cannot serve it.
+    A kernel machine has no coefficients to export: its archive holds a header alone, whose `refusal` tells the service
+    why it cannot serve the model.
     """
+    # Imported here, because array_model.py imports this module to do without scikit-learn.
     from sklearn.svm import LinearSVC
 
     svm = pipeline.named_steps["svm"].calibrated_classifiers_[0]
@@ -74,14 +74,14 @@ def scorer_bytes(pipeline: Any) -> bytes:
     )
 
 
-def vectorizers(pipeline: Any) -> "list[TfidfVectorizer]":
-    """Return the fitted vectorizers of a pipeline, one or the several of a union."""
+def vectorizers(pipeline: Any) -> list[Any]:
+    """Return the fitted TfidfVectorizers of a pipeline: its only one, or those of a union."""
     step = pipeline.named_steps["tfidf"]
     return [vectorizer for _, vectorizer in step.transformer_list] if hasattr(step, "transformer_list") else [step]
 
 
-def settings_of(vectorizer: "TfidfVectorizer") -> dict[str, Any]:
-    """Return what decides how a text becomes this vectorizer's n-grams and their weights."""
+def settings_of(vectorizer: Any) -> dict[str, Any]:
+    """Return the settings by which this TfidfVectorizer turns a text into n-grams and their weights."""
     return {
         "features": len(vectorizer.vocabulary_),
         "token_pattern": vectorizer.token_pattern,
@@ -101,6 +101,7 @@ def _text(text: str) -> np.ndarray:
 
 
 def _archive(**arrays: np.ndarray) -> bytes:
+    # NumPy gives every member the same date (1980-01-01), so equal arrays give equal bytes.
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

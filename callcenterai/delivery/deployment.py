@@ -1,23 +1,23 @@
 """Deploy a stack: pull the images, start them, promote first models, test, and roll back if anything fails."""
 
 import ipaddress
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from callcenterai.artifact.folder import read_metadata
-from callcenterai.artifact.model_kinds import kind_named
+from callcenterai.artifact.folder import kind_named, read_metadata
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import REPOSITORY
 from callcenterai.delivery.host import LocalHost, SshHost, StepFailed, print_progress
 from callcenterai.delivery.secrets import SECRETS, parse_env
 from callcenterai.delivery.smoke import WrongAnswer, check_stack, make_target, wait_until_ready
 from callcenterai.delivery.stack import SERVICES, Stack, image_variable
+from callcenterai.registry.gates import PromotionRefused
+from callcenterai.registry.promotion import Promoter, Request, open_promoter
+from callcenterai.registry.state import PRODUCTION
+from callcenterai.tracking.runs import log_model_folder
+from callcenterai.tracking.store import tracking_environment, translate_tracking_errors
 
 PINNED_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9._/-]+@sha256:[0-9a-f]{64}")
 # The administrator that deploy/mlflow/team_server.py creates.
@@ -25,8 +25,6 @@ MLFLOW_ADMIN = "admin"
 PORTS = {"agent": 8002, "web": 8080, "mlflow": 5000}
 # Who has promoted a first model, in the registry's history.
 PROMOTED_BY = "deploy_staging.py"
-# Enough to log or promote a model.
-REGISTRY_SECONDS = 900
 
 
 class FirstModel(NamedTuple):
@@ -39,12 +37,13 @@ class FirstModel(NamedTuple):
 
 
 class Deployment(NamedTuple):
-    """A stack to deploy, with its secrets, first models, the options of the registry's gates, and the time limit."""
+    """A stack to deploy: its secrets, first models, params.yaml and the test data for the gates, and the time limit."""
 
     stack: Stack
     secrets: dict[str, str]
     models: list[FirstModel]
-    gate_options: list[str]
+    params: Path
+    data: Path
     seconds: float
 
 
@@ -132,7 +131,8 @@ def try_stack(deployment: Deployment, models: list[FirstModel]) -> None:
     }
     with deployment.stack.host.reach(ports) as addresses:
         for model in models:
-            promote_first_model(model, deployment.gate_options, registry_variables(addresses["mlflow"], secrets))
+            variables = registry_variables(addresses["mlflow"], secrets)
+            promote_first_model(model, deployment.params, deployment.data, variables)
         target = make_target(addresses["agent"], addresses["web"], secrets, ".env")
         wait_until_ready(target, deployment.seconds)
         check_stack(target, print_progress)
@@ -192,40 +192,35 @@ def published_host(service: str, secrets: Mapping[str, str]) -> str:
 
 
 def registry_variables(address: str, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which a command uses the stack's MLflow as its administrator."""
+    """Return the variables with which MLflow's client uses the stack's server as its administrator."""
     login = {"MLFLOW_TRACKING_USERNAME": MLFLOW_ADMIN, "MLFLOW_TRACKING_PASSWORD": secrets["MLFLOW_ADMIN_PASSWORD"]}
     return {"MLFLOW_TRACKING_URI": address} | login
 
 
-def promote_first_model(model: FirstModel, gate_options: list[str], registry: Mapping[str, str]) -> None:
+def promote_first_model(model: FirstModel, params: Path, data: Path, variables: Mapping[str, str]) -> None:
     """Promote a model to Production through the gates, unless one of its kind is there; raise StepFailed if refused.
 
-    registry holds the variables with the address of MLflow and the login.
+    params.yaml and the test data are for the gates; the variables hold the address of MLflow and the login.
     """
-    kind = ["--model", model.kind]
-    versions = json.loads(run_command(registry, "mlflow_registry.py", "list", *kind, "--json"))
-    if any(version["stage"] == "Production" for version in versions):
-        print_progress(f"{model.kind} is in Production already")
-        return
-    places = {"--model": model.model, "--metrics": model.metrics, "--plots": model.plots}
-    logged = run_command(registry, "log_run.py", *(str(part) for pair in places.items() for part in pair))
-    # The last word that log_run.py prints is the run's id.
-    run_id = logged.split()[-1]
-    for command, options in (("register", ["--run-id", run_id]), ("staging", []), ("production", [])):
-        recorded = ["--reason", "the first model of staging", "--by", PROMOTED_BY]
-        output = run_command(registry, "mlflow_registry.py", command, *kind, *options, *gate_options, *recorded)
-        print_progress(output.strip())
-
-
-def run_command(variables: Mapping[str, str], script: str, *arguments: str) -> str:
-    """Run a command of scripts/ with more variables and return its stdout; raise StepFailed with its last lines."""
-    command = [sys.executable, str(REPOSITORY / "scripts" / script), *arguments]
-    environment = os.environ | dict(variables)
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=REGISTRY_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise StepFailed(f"{script} {arguments[0]} did not finish within {REGISTRY_SECONDS} s") from None
-    if done.returncode:
-        end = " / ".join(done.stderr.splitlines()[-3:])
-        raise StepFailed(f"{script} {arguments[0]} failed ({done.returncode}): {end}")
-    return done.stdout
+        with tracking_environment(variables), translate_tracking_errors():
+            promoter = open_promoter(model.kind, params, data)
+            if promoter.registry.read_state().version_in(PRODUCTION):
+                print_progress(f"{model.kind} is in Production already")
+            else:
+                run_id = log_model_folder({"model": model.model, "metrics": model.metrics, "plots": model.plots})
+                promote_run(promoter, run_id)
+    except PromotionRefused as refusal:
+        reasons = "; ".join(f"{each.gate}: {each.message}" for each in refusal.verdicts if not each.passed)
+        raise StepFailed(f"{model.model} may not go to Production: {reasons}") from None
+
+
+def promote_run(promoter: Promoter, run_id: str) -> None:
+    """Register a run and promote it to Production, with a line on stderr for each step."""
+    request = Request(PROMOTED_BY, "the first model of staging")
+    registration = promoter.register(run_id, request)
+    print_progress(f"version {registration.version} of {promoter.registry.name} is run {run_id}")
+    for promote in (promoter.promote_to_staging, promoter.promote_to_production):
+        change = promote(None, request)
+        for move in change.moves if change else ():
+            print_progress(f"version {move.version}: {move.origin} -> {move.target}")

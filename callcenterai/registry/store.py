@@ -20,8 +20,7 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from callcenterai.artifact.folder import METADATA_FILE
-from callcenterai.artifact.model_kinds import KINDS
+from callcenterai.artifact.folder import KINDS, METADATA_FILE
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
 from callcenterai.registry.lock import hold_lock
@@ -242,7 +241,14 @@ def version_source(run: Any) -> dict[str, Any]:
         "data": run.data.tags.get("dvc.train", ""),
         "test_data": run.data.tags.get("dvc.test", ""),
         "git_commit": run.data.tags.get("git_commit", ""),
-        "trained_at": datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds"),
+        "trained_at": _trained_at(run),
         **{name: f"{run.data.metrics[f'test.{name}']:.6f}" for name in ("accuracy", "macro_f1")},
     }
     return {"source": f"models:/{model_id}", "model_id": model_id, "tags": tags | {STAGE_TAG: NONE}}
+
+
+def _trained_at(run: Any) -> str:
+    """Return when the training began, or "" if that is unknown: such a run starts when it was logged."""
+    if run.data.tags.get("trained_at") == store.UNKNOWN:
+        return ""
+    return datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds")

@@ -1,9 +1,15 @@
-"""TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts."""
+"""TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts.
+
+The work of scripts/train_tfidf.py: train_tfidf runs the stage, fit_pipeline trains, fit_on_train is the part of it by
+which parameters are chosen.
+"""
 
 import sys
 import time
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -16,19 +22,29 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
+from callcenterai.artifact.folder import MODEL_FILE, SCORER_FILE
+from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
+from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.cli import UserError
-from callcenterai.core.params import TrainTfidfParameters
-from callcenterai.data.parts import Part
-from callcenterai.tfidf.features import NgramCounts, class_spread, join, make_vectorizers
+from callcenterai.core.params import TrainTfidfParameters, read_parameters
+from callcenterai.data.parts import Part, read_part
+from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
+from callcenterai.training.stage import TrainedModel, run_training
 
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
 CALIBRATION_FOLDS = 5
-SVM = LinearSVC | SVC
+# Beyond these digits a calibration depends on the processor: BLAS adds in another order on each kind.
+CALIBRATION_DIGITS = 9
+SVM: TypeAlias = LinearSVC | SVC
+# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
+# wait for each other.
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The model that was fitted on train alone, as its parts, and what it said of validation.
+class TrainFit:
+    """The model fitted on train alone, in its parts, and its predictions of validation.
 
     held_out is validation as features, shape (n, n_features).
     """
@@ -41,8 +57,8 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The final pipeline, what the model said of validation, whether the solver finished, and its cost."""
+class FittedPipeline:
+    """The final pipeline, the predictions of validation, whether the solver finished, and the CPU time."""
 
     pipeline: Pipeline
     validation: Predictions
@@ -50,28 +66,53 @@ class Trained:
     cpu_seconds: float
 
 
-def train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Trained:
+def train_tfidf(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
+    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
+    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
+    parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
+    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params))
+
+
+def train_model(parts: dict[str, Part], params: TrainTfidfParameters) -> TrainedModel:
+    """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
+    fitted = fit_pipeline(parts["train"], parts["validation"], params)
+    features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
+    return TrainedModel(
+        fitted.pipeline,
+        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
+        fitted.validation,
+        LIBRARIES,
+        fitted.cpu_seconds,
+        refit=params.refit,
+        metrics={"converged": int(fitted.converged), "features": features},
+        metadata={"converged": fitted.converged},
+    )
+
+
+@one_blas_thread
+def fit_pipeline(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> FittedPipeline:
     """Fit on train, calibrate on validation and, with params.refit, fit the final model on both.
 
     The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
     """
     started = time.process_time()
-    fitted = fit(train_part, validation_part, params)
+    fitted = fit_on_train(train_part, validation_part, params)
     calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
     features, svm, validation, converged = fitted.features, fitted.svm, fitted.validation, fitted.converged
-    del fitted  # with it goes validation's share of the matrix
+    del fitted  # frees validation's share of the matrix
     if params.refit:
         labels = np.concatenate([train_part.labels, validation_part.labels])
         svm, refit_converged = fit_svm(features.fit(np.arange(len(labels))), labels, params)
         converged = converged and refit_converged
-    # Also without refit: what has been calibrated is the same SVM frozen, which the scorer's file would not know.
+    # Without refit too: the calibrated estimator is the frozen SVM, a type that scorer_bytes does not know.
     calibrated.calibrated_classifiers_[0].estimator = calibrated.estimator = svm
     pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
-    return Trained(pipeline, validation, converged, time.process_time() - started)
+    return FittedPipeline(pipeline, validation, converged, time.process_time() - started)
 
 
-def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> Fitted:
-    """Fit on train alone and judge validation: all that choosing parameters needs."""
+@one_blas_thread
+def fit_on_train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> TrainFit:
+    """Fit on train alone and predict validation: all that choosing parameters needs."""
     texts = np.concatenate([train_part.texts, validation_part.texts])
     labels = np.concatenate([train_part.labels, validation_part.labels])
     ours, others = np.split(np.arange(len(texts)), [len(train_part)])
@@ -81,19 +122,19 @@ def fit(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -
     svm, converged = fit_svm(matrix, labels[ours], params)
     del matrix
     probabilities = cross_calibrate(svm, held_out, labels[others], params)
-    return Fitted(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
+    return TrainFit(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
 
 
 class Features:
-    """The texts' n-grams, counted once, from which the vectorizer can be fitted on any of the rows."""
+    """The n-gram counts of the texts, from which the vectorizer can be fitted on any of the rows."""
 
     def __init__(self, texts: np.ndarray, labels: np.ndarray, params: TrainTfidfParameters) -> None:
-        """Count; nothing is fitted until fit."""
+        """Count the n-grams; fit chooses and weights them."""
         low, high = params.ngram_range
         vectorizers = make_vectorizers(
             (low, high), params.min_df, params.max_features, params.sublinear_tf, params.subwords
         )
-        self._counts = {name: NgramCounts(vectorizer, texts) for name, vectorizer in vectorizers.items()}
+        self._counts = {name: NgramCounts(vectorizer, list(texts)) for name, vectorizer in vectorizers.items()}
         self._labels = labels
         self._power = params.class_spread
 
@@ -111,12 +152,12 @@ class Features:
         return blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr")
 
     def fitted_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
-        """Return what turns raw texts into the features of the last fit."""
-        return join({name: counts.fitted_vectorizer() for name, counts in self._counts.items()})
+        """Return the vectorizer, or union of several, that turns raw texts into the features of the last fit."""
+        return join_vectorizers({name: counts.fitted_vectorizer() for name, counts in self._counts.items()})
 
 
 def fit_svm(matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> tuple[SVM, bool]:
-    """Return a fitted SVM and whether its solver converged; say on stderr when it did not."""
+    """Return a fitted SVM and whether its solver converged; warn on stderr if it did not."""
     svm = make_svm(params)
     if isinstance(svm, SVC):
         announce_cost(svm, matrix, labels, params)
@@ -142,7 +183,7 @@ def make_svm(params: TrainTfidfParameters) -> SVM:
 
 
 def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> None:
-    """Say on stderr how long the fit will take, from a fit on a small sample: libsvm's cost grows with n squared."""
+    """Estimate on stderr how long the fit will take, from a small sample: the cost of libsvm grows with n squared."""
     total = len(labels)
     size = min(total, 1000)
     chosen = np.random.default_rng(params.random_state).choice(total, size, replace=False)
@@ -160,8 +201,7 @@ def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, param
     )
 
 
-# The many small products are done sooner by one thread than by threads that wait for each other.
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@one_blas_thread
 def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: str) -> CalibratedClassifierCV:
     """Turn margins into probabilities, learned from tickets that the SVM was not fitted on.
 
@@ -173,7 +213,11 @@ def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: s
     everything = np.arange(len(labels))
     folds = [(everything, everything)]
     calibrated = CalibratedClassifierCV(FrozenEstimator(svm), ensemble=False, cv=folds, method=method)
-    return calibrated.fit(matrix, labels)
+    calibrated.fit(matrix, labels)
+    for calibrator in calibrated.calibrated_classifiers_[0].calibrators:
+        for name in ("a_", "b_") if method == "sigmoid" else ("beta_",):
+            setattr(calibrator, name, round(float(getattr(calibrator, name)), CALIBRATION_DIGITS))
+    return calibrated
 
 
 def cross_calibrate(
@@ -181,8 +225,8 @@ def cross_calibrate(
 ) -> np.ndarray:
     """Return calibrated probabilities, shape (n, n_classes), each calibrated on the other folds.
 
-    Validation figures and the threshold rest on these, so that no ticket helped to calibrate its own probability; but
-    for a ticket that is the only one of its class, without which there is nothing to calibrate the class with.
+    Validation figures and the threshold rest on these: no ticket helps to calibrate its own probability. The exception
+    is a ticket that is the only one of its class, without which that class could not be calibrated.
     """
     probabilities = np.empty((len(labels), len(svm.classes_)))
     _, class_of, sizes = np.unique(labels, return_inverse=True, return_counts=True)
@@ -191,7 +235,7 @@ def cross_calibrate(
     only_one = np.flatnonzero(sizes[class_of] == 1)
     folds = StratifiedKFold(min(CALIBRATION_FOLDS, sizes.max()), shuffle=True, random_state=params.random_state)
     with warnings.catch_warnings():
-        # A class with fewer validation tickets than folds is missing from some of them, which is all right here.
+        # A class with fewer validation tickets than folds is missing from some folds, which does no harm here.
         warnings.filterwarnings("ignore", message="The least populated class")
         splits = list(folds.split(matrix, labels))
     for others, fold in splits:

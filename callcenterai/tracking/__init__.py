@@ -5,8 +5,7 @@ import os
 # MLflow reads MLFLOW_DISABLE_TELEMETRY when it is imported, so these are set before any module here imports it.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's default of seven retries with growing pauses would keep the user waiting minutes for "connection
-    # refused".
+    # MLflow retries seven times by default, with growing pauses: minutes until "connection refused".
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Standard output is for the commands' own results.

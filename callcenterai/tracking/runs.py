@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,8 +19,16 @@ from mlflow.entities import Metric
 from mlflow.models import Model, infer_signature
 from mlflow.models.model import MLMODEL_FILE_NAME
 
-from callcenterai.artifact.folder import METADATA_FILE, ONNX_FILE, TRUSTED_TYPES, load_model, read_metadata
-from callcenterai.artifact.model_kinds import kind_named
+from callcenterai.artifact.folder import (
+    METADATA_FILE,
+    ONNX_FILE,
+    RUN_FILE,
+    TRUSTED_TYPES,
+    kind_named,
+    load_model,
+    read_metadata,
+    read_run_facts,
+)
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, sha256
 from callcenterai.tracking import store
@@ -45,6 +54,12 @@ def log_model_folder(folders: dict[str, Path]) -> str:
     The model is loaded through the safe path, which checks every file's hash.
     """
     metadata = read_metadata(folders["model"])
+    if not read_run_facts(folders["model"]):
+        print(
+            f"warning: {folders['model'] / RUN_FILE} is missing or belongs to another training: the run will not show "
+            "when and from which commit the model was trained",
+            file=sys.stderr,
+        )
     model = load_model(folders["model"])
     if not folders["metrics"].is_file():
         raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
@@ -56,21 +71,24 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
     """Log a finished training as one run and return its id.
 
     folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created only now, with the
-    training's own start time, so that a killed training does not leave a run that seems to go on for ever.
+    training's own start time, so that a killed training does not leave a run that seems to go on for ever. If the
+    folder does not say when that was, the run starts now and its tag trained_at is UNKNOWN.
     """
     with store.translate_tracking_errors():
-        facts = run_facts(metadata)
+        facts = read_run_facts(folders["model"])
         tags = _run_tags(metadata, facts, folders["model"])
         run = mlflow.MlflowClient().create_run(
             experiment_id,
-            start_time=int(facts["started_at"] * 1000),
+            start_time=int(facts.get("started_at", time.time()) * 1000),
             tags=tags,
             run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
         )
         with mlflow.start_run(run_id=run.info.run_id):
             mlflow.log_params(metadata["parameters"])
             mlflow.log_artifact(str(folders["metrics"]), "metrics")
-            mlflow.log_artifact(str(folders["model"] / METADATA_FILE), "metadata")
+            for name in (METADATA_FILE, RUN_FILE) if facts else (METADATA_FILE,):
+                if (folders["model"] / name).is_file():
+                    mlflow.log_artifact(str(folders["model"] / name), "metadata")
             # File by file, because an interrupted command may have left temporary files, which begin with a dot.
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")
@@ -80,13 +98,9 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
         return run.info.run_id
 
 
-def run_facts(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return when the training began and from which commit; nothing else in this folder reads these facts."""
-    return {name: metadata[name] for name in ("started_at", "git_commit", "git_dirty")}
-
-
 def _run_tags(metadata: dict[str, Any], facts: dict[str, Any], model_folder: Path) -> dict[str, str]:
-    tags = {"git_commit": facts["git_commit"], "git_dirty": facts["git_dirty"]}
+    tags: dict[str, Any] = {name: facts.get(name) for name in ("git_commit", "git_dirty")}
+    tags["trained_at"] = None if "started_at" in facts else store.UNKNOWN
     tags |= {f"dvc.{name}": entry["md5"] for name, entry in metadata["data"].items()}
     # The metadata holds the hash of every file of the model; the tag holds that of the metadata.
     tags["metadata_sha256"] = sha256(model_folder / METADATA_FILE)

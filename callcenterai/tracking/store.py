@@ -13,11 +13,13 @@ from requests.exceptions import RequestException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from callcenterai.artifact.model_kinds import KINDS
+from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 300
+# The tag trained_at of a run whose model folder does not say when it was trained.
+UNKNOWN = "unknown"
 
 
 def tracking_uri() -> str:

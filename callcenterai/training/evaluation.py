@@ -1,21 +1,24 @@
-"""Judge predictions: metrics with intervals, calibration, and the threshold from which no human has to look."""
+"""Evaluate predictions: metrics with intervals, calibration, and the choice of the auto-routing threshold."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
+from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParameters
+
+TrainingParameters: TypeAlias = TrainTfidfParameters | TrainTransformerParameters
 ECE_BINS = 15
-# The thresholds tried: those that route 5%, 10%, ... 100% of the tickets.
+# The thresholds tried are those that route 5%, 10%, ... 100% of the tickets.
 COVERAGES = np.arange(1, 21) / 20
 STARTS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said about one part: labels (n_classes), true (n,) and probabilities (n, n_classes)."""
+    """A model's predictions of one part: labels (n_classes), true (n,) and probabilities (n, n_classes)."""
 
     labels: list[str]
     true: np.ndarray
@@ -37,12 +40,16 @@ class Predictions:
         return self.predicted == self.true
 
 
-def judge(
-    predictions: Predictions, groups: np.ndarray, fitted_on: np.ndarray, threshold: float | None, params: Any
+def evaluate_part(
+    predictions: Predictions,
+    groups: np.ndarray,
+    fitted_on: np.ndarray,
+    threshold: float | None,
+    params: TrainingParameters,
 ) -> dict:
-    """Return a part's figures as evaluate does, by the parameters of a training.
+    """Return the figures of evaluate for one part, by the parameters of a training.
 
-    groups and fitted_on are the near-duplicate groups of the part and of what the model was fitted on.
+    groups and fitted_on are the near-duplicate groups of the part and of the tickets the model was fitted on.
     """
     seen = np.isin(groups, fitted_on)
     return evaluate(predictions, seen, params.target_accuracy, threshold, params.bootstrap_samples, params.random_state)
@@ -127,14 +134,14 @@ def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str
     present = true > 0
     macro_f1 = (f1 * present).sum(axis=1) / present.sum(axis=1)
     values = {"accuracy_ci95": hits.sum(axis=1) / total, "macro_f1_ci95": macro_f1}
-    return {name: dict(zip(("low", "high"), np.quantile(v, (0.025, 0.975)))) for name, v in values.items()}
+    return {name: dict(zip(("low", "high"), np.quantile(v, (0.025, 0.975)), strict=True)) for name, v in values.items()}
 
 
 def choose_threshold(predictions: Predictions, target_accuracy: float, confidence: float) -> float | None:
     """Return the lowest confidence from which tickets may be routed without a human, or None when none is safe.
 
     A threshold is safe when the exact lower bound (Clopper and Pearson 1934) of the accuracy above it reaches the
-    target. The best of many thresholds looks better than it is, so the bound is corrected by fixed-sequence testing
+    target. The best of many thresholds looks better than it is; so the bound is corrected by fixed-sequence testing
     with several starts (Angelopoulos et al. 2021, "Learn then Test", section 4): from each of STARTS the thresholds
     are tried from strict to loose until one fails, with the error probability 1 - confidence divided by the starts.
     """
@@ -148,12 +155,12 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
             if test.proportion_ci(level, method="exact").low < target_accuracy:
                 break
             safe.append(threshold)
-    # Rounded up: a ticket at the rounded threshold is at or above the one that was judged.
+    # Rounded up, so that a ticket at the rounded threshold is at or above the tested one.
     return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None
 
 
 def routed(predictions: Predictions, threshold: float | None) -> dict[str, float | None]:
-    """Return which share of the tickets is routed without a human, and how accurately (None: no ticket is)."""
+    """Return the share of tickets routed without a human and their accuracy, None when no ticket is routed."""
     chosen = predictions.confidence >= (np.inf if threshold is None else threshold)
     return {"coverage": chosen.mean(), "accuracy": _mean_or_none(predictions.correct[chosen])}
 
@@ -170,8 +177,8 @@ def _mean_or_none(values: np.ndarray) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _plain(value: object) -> object:
-    """Turn numpy numbers into Python's, rounded, so that the last bits of a machine do not show as a change."""
+def _plain(value: Any) -> Any:
+    """Turn numpy numbers into Python's, rounded, so that differences in the last bits between machines do not show."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, float | np.floating):

@@ -1,25 +1,27 @@
-"""Plots of an evaluation, each as data for `dvc plots` and as a PNG that needs no network to look at."""
+"""Plots of an evaluation, each as data for `dvc plots` and as a PNG that can be viewed offline."""
 
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+
+# Figure without pyplot, which would look for a window system and keep global state.
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
 
 from callcenterai.training.evaluation import Predictions, accuracy_by_coverage, reliability
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BLUE = "#2f6f9f"
 
 
 def draw(predictions: Predictions, per_class: dict[str, dict], threshold: float | None) -> dict[Path, bytes]:
     """Return every plot's file, by its name inside the plots folder."""
-    pairs = zip(predictions.true, predictions.predicted)
+    pairs = zip(predictions.true, predictions.predicted, strict=True)
     bins = reliability(predictions.confidence, predictions.correct)
     curve = accuracy_by_coverage(predictions)
     return {
-        # One row per prediction: DVC's confusion template counts rows.
+        # One row per prediction, because DVC's confusion template counts rows.
         Path("confusion.csv"): _csv([{"actual": actual, "predicted": predicted} for actual, predicted in pairs]),
         Path("f1_per_class.csv"): _csv([{"label": label, "f1": row["f1"]} for label, row in per_class.items()]),
         Path("reliability.csv"): _csv(bins),
@@ -31,9 +33,7 @@ def draw(predictions: Predictions, per_class: dict[str, dict], threshold: float 
     }
 
 
-def _confusion(predictions: Predictions) -> "Figure":
-    from sklearn.metrics import confusion_matrix
-
+def _confusion(predictions: Predictions) -> Figure:
     labels = predictions.labels
     matrix = confusion_matrix(predictions.true, predictions.predicted, labels=labels)
     side = max(5.0, 0.55 * len(labels) + 2)
@@ -50,7 +50,7 @@ def _confusion(predictions: Predictions) -> "Figure":
     return figure
 
 
-def _f1_per_class(per_class: dict[str, dict]) -> "Figure":
+def _f1_per_class(per_class: dict[str, dict]) -> Figure:
     figure, axes = _axes(7, max(3.0, 0.3 * len(per_class) + 1.2))
     ordered = sorted(per_class.items(), key=lambda item: item[1]["f1"])
     axes.barh([label for label, _ in ordered], [row["f1"] for _, row in ordered], color=BLUE)
@@ -58,7 +58,7 @@ def _f1_per_class(per_class: dict[str, dict]) -> "Figure":
     return figure
 
 
-def _reliability(bins: list[dict]) -> "Figure":
+def _reliability(bins: list[dict]) -> Figure:
     figure, axes = _axes(5, 5)
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfectly calibrated")
     axes.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], "o-", color=BLUE, label="model")
@@ -67,7 +67,7 @@ def _reliability(bins: list[dict]) -> "Figure":
     return figure
 
 
-def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: float | None) -> "Figure":
+def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: float | None) -> Figure:
     figure, axes = _axes(6, 4)
     axes.plot([p["coverage"] for p in curve], [p["accuracy"] for p in curve], color=BLUE)
     if threshold is not None:
@@ -79,15 +79,12 @@ def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: f
     return figure
 
 
-def _axes(width: float, height: float) -> tuple:
-    # Figure without pyplot: no window system is looked for, no global state is left behind.
-    from matplotlib.figure import Figure
-
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
-def _png(figure: "Figure") -> bytes:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -1,9 +1,9 @@
-"""What every training ends with: test looked at once, metrics, plots, metadata and the MLflow run."""
+"""The end of every training: evaluate on test once, write model, metadata, metrics and plots, log the MLflow run."""
 
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,30 +11,31 @@ from typing import Any
 import numpy as np
 
 from callcenterai.artifact.folder import (
+    KINDS,
     METADATA_FILE,
+    RUN_FILE,
     VALIDATION_FILE,
     git_state,
     library_versions,
     probabilities_bytes,
 )
-from callcenterai.artifact.model_kinds import KINDS
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
-from callcenterai.training.evaluation import Predictions, choose_threshold, judge
+from callcenterai.training.evaluation import Predictions, TrainingParameters, choose_threshold, evaluate_part
 from callcenterai.training.plots import draw
 
-# The figures that the metadata repeats, for whoever has the model folder alone: the services.
+# The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A finished model that has not seen test yet.
 
-    model answers predict_proba(texts); files are its bytes by name, the model itself first; validation is what
-    weights that did not learn from it predicted there. metrics and metadata are what this kind of model adds to both.
+    model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
+    predictions of weights that did not learn from validation. metrics and metadata are added by this kind of model.
     """
 
     model: Any
@@ -47,19 +48,19 @@ class Trained:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def carry_out(
+def run_training(
     kind: str,
     parts: dict[str, Part],
-    params: Any,
+    params: TrainingParameters,
     folders: dict[str, Path],
-    train: Callable[[], Trained],
+    train: Callable[[], TrainedModel],
 ) -> None:
     """Check the tracking store, train and write the outputs, then log the run."""
     experiment = store.connect(kind)
     started = time.time()
     try:
         trained = train()
-        metadata, metrics = write(kind, trained, parts, params, folders, started)
+        metadata, metrics = evaluate_and_write(kind, trained, parts, params, folders, started)
     except BaseException as error:
         runs.log_failure(experiment, params.model_dump(), started, error)
         raise
@@ -68,8 +69,8 @@ def carry_out(
     try:
         print(f"MLflow run {runs.log_training(experiment, trained.model, metadata, folders)}")
     except UserError as error:
-        # The model and its figures are written and stay; failing now would make DVC throw a good training away.
-        # Whole paths: the stage may run in another folder than its user does.
+        # Model and figures are written and stay: a failure now would make DVC throw a good training away.
+        # The command names whole paths because the stage may run in another folder than its user.
         again = " ".join(f"--{name} {path.resolve()}" for name, path in folders.items())
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
@@ -77,39 +78,53 @@ def carry_out(
         )
 
 
-def write(
-    kind: str, trained: Trained, parts: dict[str, Part], params: Any, folders: dict[str, Path], started: float
+def evaluate_and_write(
+    kind: str,
+    trained: TrainedModel,
+    parts: dict[str, Part],
+    params: TrainingParameters,
+    folders: dict[str, Path],
+    started: float,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Judge the model and write it with metadata, metrics and plots together; return metadata and metrics."""
-    # For whoever combines models: what was said of validation cannot be had from a model that was fitted on it too.
-    said = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
-    trained = replace(trained, files=trained.files | said)
+    """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics."""
+    # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
+    held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
+    trained = replace(trained, files=trained.files | held_out)
     threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(parts["test"].texts))
     groups = {name: part.groups for name, part in parts.items()}
     fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
-        "validation": judge(trained.validation, groups["validation"], groups["train"], threshold, params),
-        "test": judge(test, groups["test"], fitted_on, threshold, params),
+        "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
+        "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
         **trained.metrics,
     }
-    metadata = describe(kind, trained, parts, params, started) | {
+    metadata = make_metadata(kind, trained, parts, params) | {
         "threshold": threshold,
         "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
     }
     drawn = draw(test, metrics["test"]["per_class"], threshold)
-    # The model first and its metadata last: whoever is killed in between leaves a model that is not vouched for, and
-    # never a model with another one's figures.
-    files = {folders["model"] / name: content for name, content in trained.files.items()}
+    described = json_bytes(metadata)
+    # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
+    # recorded one, and never a model with the figures of another.
+    files: dict[Path, bytes | Iterable[bytes]] = {
+        folders["model"] / name: content for name, content in trained.files.items()
+    }
     files |= {folders["plots"] / name: content for name, content in drawn.items()}
     files[folders["metrics"]] = json_bytes(metrics)
-    write_files(files | {folders["model"] / METADATA_FILE: json_bytes(metadata)})
+    files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
+    write_files(files | {folders["model"] / METADATA_FILE: described})
     return metadata, metrics
 
 
-def describe(kind: str, trained: Trained, parts: dict[str, Part], params: Any, started: float) -> dict[str, Any]:
-    """Return the metadata that vouches for the model: what it is, what it was made from, and by what."""
+def make_metadata(
+    kind: str, trained: TrainedModel, parts: dict[str, Part], params: TrainingParameters
+) -> dict[str, Any]:
+    """Return what the model is, from which data and parameters it was made, and the hashes of its files.
+
+    Nothing in it may differ when the same training runs again, on another day or in another clone.
+    """
 
     def entry(part: Part) -> dict[str, Any]:
         path = part.path.resolve()
@@ -124,10 +139,17 @@ def describe(kind: str, trained: Trained, parts: dict[str, Part], params: Any, s
         "parameters": params.model_dump(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in trained.files.items()},
         "data": {name: entry(part) for name, part in parts.items()},
-        **git_state(store.ROOT),
         "libraries": library_versions(trained.libraries),
+    }
+
+
+def describe_run(metadata: bytes, started: float, cpu_seconds: float) -> dict[str, Any]:
+    """Return when, from which commit and at what cost the training with this metadata ran."""
+    return {
+        "metadata_sha256": hashlib.sha256(metadata).hexdigest(),
+        **git_state(store.ROOT),
         "python": sys.version.split()[0],
         "started_at": started,
-        "fit_cpu_seconds": round(trained.cpu_seconds, 2),
+        "fit_cpu_seconds": round(cpu_seconds, 2),
         "seconds": round(time.time() - started, 2),
     }

@@ -1,22 +1,29 @@
-"""The transformer: an encoder, new or pretrained, under a head that sees the mean and the maximum of its outputs."""
+"""The transformer: tokenizer, an encoder, new or pretrained, and a head on the mean and the maximum of its outputs.
+
+Everything that is done to a text (Unicode form, case, cutting, padding) is stored in tokenizer.json, so that training,
+registry and service read a text alike.
+"""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import NFKD, Lowercase, StripAccents
+from tokenizers.normalizers import Sequence as Normalizers
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import WordLevelTrainer
 from torch import Tensor, nn
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTransformerParameters
-from callcenterai.transformer.transformer_text import MASK, PAD, learn_tokenizer, pretrained_tokenizer
 
-# Below what any output reaches, and still a number in half precision.
+PAD, UNKNOWN, START, MASK = "[PAD]", "[UNK]", "[CLS]", "[MASK]"
+# Below any activation, and representable in float16.
 LOWEST = -1e4
 
 
@@ -40,7 +47,7 @@ class TicketClassifier(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Several classifiers that began from other weights; their mean is the answer."""
+    """Several classifiers that started from different weights; their mean is the answer."""
 
     def __init__(self, members: list[TicketClassifier]) -> None:
         """Hold the members."""
@@ -54,7 +61,7 @@ class Ensemble(nn.Module):
 
 
 class Calibrated(nn.Module):
-    """What is exported: the classifier with its temperature, giving probabilities."""
+    """The classifier with its temperature, giving probabilities: the module that is exported."""
 
     def __init__(self, classifier: nn.Module, temperature: float) -> None:
         """Divide the logits by temperature."""
@@ -66,18 +73,21 @@ class Calibrated(nn.Module):
         return torch.softmax(self.classifier(input_ids, attention_mask) / self.temperature, dim=1)
 
 
-def build(params: TrainTransformerParameters, texts: list[str], labels: int, root: Path) -> tuple[Any, Tokenizer, Any]:
-    """Return the untrained classifier, its tokenizer and its mask token's id, None without one.
+def build_classifier(
+    params: TrainTransformerParameters, texts: list[str], labels: int, root: Path
+) -> tuple[Ensemble, Tokenizer, int | None]:
+    """Return the untrained classifier, its tokenizer and the id of its mask token, or None.
 
-    texts are the training tickets, of which a new tokenizer learns its words. A pretrained encoder is a folder, named
-    from root, or what the Hugging Face hub has under that name; only weights in safetensors format are read.
+    texts are the training tickets, from which a new tokenizer learns its words. A pretrained encoder is a folder,
+    relative to root, or a model of the Hugging Face hub; only weights in safetensors format are read.
     """
+    mask: str | None
     if params.from_scratch:
         tokenizer, mask = learn_tokenizer(texts, params.vocabulary, params.min_count, params.max_tokens), MASK
         encoders = [new_encoder(params, tokenizer) for _ in range(params.members)]
     else:
-        encoder, tokenizer, mask = pretrained(params, root)
-        # They begin alike, but for their heads and for the words that are hidden from each.
+        encoder, tokenizer, mask = load_encoder(params, root)
+        # The members differ in their heads and in the words that are hidden from each.
         encoders = [encoder, *(copy.deepcopy(encoder) for _ in range(params.members - 1))]
     classifier = Ensemble([TicketClassifier(encoder, labels, params.dropout) for encoder in encoders])
     return classifier, tokenizer, tokenizer.token_to_id(mask) if mask else None
@@ -92,8 +102,8 @@ def new_encoder(params: TrainTransformerParameters, tokenizer: Tokenizer) -> nn.
         num_attention_heads=params.heads,
         intermediate_size=params.feed_forward,
         hidden_dropout_prob=params.dropout,
-        # Drawing what is dropped of each attention weight took 40% of the forward pass and did not help: 85.5% of 5,609
-        # IT tickets of validation right without it, 85.6% with it (November 2026).
+        # Dropout of attention weights took 40% of the forward pass and did not help: accuracy on 5,609 IT tickets of
+        # validation was 85.5% without it and 85.6% with it (November 2026).
         attention_probs_dropout_prob=0.0,
         max_position_embeddings=params.max_tokens,
         pad_token_id=tokenizer.token_to_id(PAD),
@@ -101,22 +111,22 @@ def new_encoder(params: TrainTransformerParameters, tokenizer: Tokenizer) -> nn.
     return BertModel(config, add_pooling_layer=False)
 
 
-def pretrained(params: TrainTransformerParameters, root: Path) -> tuple[nn.Module, Tokenizer, str | None]:
-    """Return a pretrained encoder, its tokenizer and its mask token; a UserError when it cannot be had."""
-    # The stage's working folder is transformer/, the names in params.yaml are from the repository's root.
+def load_encoder(params: TrainTransformerParameters, root: Path) -> tuple[nn.Module, Tokenizer, str | None]:
+    """Return a pretrained encoder, its tokenizer and its mask token; raise a UserError when there is none."""
+    # The stage runs in the folder transformer/, and names in params.yaml are relative to the repository's root.
     folder = root / params.encoder
     name, _, revision = (str(folder), "", "") if folder.is_dir() else params.encoder.partition("@")
     try:
-        # B615 wants a pinned revision: the user may pin one with @; only safetensors are read, and no code comes along.
+        # B615 wants a pinned revision: the user may pin one with @, and safetensors hold no code.
         encoder = AutoModel.from_pretrained(  # nosec B615
             name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
         )
         tokenizer, mask = pretrained_tokenizer(name, revision or "main", params.max_tokens)
     except (OSError, ValueError) as error:
-        told = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"train_transformer.encoder: {params.encoder!r} cannot be used ({told}): name a folder with a Hugging Face "
-            "encoder, or one of the hub, or `scratch`"
+            f"train_transformer.encoder: {params.encoder!r} cannot be used ({reason}): name a folder with a Hugging "
+            "Face encoder, or one of the hub, or `scratch`"
         ) from None
     most = getattr(encoder.config, "max_position_embeddings", params.max_tokens)
     if params.max_tokens > most:
@@ -124,10 +134,40 @@ def pretrained(params: TrainTransformerParameters, root: Path) -> tuple[nn.Modul
     return encoder, tokenizer, mask
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest log loss (Guo et al. 2017); logits (n, n_labels), labels (n,) of int."""
+def learn_tokenizer(texts: Sequence[str], vocabulary: int, min_count: int, max_tokens: int) -> Tokenizer:
+    """Return a tokenizer of the most frequent words, lower case and without accents, as the TF-IDF model sees them.
 
-    def log_loss(logarithm: float) -> float:
-        return -log_softmax(logits / np.exp(logarithm), axis=1)[np.arange(len(labels)), labels].mean()
+    Each text begins with [CLS], so that a text without words still has one token.
+    """
+    tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
+    tokenizer.normalizer = Normalizers([NFKD(), StripAccents(), Lowercase()])
+    tokenizer.pre_tokenizer = Split(Regex(r"\w+"), "removed", invert=True)
+    trainer = WordLevelTrainer(
+        vocab_size=vocabulary,
+        min_frequency=min_count,
+        special_tokens=[PAD, UNKNOWN, START, MASK],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    start = tokenizer.token_to_id(START)
+    tokenizer.post_processor = TemplateProcessing(single=f"{START} $A", special_tokens=[(START, start)])
+    return with_limits(tokenizer, PAD, max_tokens)
 
-    return float(np.exp(minimize_scalar(log_loss, bounds=(-4, 4), method="bounded").x))
+
+def pretrained_tokenizer(name: str, revision: str, max_tokens: int) -> tuple[Tokenizer, str | None]:
+    """Return the tokenizer of a pretrained encoder, and its mask token or None.
+
+    Raises a ValueError when the tokenizers library, all that the service has, cannot run it.
+    """
+    # B615 wants a pinned revision: the user may pin one with @, and no code from the hub is run.
+    loaded = AutoTokenizer.from_pretrained(name, revision=revision)  # nosec B615
+    if not loaded.is_fast or loaded.pad_token is None:
+        raise ValueError("its tokenizer is not a fast one with a padding token")
+    return with_limits(loaded.backend_tokenizer, loaded.pad_token, max_tokens), loaded.mask_token
+
+
+def with_limits(tokenizer: Tokenizer, pad: str, max_tokens: int) -> Tokenizer:
+    """Let the tokenizer cut texts at max_tokens, special tokens included, and pad a batch to its longest text."""
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
+    return tokenizer

@@ -1,10 +1,10 @@
 """python team_server.py
 
-Start the MLflow server behind a login, in its image: two users are made sure of, then this process becomes the server.
+Start the MLflow server with a login, in its image: create two accounts if they are missing, then serve.
 
 The administrator is `admin`, with MLFLOW_AUTH_ADMIN_PASSWORD; `services`, with MLFLOW_READER_PASSWORD, may only read.
-Both have at every start the password that the environment says, so one is changed there. Users, roles and rights are in
-MLflow's own database, and go with it into a backup. People are added by scripts/mlflow_users.py.
+Every start sets both passwords from the environment, so change them there. Users, roles and permissions are in MLflow's
+own database and are part of its backup. scripts/mlflow_users.py adds people.
 """
 
 import os
@@ -20,8 +20,8 @@ NEEDED = (
     "MLFLOW_READER_PASSWORD",
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
 )
-# A password is compared slowly on purpose, and the services ask every two seconds, so what was right is remembered. The
-# one worker of this image forgets it at once when a user is changed.
+# Checking a password is slow on purpose, and the services ask every two seconds, so successful logins are cached. This
+# image has one worker, which drops a user's cache entry as soon as the user is changed.
 CONFIG = """[mlflow]
 default_permission = READ
 database_uri = {database}
@@ -32,7 +32,7 @@ auth_cache_ttl_seconds = 60
 
 
 def main() -> int:
-    """Make sure of the users and serve until the end; 2 when something is missing."""
+    """Create the accounts and serve until stopped; return 2 if a variable is missing."""
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         print(
@@ -40,7 +40,7 @@ def main() -> int:
         )
         return 2
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(write_config(Path(tempfile.gettempdir())))
-    make_sure_of_users()
+    ensure_accounts()
     from mlflow.cli import cli
 
     cli(["server", "--app-name", "basic-auth"])
@@ -48,18 +48,18 @@ def main() -> int:
 
 
 def write_config(folder: Path) -> Path:
-    """Write what MLflow's login reads from a file alone; it is for this user only, since it has a password."""
+    """Write the settings that MLflow's login reads from a file; only this user may read it, because of the password."""
     path = folder / "basic_auth.ini"
-    # The parser takes a percent sign for the beginning of a reference.
+    # configparser would interpolate a percent sign.
     database = os.environ["MLFLOW_BACKEND_STORE_URI"].replace("%", "%%")
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(CONFIG.format(database=database, admin=ADMIN))
     return path
 
 
-def make_sure_of_users() -> None:
-    """Make the two users, or give them the passwords of the environment."""
+def ensure_accounts() -> None:
+    """Create the two accounts, or set their passwords to those of the environment."""
     from mlflow.server import auth
 
     auth.bootstrap_admin_user()
@@ -72,10 +72,9 @@ def make_sure_of_users() -> None:
 
 
 def authenticate() -> Any:
-    """Return who asks, or the refusal: MLflow's login, except that `services` changes nothing.
+    """Return the authenticated user or a refusal: MLflow's login, which lets `services` change nothing.
 
-    By MLflow's own rules whoever is logged in may make new experiments and models, the first one in an empty registry
-    too.
+    Without this, MLflow lets every user who is logged in create experiments and models.
     """
     from flask import Response, request
     from mlflow.server.auth import authenticate_request_basic_auth

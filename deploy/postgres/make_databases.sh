@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The image runs this once, when its volume is still empty: a database and a user for MLflow and one for the agent.
+# The image runs this once, while its volume is empty: create a database and a user each for MLflow and the agent.
 set -euo pipefail
 
 make_database() {

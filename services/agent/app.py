@@ -86,7 +86,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
                 await poll()
             except Exception as error:
                 # Polling must go on after any error, or a service that comes back would never be noticed.
-                logger.error("this is a bug of ours", exc_info=error)
+                logger.error("internal error", exc_info=error)
             await asyncio.sleep(settings.poll_seconds)
 
     @contextlib.asynccontextmanager
@@ -141,7 +141,7 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
             raise Problem(503, f"no model service is ready: {troubles}", {"Retry-After": "2"})
         # A database that fails later does not count: requests with store=false are still answered.
         if not store.prepared:
-            raise Problem(503, "the tables of the database are not there yet", {"Retry-After": "2"})
+            raise Problem(503, "the tables of the database do not exist yet", {"Retry-After": "2"})
         return Alive(status="ready")
 
     @app.get("/status", summary="How are the model services and the policy?", responses=documented(401, 503))

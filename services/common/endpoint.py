@@ -83,14 +83,14 @@ class JsonEndpoint:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Problem(400, "the client has left before its request was complete")
+                        raise Problem(400, "the client disconnected before its request was complete")
                     body += message.get("body", b"")
                     if len(body) > limit:
-                        raise Problem(413, f"a body may have {limit} bytes", {"Connection": "close"})
+                        raise Problem(413, f"the body is larger than {limit} bytes", {"Connection": "close"})
                     if not message.get("more_body", False):
                         return body
         except TimeoutError:
-            raise Problem(408, f"the body did not come within {seconds:g} s", {"Connection": "close"}) from None
+            raise Problem(408, f"the body did not arrive within {seconds:g} s", {"Connection": "close"}) from None
 
     def describe(self, needs_key: bool) -> dict[str, Any]:
         """Return the OpenAPI path item."""
@@ -123,7 +123,7 @@ def _options(query: bytes) -> Options:
     asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     explain, top = asked.get("explain", ["false"]), asked.get("top", [str(DEFAULT_OPTIONS.top)])
     if len(explain) != 1 or explain[0].lower() not in BOOLEANS:
-        raise Problem(422, "the parameter explain is true or false")
+        raise Problem(422, "the parameter explain must be true or false")
     if len(top) != 1 or not re.fullmatch(r"[0-9]{1,4}", top[0]) or not 1 <= int(top[0]) <= MAX_TOP:
-        raise Problem(422, f"the parameter top is a whole number from 1 to {MAX_TOP}")
+        raise Problem(422, f"the parameter top must be a whole number from 1 to {MAX_TOP}")
     return Options(BOOLEANS[explain[0].lower()], int(top[0]))

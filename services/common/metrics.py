@@ -63,12 +63,12 @@ class ModelMetrics(Metrics):
         self.source_up = Gauge("model_source_up", "1 when registry or folder gave a usable model", registry=own)
         self.load_failures = Counter("model_load_failures", "Attempts that left the last good model", registry=own)
 
-    def model_changed(self, name: str, version: str, sha256: str, trained: datetime) -> None:
-        """Record which model is in use from now on."""
+    def model_changed(self, name: str, version: str, sha256: str, trained: datetime | None) -> None:
+        """Record which model is in use from now on; an unknown training time is 0, as the alert rules expect."""
         self.model.clear()
         self.model.labels(name, version, sha256).set(1)
         self.loaded.set(datetime.now(UTC).timestamp())
-        self.trained.set(trained.timestamp())
+        self.trained.set(trained.timestamp() if trained else 0)
 
     def predicted(self, category: str, confidence: float, review: bool) -> None:
         """Count a prediction."""

@@ -74,11 +74,11 @@ class ServiceMiddleware:
             else:
                 await self._endpoints.get(scope["path"], self._app)(scope, receive, send_with_id)
         except Exception as error:
-            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": request_id.decode()})
+            logger.error("internal error", exc_info=error, extra={"request_id": request_id.decode()})
             # Once the response has begun, only the server can end the connection.
             if status != 499:
                 raise
-            await respond(Problem(500, "this is a bug of ours; the log has its place"))(scope, receive, send_with_id)
+            await respond(Problem(500, "internal error; the log has the details"))(scope, receive, send_with_id)
         finally:
             self._in_flight -= 1
             self._record(scope, status, time.perf_counter() - started, request_id)

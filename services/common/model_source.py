@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ import httpx
 from services.common.settings import ModelSettings
 
 METADATA_FILE = "metadata.json"
+RUN_FILE = "run.json"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 STAGES = {"production": "Production", "staging": "Staging"}
 TIMEOUT_SECONDS = 10.0
@@ -26,12 +28,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model as the source has it: metadata, files by name, and the registry's version and stage."""
+    """A model as the source has it: metadata, files by name, and the registry's version and stage.
+
+    trained is when its training began, None if the source does not say.
+    """
 
     metadata: dict[str, Any]
     files: dict[str, bytes]
     version: str | None = None
     stage: str | None = None
+    trained: datetime | None = None
 
 
 class Source(Protocol):
@@ -79,7 +85,16 @@ class FolderSource:
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
         _check(metadata, files)
-        return ModelFiles(metadata, files)
+        return ModelFiles(metadata, files, trained=self._trained(metadata))
+
+    def _trained(self, metadata: dict[str, Any]) -> datetime | None:
+        # run.json is not part of the model and may be missing; until December 2026 the time was in metadata.json.
+        try:
+            facts = json.loads((self._folder / RUN_FILE).read_bytes())
+            return datetime.fromtimestamp(facts["started_at"], UTC)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            started = metadata.get("started_at")
+            return None if started is None else datetime.fromtimestamp(started, UTC)
 
 
 class RegistrySource:
@@ -93,7 +108,7 @@ class RegistrySource:
         self._client = httpx.Client(**settings.access(), timeout=TIMEOUT_SECONDS)
 
     def current(self) -> Hashable:
-        """Return the version's number, the hash of its metadata that the registry holds, and its stage."""
+        """Return the version's number, its metadata's hash that the registry holds, its stage and its training time."""
         if self._alias:
             path, query = "registered-models/alias", {"name": self._name, "alias": self._alias}
         else:
@@ -103,20 +118,21 @@ class RegistrySource:
             tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
             # A promotion moves the alias first and the tag after it: read from the alias, it is one change and not two.
             stage = STAGES.get(self._alias) if self._alias else tags.get("stage")
-            return str(found["version"]), tags.get("metadata_sha256", ""), stage
+            return str(found["version"]), tags.get("metadata_sha256", ""), stage, tags.get("trained_at", "")
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(f"the registry gives no usable answer ({type(error).__name__})") from None
 
     def load(self, current: Any) -> ModelFiles:
         """Download the model; check the metadata against the registry's hash, and the files against the metadata's."""
-        version, recorded, stage = current
+        version, recorded, stage, trained_at = current
         metadata = self._file(version, METADATA_FILE)
         if hashlib.sha256(metadata).hexdigest() != recorded:
             raise SourceError(f"{METADATA_FILE} of version {version} is not the file whose SHA-256 the registry has")
         parsed = _parse(metadata)
         files = {name: self._file(version, name) for name in self._wanted(parsed)}
         _check(parsed, files)
-        return ModelFiles(parsed, files, version, stage)
+        trained = datetime.fromisoformat(trained_at) if trained_at else None
+        return ModelFiles(parsed, files, version, stage, trained)
 
     def _file(self, version: str, name: str) -> bytes:
         return self._get("/model-versions/get-artifact", {"name": self._name, "version": version, "path": name}).content

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from services.common.metrics import ModelMetrics
@@ -77,10 +76,10 @@ class ServedModel(Generic[Model]):
         version = files.version or sha256[:12]
         started = time.perf_counter()
         loaded = LoadedModel(self._build(files), files.metadata, version, files.stage, sha256)
-        name, trained = files.metadata["name"], datetime.fromtimestamp(files.metadata["started_at"], UTC)
+        name = files.metadata["name"]
         # Nothing can fail after this line, so a model is either in use or reported as unusable, never both.
         self._current = loaded
-        self._metrics.model_changed(name, version, sha256, trained)
+        self._metrics.model_changed(name, version, sha256, files.trained)
         milliseconds = round(1000 * (time.perf_counter() - started))
         logger.info("model loaded", extra={"version": version, "sha256": sha256, "milliseconds": milliseconds})
 

@@ -22,11 +22,11 @@ async def read_form(request: Request, site: Site) -> FormData:
         try:
             form = await parser.parse()
         except MultiPartException:
-            raise Problem(400, "this is no form that a browser sends") from None
+            raise Problem(400, "the form is malformed") from None
     else:
         form = await request.form(max_fields=MAX_FIELDS, max_part_size=limit)
     if not site.sessions.has_token(session_of(request), form.get("csrf")):
-        raise Problem(403, "the form has no token of this session")
+        raise Problem(403, "the form does not have the token of this session")
     return form
 
 

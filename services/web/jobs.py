@@ -155,7 +155,7 @@ class Jobs:
             job.state, job.trouble = "stopped", trouble
         except Exception as error:
             job.state, job.trouble = "stopped", AgentError("bug", 500)
-            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": job.request_id})
+            logger.error("internal error", exc_info=error, extra={"request_id": job.request_id})
 
     def _next_texts(self, job: Job) -> list[str]:
         """Return the texts of the next rows, as many as fit in one request to the agent."""

@@ -56,7 +56,7 @@ class WebSettings(RegistrySettings):
     def _is_http(cls, value: str) -> str:
         address = urlsplit(value)
         if address.scheme not in HTTP or not address.hostname:
-            raise ValueError("this is no address such as http://127.0.0.1:8002")
+            raise ValueError("must be an address such as http://127.0.0.1:8002")
         return value.rstrip("/")
 
     @property
@@ -67,4 +67,6 @@ class WebSettings(RegistrySettings):
     def check_access(self) -> None:
         """Raise a ValueError when everybody could use the pages and ALLOW_ANONYMOUS does not say so."""
         if not (self.web_password or self.on_loopback or self.allow_anonymous):
-            raise ValueError("beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true to let everybody in")
+            raise ValueError(
+                "beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true for access without a password"
+            )

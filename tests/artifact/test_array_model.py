@@ -1,4 +1,4 @@
-"""The fast transformer makes of any text exactly what scikit-learn's fitted vectorizer makes of it."""
+"""FastVectorizer gives exactly the matrix of scikit-learn's fitted vectorizer, for any text."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from callcenterai.artifact.fast_features import FastTransformer
+from callcenterai.artifact.array_model import FastVectorizer
 from callcenterai.artifact.scorer_format import settings_of
 from support.tfidf import TEXTS, vectorizers
 
@@ -16,7 +16,7 @@ ODD = ["", " ", "laptop", "unknown words alone", "laptop\x00broken", "İ ﬁ ß 
 
 def assert_same(vectorizer, texts):
     settings, terms = settings_of(vectorizer), vectorizer.get_feature_names_out().tolist()
-    fast, expected = FastTransformer(settings, terms, vectorizer.idf_).transform(texts), vectorizer.transform(texts)
+    fast, expected = FastVectorizer(settings, terms, vectorizer.idf_).transform(texts), vectorizer.transform(texts)
     assert fast.shape == expected.shape
     np.testing.assert_array_equal(fast.toarray(), expected.toarray())
 
@@ -26,15 +26,15 @@ def assert_same(vectorizer, texts):
     [{}, {"ngram_range": (1, 3)}, {"ngram_range": (2, 3)}, {"min_df": 2}, {"max_features": 4}, {"sublinear_tf": True}],
     ids=str,
 )
-def test_equals_scikit_learn(changes):
-    """Whatever is in the vocabulary: also pairs without the words they begin with, and trigrams of characters."""
+def test_fast_vectorizer_equals_scikit_learn(changes):
+    """For every kind of vocabulary: also pairs without their first words, and trigrams of characters."""
     for vectorizer in vectorizers(**changes).values():
         assert_same(vectorizer.fit(TEXTS), TEXTS + ODD)
 
 
 @of_hypothesis(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8), st.lists(st.text(max_size=40), max_size=8))
-def test_equals_scikit_learn_on_any_text(known, others):
+def test_fast_vectorizer_equals_scikit_learn_on_any_text(known, others):
     vectorizer = clone(vectorizers(ngram_range=(1, 3))["words"])
     try:
         vectorizer.fit(known)

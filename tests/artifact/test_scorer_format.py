@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes
 from callcenterai.artifact.skops_writer import model_bytes
-from callcenterai.tfidf.model import train
+from callcenterai.tfidf.model import fit_pipeline
 from services.tfidf.scorer import TfidfScorer
 from support.tfidf import parameters, part_of
 from support.thoroughness import rounds
@@ -35,7 +35,7 @@ def models(request):
     labels = changes.pop("labels", "ABC")
     # The labels have to do with the words, so that probabilities are not all alike.
     rows = [[text + f" mot{label} prêt{label}" * (len(text) % 3), label] for text, label in invent(240, labels=labels)]
-    pipeline = train(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
+    pipeline = fit_pipeline(part_of(rows[:180]), part_of(rows[180:]), parameters(**changes)).pipeline
     return with_readers(pipeline)
 
 
@@ -88,13 +88,13 @@ def test_real_tickets(shared_data):
     """On thousands of real tickets, with a model of them: the same category for each."""
     table = pd.read_csv(shared_data("it_tickets.csv.gz"), nrows=8000)
     rows = table[["Document", "Topic_group"]].values.tolist()
-    pipeline = train(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
+    pipeline = fit_pipeline(part_of(rows[:4000]), part_of(rows[4000:5000]), parameters()).pipeline
     assert_same(with_readers(pipeline), [text for text, _ in rows[5000:]])
 
 
 def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
     rows = invent(60)
-    pipeline = train(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
+    pipeline = fit_pipeline(part_of(rows[:45]), part_of(rows[45:]), parameters(kernel="rbf")).pipeline
     assert model_bytes(pipeline)
     with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
         TfidfScorer(scorer_bytes(pipeline))

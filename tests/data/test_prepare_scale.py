@@ -135,7 +135,7 @@ def test_fingerprint_needs_only_numpy_pandas_and_scipy(tmp_path):
 def as_command(prepare: Prepare, code: str) -> list[str]:
     """Return a command that runs this code and then prepare_data.py."""
     start = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n{code}\nimport prepare_data\n"
-    # Workers that are started as processes import the main module too.
+    # -c, since worker processes import a main module that is a file, and would run this code as well.
     return [sys.executable, "-c", f"{start}sys.exit(prepare_data.main(sys.argv[1:]))", *prepare.arguments()]
 
 

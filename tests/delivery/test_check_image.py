@@ -1,4 +1,4 @@
-"""An image that would not do in production is refused, with what is wrong; one that would passes every check."""
+"""scripts/check_image.py passes a good image, and says what is wrong with one that is not fit for production."""
 
 import subprocess
 
@@ -23,11 +23,11 @@ HTTPServer(("", 8080), Handler).serve_forever()
 
 
 @pytest.fixture
-def spoilt(builder, tmp_path):
-    """Builds an image from that of the tfidf service, with lines of a Dockerfile on top; it is removed afterwards."""
+def spoiled(builder, tmp_path):
+    """Builds an image from the tfidf image and more Dockerfile lines, and removes it after the test."""
     base, image = (
         builder.build_service("tfidf"),
-        f"callcenterai-spoilt-{tmp_path.name.replace('_', '-')[-40:].strip('-')}",
+        f"callcenterai-spoiled-{tmp_path.name.replace('_', '-')[-40:].strip('-')}",
     )
 
     def make(*lines: str) -> str:
@@ -39,8 +39,8 @@ def spoilt(builder, tmp_path):
 
 
 @pytest.mark.parametrize("name", SERVICE_LIMITS)
-def test_it_starts_a_service_as_compose_does(name):
-    """The same limits and the same hardening: otherwise passing would say nothing about the stack."""
+def test_check_image_starts_services_with_the_options_of_compose(name):
+    """With other limits or hardening, a passing image could still fail in the stack."""
     service = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"][name]
     options = SERVICE_LIMITS[name].options
     pairs = dict(zip(options, options[1:], strict=False))
@@ -53,8 +53,8 @@ def test_it_starts_a_service_as_compose_does(name):
 
 
 @pytest.mark.slow
-def test_an_image_is_alive_without_a_model_and_leaves_no_container(builder):
-    """What a pull request can check of an image whose model takes long to train."""
+def test_model_image_passes_without_a_model_and_leaves_no_container(builder):
+    """A pull request checks images this way, because training a model takes too long there."""
     image = builder.build_service("tfidf")
     before = containers_of(image)
     done = check_image("tfidf", image)
@@ -66,8 +66,8 @@ def test_an_image_is_alive_without_a_model_and_leaves_no_container(builder):
 
 
 @pytest.mark.slow
-def test_an_image_that_runs_as_root_is_refused(spoilt):
-    image = spoilt("USER 0")
+def test_image_that_runs_as_root_fails(spoiled):
+    image = spoiled("USER 0")
     done = check_image("tfidf", image)
     assert done.returncode == 1
     assert "FAILED  user: the image runs as 0" in done.stdout and "FAILED  runs as: " in done.stdout
@@ -75,24 +75,24 @@ def test_an_image_that_runs_as_root_is_refused(spoilt):
 
 
 @pytest.mark.slow
-def test_an_image_without_a_healthcheck_is_refused(spoilt):
-    done = check_image("tfidf", spoilt("HEALTHCHECK NONE"))
+def test_image_without_a_healthcheck_fails(spoiled):
+    done = check_image("tfidf", spoiled("HEALTHCHECK NONE"))
     assert done.returncode == 1
     failed = [line for line in done.stdout.splitlines() if not line.startswith("ok")]
     assert [line.partition(": ")[0] for line in failed] == ["FAILED  HEALTHCHECK"]
 
 
 @pytest.mark.slow
-def test_a_healthcheck_that_fails_is_refused(spoilt):
-    done = check_image("tfidf", spoilt("HEALTHCHECK CMD exit 3"))
+def test_image_whose_healthcheck_fails_is_reported(spoiled):
+    done = check_image("tfidf", spoiled("HEALTHCHECK CMD exit 3"))
     assert done.returncode == 1 and "FAILED  HEALTHCHECK: " in done.stdout
 
 
 @pytest.mark.slow
-def test_an_image_that_dies_at_once_is_refused_with_the_end_of_its_log(spoilt):
-    """Also when its only line was written in two parts."""
-    said = "print('no data', end='', flush=True); time.sleep(0.2); print('base', flush=True)"
-    image = spoilt(f"""CMD ["python", "-c", "import time; {said}; raise SystemExit(7)"]""")
+def test_image_that_exits_at_once_fails_with_the_end_of_its_log(spoiled):
+    """Also if its only line was written in two parts."""
+    program = "print('no data', end='', flush=True); time.sleep(0.2); print('base', flush=True)"
+    image = spoiled(f"""CMD ["python", "-c", "import time; {program}; raise SystemExit(7)"]""")
     done = check_image("tfidf", image)
     assert done.returncode == 1 and done.stderr.strip() == "no database"
     assert done.stdout.splitlines()[-1] == "FAILED  starts: the container has ended with exit code 7"
@@ -100,28 +100,28 @@ def test_an_image_that_dies_at_once_is_refused_with_the_end_of_its_log(spoilt):
 
 
 @pytest.mark.slow
-def test_an_image_that_does_not_stop_when_asked_is_refused(spoilt, tmp_path):
-    """As the first process of a container, a program that handles no SIGTERM does not get it at all."""
+def test_image_that_ignores_sigterm_fails(spoiled, tmp_path):
+    """The kernel does not deliver SIGTERM to a container's first process unless it handles the signal."""
     (tmp_path / "deaf.py").write_text(DEAF, encoding="utf-8")
-    done = check_image("web", spoilt("COPY deaf.py /app/", "ENV PORT=8080", 'CMD ["python", "deaf.py"]'))
+    done = check_image("web", spoiled("COPY deaf.py /app/", "ENV PORT=8080", 'CMD ["python", "deaf.py"]'))
     assert done.returncode == 1 and "FAILED  SIGTERM: exit code 137" in done.stdout
     assert "ok      /ready: 503" in done.stdout and "FAILED  login: " in done.stdout
 
 
 @pytest.mark.slow
-def test_an_image_that_is_not_there_is_said_in_one_line(builder):
+def test_missing_image_is_reported_in_one_line(builder):
     done = check_image("tfidf", "callcenterai-nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: podman has no image 'callcenterai-nowhere'") and done.stderr.count("\n") == 1
 
 
-def test_without_an_engine_it_says_so(monkeypatch, tmp_path, error_line):
+def test_check_image_reports_that_no_engine_is_installed(monkeypatch, tmp_path, error_line):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert command.main(["web", "callcenterai-web"]) == 2
     assert "docker is not on the PATH; podman is not on the PATH" in error_line()
 
 
-def test_a_folder_without_a_model_is_refused_before_anything_starts(tmp_path, error_line):
+def test_check_image_refuses_a_folder_without_a_model(tmp_path, error_line):
     assert command.main(["tfidf", "callcenterai-tfidf", "--model", str(tmp_path)]) == 2
     assert "is not a model folder" in error_line()
     assert command.main(["web", "callcenterai-web", "--model", str(tmp_path)]) == 2

@@ -1,4 +1,4 @@
-"""Deploying by digest: what is good stays, what is not gives way to what ran before, here and over ssh."""
+"""scripts/deploy_staging.py deploys good images by digest and rolls back bad ones, on this machine and over ssh."""
 
 import json
 import re
@@ -14,7 +14,9 @@ import deploy_staging
 import make_secrets
 import mlflow_registry
 import train_tfidf
-from support.compose_stack import Stack
+from callcenterai.delivery.deployment import find_first_model, promote_first_model
+from callcenterai.delivery.host import StepFailed
+from support.compose_stack import ComposeStack
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
 from support.staging import ImageRegistry, SshServer, podman
@@ -23,7 +25,7 @@ SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"
 TICKET = {"text": "my laptop is broken", "store": False}
 BROKEN = "raise SystemExit('broken on purpose')"
-# Pages that are alive, whatever they are asked.
+# Pages that answer every request with 200.
 NONSENSE = """
 from http.server import *
 class Handler(BaseHTTPRequestHandler):
@@ -37,7 +39,7 @@ HTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 
 
 def running_python(code: str) -> str:
-    """Return the line of a Dockerfile that has an image run other code."""
+    """Return a Dockerfile line that makes an image run other code."""
     return f"CMD {json.dumps(['python', '-c', code])}"
 
 
@@ -49,7 +51,7 @@ def write_images(path: Path, images: dict[str, str]) -> Path:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A folder with secrets, and with all that is read there before anything changes."""
+    """A folder with the secrets of a stack."""
     assert make_secrets.main([str(tmp_path / ".env")]) == 0
     return tmp_path
 
@@ -65,37 +67,37 @@ def copy(tmp_path: Path) -> Path:
         "",
     ],
 )
-def test_what_is_no_digest_is_refused(copy, image, capsys, error_line):
+def test_deploy_refuses_images_that_are_not_pinned_by_digest(copy, image, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST) | {"web": image})
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy)]) == 2
-    said = error_line()
-    assert f"WEB_IMAGE is {image!r}" in said and "name@sha256:" in said
+    message = error_line()
+    assert f"WEB_IMAGE is {image!r}" in message and "name@sha256:" in message
 
 
 @pytest.mark.parametrize(
-    "names, said",
+    "names, message",
     [(SERVICES[1:], "it needs TFIDF_IMAGE, "), ((*SERVICES, "mlflow"), "has AGENT_IMAGE, MLFLOW_IMAGE, ")],
 )
-def test_images_that_are_missing_or_too_many_are_told(copy, names, said, capsys, error_line):
+def test_deploy_reports_missing_and_unknown_images(copy, names, message, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(names, DIGEST))
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy)]) == 2
-    assert said in error_line()
+    assert message in error_line()
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path, error_line):
+def test_deploy_reports_a_missing_images_env(tmp_path, error_line):
     assert deploy_staging.main([str(tmp_path / "images.env")]) == 2
     assert "images.env: no such file; it has lines such as TFIDF_IMAGE=" in error_line()
 
 
-def test_without_secrets_it_says_how_they_are_made(tmp_path, error_line):
+def test_deploy_without_env_file_names_make_secrets(tmp_path, error_line):
     images = write_images(tmp_path / "images.env", dict.fromkeys(SERVICES, DIGEST))
     assert deploy_staging.main([str(images), "--folder", str(tmp_path)]) == 2
     assert "`python scripts/make_secrets.py .env`" in error_line()
 
 
-def test_a_secret_that_is_missing_is_named(copy, monkeypatch, capsys, error_line):
+def test_deploy_names_the_missing_secret(copy, monkeypatch, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST))
     text = (copy / ".env").read_text(encoding="utf-8")
     (copy / ".env").write_text(text.replace("WEB_PASSWORD=", "# WEB_PASSWORD="), encoding="utf-8")
@@ -106,7 +108,7 @@ def test_a_secret_that_is_missing_is_named(copy, monkeypatch, capsys, error_line
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
         (["--compose", "kubectl apply"], "it has to be docker compose or podman-compose"),
         (["--compose", "/nowhere/podman"], "there is no such program here"),
@@ -114,30 +116,30 @@ def test_a_secret_that_is_missing_is_named(copy, monkeypatch, capsys, error_line
         (["--first-model", "models/none"], "models/none/metadata.json: no such file"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_told(copy, options, said, monkeypatch, capsys, error_line):
+def test_deploy_reports_unusable_arguments(copy, options, message, monkeypatch, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST))
     monkeypatch.setenv("PATH", str(copy))
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--folder", str(copy), *options]) == 2
-    assert said in error_line().replace("\\", "/")
+    assert message in error_line().replace("\\", "/")
 
 
-def test_a_host_that_does_not_answer_is_told(copy, capsys, error_line):
+def test_deploy_reports_an_unreachable_host(copy, capsys, error_line):
     images = write_images(copy / "images.env", dict.fromkeys(SERVICES, DIGEST))
     config = copy / "ssh_config"
     config.write_text(f"Host staging\n  HostName 127.0.0.1\n  Port {free_port()}\n", encoding="utf-8")
     capsys.readouterr()
     assert deploy_staging.main([str(images), "--host", "staging", "--ssh-config", str(config)]) == 2
-    assert (said := error_line()).startswith("ssh: ") and "known host key" in said
+    assert (message := error_line()).startswith("ssh: ") and "known host key" in message
 
 
 class Staging:
-    """A stack that is deployed to, and versions of the images in a registry."""
+    """A stack to deploy to, and two versions of the images in a registry."""
 
-    def __init__(self, stack: Stack, registry: ImageRegistry, folder: Path) -> None:
-        """Push the first version; nothing is deployed."""
+    def __init__(self, stack: ComposeStack, registry: ImageRegistry, folder: Path) -> None:
+        """Push both versions; deploy nothing."""
         self.stack, self.registry, self.folder = stack, registry, folder
-        # Each version has an image of its own for every service, so that none is here before it is pulled.
+        # Labels make the images of each version differ, so that they are not on this machine before they are pulled.
         self.first = {name: registry.push(name, "LABEL version=1") for name in SERVICES}
         second = {name: registry.push(name, "LABEL version=2") for name in ("agent", "web")}
         self.second = self.first | second
@@ -154,12 +156,12 @@ class Staging:
         return deploy_staging.main(self.arguments(images, *more))
 
     def running(self) -> dict[str, str]:
-        """Return the images of the four services as podman has them, running or not."""
+        """Return the images of the four services' containers, running or not."""
         found = {name: self.stack.podman("inspect -f {{.Config.Image}}", name).stdout.strip() for name in SERVICES}
         return {name: image for name, image in found.items() if image}
 
     def ids(self) -> list[str]:
-        """Return the containers that run."""
+        """Return the ids of the running containers."""
         return sorted(podman("ps", "-q", "--filter", f"label=com.docker.compose.project={self.stack.name}").split())
 
     def answers(self) -> bool:
@@ -168,14 +170,14 @@ class Staging:
 
 
 @pytest.fixture(scope="module")
-def staging(builder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
-    """A stack of which nothing runs yet; the images are built, and pushed to a registry."""
+def staging(builder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
+    """A stack that does not run yet; its images are built and pushed to a registry."""
     folder = tmp_path_factory.mktemp("staging")
     registry = ImageRegistry(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_REGISTRIES_CONF", str(registry.podman_config))
         try:
-            stack = Stack(folder, tmp_path_factory, start=False)
+            stack = ComposeStack(folder, tmp_path_factory, start=False)
             try:
                 yield Staging(stack, registry, folder)
             finally:
@@ -188,7 +190,7 @@ def staging(builder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def model(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The arguments for a small first model, as a training leaves it, with gates that it passes."""
+    """The arguments for a small trained model and for gates that it passes."""
     folder = tmp_path_factory.mktemp("first")
     quick = {"bootstrap_samples": 100, "min_df": 1}
     low = {"minimum_accuracy": 0.5, "minimum_macro_f1": 0.3, "min_class_tickets": 10}
@@ -202,36 +204,51 @@ def model(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["--first-model", str(folder / "models" / "tfidf"), *judging]
 
 
+def test_first_model_is_promoted_once_and_only_through_the_gates(model, tmp_path, capsys):
+    """A refused model is not in Production; one that passes is, and deploying again does not promote it again."""
+    folder, params, data = (Path(text) for text in model[1::2])
+    first_model, strict = find_first_model(folder), write_params(
+        tmp_path / "params.yaml", registry={"minimum_accuracy": 1.0}
+    )
+    variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder.parents[1] / 'mlflow.db').as_posix()}"}
+    with pytest.raises(StepFailed, match="may not go to Production: minimum accuracy: "):
+        promote_first_model(first_model, strict, data, variables)
+    promote_first_model(first_model, params, data, variables)
+    assert "version 2: Staging -> Production" in capsys.readouterr().err
+    promote_first_model(first_model, params, data, variables)
+    assert capsys.readouterr().err == "tfidf is in Production already\n"
+
+
 @pytest.fixture(scope="module")
 def first(staging: Staging, model: list[str]) -> Staging:
-    """The first version in place, with a first model."""
+    """The stack with the first version and a model."""
     if staging.running() != staging.first:
         assert staging.deploy(staging.first, *model) == 0
     return staging
 
 
 @pytest.mark.slow
-def test_a_first_deployment_that_does_not_start_leaves_nothing_running(staging, model, capsys):
-    """Its log is shown, and it says that nothing ran before."""
+def test_failed_first_deployment_leaves_nothing_running(staging, model, capsys):
+    """The broken service's log is shown, and that nothing ran before."""
     broken = staging.registry.push("agent", running_python(BROKEN))
     assert staging.deploy(staging.first | {"agent": broken}, *model) == 1
-    said = capsys.readouterr()
-    assert said.out == "" and "broken on purpose" in said.err
-    last = said.err.splitlines()[-1]
+    captured = capsys.readouterr()
+    assert captured.out == "" and "broken on purpose" in captured.err
+    last = captured.err.splitlines()[-1]
     assert "agent does not stay up" in last and "no complete stack ran before, so this one is stopped" in last
     assert staging.ids() == [] and staging.running() == {}
 
 
 @pytest.mark.runs("python scripts/deploy_staging.py images.env --first-model models/tfidf")
 @pytest.mark.slow
-def test_a_first_deployment_gets_a_first_model_and_answers(staging, model, capsys, monkeypatch):
-    """The table says which images run, and the registry who put the model there."""
+def test_first_deployment_promotes_the_first_model_and_answers(staging, model, capsys, monkeypatch):
+    """The table shows the running images, and the registry's history who promoted the model."""
     assert staging.deploy(staging.first, *model) == 0
-    said = capsys.readouterr()
-    rows = dict(line.split() for line in said.out.splitlines())
+    captured = capsys.readouterr()
+    rows = dict(line.split() for line in captured.out.splitlines())
     assert rows.items() >= staging.first.items() and rows.keys() == {*SERVICES, "mlflow"}
     assert staging.running() == staging.first and staging.answers()
-    assert "pages: a ticket gets the agent's category" in said.err
+    assert "pages: a ticket gets the agent's category" in captured.err
     for variable, value in staging.stack.login().items():
         monkeypatch.setenv(variable, value)
     assert mlflow_registry.main(["history", "--json"]) == 0
@@ -240,7 +257,7 @@ def test_a_first_deployment_gets_a_first_model_and_answers(staging, model, capsy
 
 
 @pytest.mark.slow
-def test_a_digest_that_does_not_exist_changes_nothing(first, capsys):
+def test_deploy_of_an_unknown_digest_changes_nothing(first, capsys):
     before, missing = first.ids(), first.first["web"].partition("@")[0] + "@sha256:" + "0" * 64
     capsys.readouterr()
     assert first.deploy(first.second | {"web": missing}) == 2
@@ -251,13 +268,13 @@ def test_a_digest_that_does_not_exist_changes_nothing(first, capsys):
 
 @pytest.mark.runs("python scripts/deploy_staging.py images.env")
 @pytest.mark.slow
-def test_another_version_takes_the_place_of_the_first(first, model, capsys):
-    """Its images are removed then; the model stays, and so do containers whose image is the same."""
+def test_deploy_replaces_the_running_version(first, model, capsys):
+    """Images of the old version are removed; the model and containers with an unchanged image stay."""
     before = first.ids()
     assert first.deploy(first.second, *model) == 0
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     assert first.running() == first.second and first.answers()
-    assert "tfidf is in Production already" in said.err
+    assert "tfidf is in Production already" in captured.err
     # PostgreSQL, MLflow and the two model services.
     assert len(set(before) & set(first.ids())) == 4
     here = {name: first.registry.is_here(image) for name, image in first.first.items()}
@@ -265,18 +282,18 @@ def test_another_version_takes_the_place_of_the_first(first, model, capsys):
 
 
 @pytest.mark.slow
-def test_an_agent_that_does_not_start_gives_way_to_the_one_before(first, capsys):
+def test_agent_that_does_not_start_is_rolled_back(first, capsys):
     broken, before = first.registry.push("agent", running_python(BROKEN)), first.running()
     assert first.deploy(before | {"agent": broken}) == 1
-    said = capsys.readouterr().err
-    assert "broken on purpose" in said and "agent does not stay up" in said.splitlines()[-1]
-    assert f"what ran before runs again and answers: {before['tfidf']}, " in said.splitlines()[-1]
+    message = capsys.readouterr().err
+    assert "broken on purpose" in message and "agent does not stay up" in message.splitlines()[-1]
+    assert f"what ran before runs again and answers: {before['tfidf']}, " in message.splitlines()[-1]
     assert first.running() == before and first.answers()
 
 
 @pytest.mark.slow
-def test_a_deployment_that_was_killed_is_started_again(first, capsys):
-    """Whatever it left, the next one brings the images that it is given."""
+def test_killed_deployment_can_be_started_again(first, capsys):
+    """The next deployment works whatever the killed one has left behind."""
     other = first.first if first.running() == first.second else first.second
     command = [sys.executable, "scripts/deploy_staging.py", *first.arguments(other)]
     before = first.ids()
@@ -290,7 +307,7 @@ def test_a_deployment_that_was_killed_is_started_again(first, capsys):
 
 @pytest.fixture(scope="module")
 def host(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    """This machine as one that is reached by ssh."""
+    """This machine, reached with ssh."""
     variables = {"CONTAINERS_REGISTRIES_CONF": str(staging.registry.podman_config)}
     host = SshServer(tmp_path_factory.mktemp("host"), **variables)
     yield host
@@ -299,7 +316,7 @@ def host(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def there(first: Staging, host: SshServer) -> Path:
-    """The folder on the host; what runs is to be taken over from there, so its secrets and ports are the same."""
+    """The folder on the host, with the .env of the running stack, which is taken over from there."""
     folder = host.folder / "it's staging"
     folder.mkdir(mode=0o755, exist_ok=True)
     (folder / ".env").write_bytes((first.stack.folder / ".env").read_bytes())
@@ -313,29 +330,29 @@ def on(host: SshServer, folder: Path, config: Path | None = None) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "known, key, said", [("other_key", "key", "Host key verification failed"), ("host_key", "other_key", "denied")]
+    "known, key, message", [("other_key", "key", "Host key verification failed"), ("host_key", "other_key", "denied")]
 )
-def test_a_host_whose_key_is_another_is_not_deployed_to(first, host, there, known, key, said, error_line, capsys):
-    """And neither is one that does not let us in."""
+def test_deploy_refuses_a_host_with_a_wrong_key(first, host, there, known, key, message, error_line, capsys):
+    """Nor to a host that refuses our key."""
     config, before = host.write_config("wrong_config", known, key), first.ids()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there, config)) == 2
-    assert said in error_line() and first.ids() == before
+    assert message in error_line() and first.ids() == before
 
 
 @pytest.mark.slow
-def test_a_host_without_secrets_is_told_how_they_are_made(first, host, there, error_line, capsys):
+def test_deploy_to_a_host_without_env_file_names_make_secrets(first, host, there, error_line, capsys):
     (there / ".env").unlink()
     capsys.readouterr()
     assert first.deploy(first.first, *on(host, there)) == 2
-    said = error_line()
-    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in said
+    message = error_line()
+    assert f"there is no .env in {there} on staging; make one with `python scripts/make_secrets.py .env`" in message
 
 
 @pytest.mark.runs("python scripts/deploy_staging.py images.env --host deploy@staging.example --ssh-config ssh_config")
 @pytest.mark.slow
-def test_a_host_is_deployed_to_over_ssh(first, host, there, capsys, tmp_path):
-    """What compose.yaml mounts comes along, a tunnel leads to the ports, and a bad version gives way there too."""
+def test_deploy_and_rollback_over_ssh(first, host, there, capsys, tmp_path):
+    """The files that compose.yaml mounts are sent, a tunnel leads to the ports, and a bad version is rolled back."""
     version = first.second if first.running() == first.first else first.first
     assert first.deploy(version, *on(host, there)) == 0
     assert first.running() == version and first.answers()

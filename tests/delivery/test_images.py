@@ -1,4 +1,4 @@
-"""The images build from their Dockerfiles, pass scripts/check_image.py and hold no more than they need."""
+"""The images build from their Dockerfiles, pass scripts/check_image.py and hold nothing that they do not need."""
 
 import re
 import subprocess
@@ -13,16 +13,16 @@ from support.processes import wait_until
 from support.repository import REPOSITORY
 
 MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 420, "web": 300}
-# What an image has no need of.
-TOO_MUCH = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
+# Packages that no image needs.
+UNNEEDED_PACKAGES = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
 
 
 @pytest.mark.parametrize("name", MEGABYTES)
-def test_the_lock_of_an_image_has_the_versions_of_the_development_environment(name):
-    """What the tests have tried is what the image has."""
+def test_lock_of_each_image_has_the_versions_of_the_development_environment(name):
+    """So the images run the versions that the tests have run."""
 
     def locked(path: Path) -> set[str]:
-        # Without the marker behind it: which systems need a package depends on who needs it.
+        # Compare without the markers: they depend on which package needs the dependency.
         return set(re.findall(r"^(\S+==\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
 
     ours = locked(REPOSITORY / "services" / name / "requirements.txt")
@@ -31,25 +31,25 @@ def test_the_lock_of_an_image_has_the_versions_of_the_development_environment(na
 
 @pytest.fixture
 def model(request, name) -> Path:
-    """A model folder for the image of this name."""
+    """A model folder for the image in parameter name."""
     return (
         request.getfixturevalue("folders")["good"] if name == "tfidf" else request.getfixturevalue("transformer").model
     )
 
 
-def assert_small(image: str, said: str, limit: int) -> None:
-    """Check its size, as check_image.py states it, and that no package is in it that nothing needs."""
-    assert int(re.search(r"size: (\d+) MB", said)[1]) < limit
+def assert_small(image: str, output: str, limit: int) -> None:
+    """Check the size that check_image.py prints, and that the image has no unneeded package."""
+    assert int(re.search(r"size: (\d+) MB", output)[1]) < limit
     listed = ["podman", "run", "--rm", "--entrypoint", "ls", image, "/app/packages"]
     packages = set(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split())
-    assert "uvicorn" in packages and not TOO_MUCH & packages
+    assert "uvicorn" in packages and not UNNEEDED_PACKAGES & packages
 
 
 @pytest.mark.runs("python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tfidf", "transformer"])
-def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
-    """Read-only, no capabilities, unprivileged, its HEALTHCHECK passes; the model is mounted, no trainer in it."""
+def test_model_image_predicts_with_a_key(builder, name, model, tmp_path):
+    """Hardened and with a mounted model; the image has no training library."""
     image = builder.build_service(name)
     done = check_image(name, image, "--model", str(readable_copy(model, tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -59,19 +59,19 @@ def test_an_image_answers_with_a_key(builder, name, model, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["agent", "web"])
-def test_an_image_is_alive_without_the_services_it_asks(builder, name):
-    """The agent refuses a ticket as a problem, the pages ask who is there; neither is ready."""
+def test_agent_and_web_images_are_alive_without_other_services(builder, name):
+    """The agent refuses a ticket with problem details, the pages show the login; neither is ready."""
     image = builder.build_service(name)
     done = check_image(name, image)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = {"agent": "ok      /predict: 503, no model answers", "web": "ok      login: "}
-    assert said[name] in done.stdout and "ok      /ready: 503" in done.stdout
+    expected = {"agent": "ok      /predict: 503, no model answers", "web": "ok      login: "}
+    assert expected[name] in done.stdout and "ok      /ready: 503" in done.stdout
     assert_small(image, done.stdout, MEGABYTES[name])
 
 
 @pytest.mark.slow
-def test_the_agents_image_asks_the_one_of_tfidf_and_keeps_what_it_says(builder, folders, tmp_path):
-    """Hardened like the others; it writes in its volume alone, and its database is there again after a restart."""
+def test_agent_container_asks_tfidf_container_and_stores_the_answer(builder, folders, tmp_path):
+    """The agent runs hardened, writes to its volume only, and still has its database after a restart."""
     model = {"/app/models/tfidf": readable_copy(folders["good"], tmp_path)}
     images = {name: builder.build_service(name) for name in ("tfidf", "agent")}
     with create_container("podman", images["tfidf"], SERVICE_LIMITS["tfidf"], {"API_KEYS": "sesame"}, model) as tfidf:

@@ -26,7 +26,7 @@ from support.repository import REPOSITORY, write_params
     "python scripts/mlflow_registry.py rollback",
 )
 def test_from_training_to_production_and_back(registry_commands):
-    """The guide's road: register, staging, production, a second version, rollback."""
+    """The sequence of the guide: register, staging, production, a second version, rollback."""
     registry_commands.register("good", "close")
     registry_commands.run("staging", "--version", "1")
     assert registry_commands.stages() == {1: "Staging", 2: "None"}
@@ -37,8 +37,8 @@ def test_from_training_to_production_and_back(registry_commands):
     assert registry_commands.stages() == {1: "Archived", 2: "Production"}
     registry_commands.run("rollback", "--by", "night shift")
     assert registry_commands.stages() == {1: "Production", 2: "Archived"}
-    told = [(e["version"], e["from"], e["to"], e["reason"]) for e in registry_commands.read("history")][-6:]
-    assert told == [
+    moves = [(e["version"], e["from"], e["to"], e["reason"]) for e in registry_commands.read("history")][-6:]
+    assert moves == [
         (1, "Staging", "Production", None),
         (2, "None", "Staging", None),
         (2, "Staging", "Production", "fewer mistakes with VPN tickets"),
@@ -60,7 +60,7 @@ def test_register_takes_the_best_run_on_validation_and_never_twice(registry_comm
 
 
 def test_register_compares_only_runs_on_the_newest_runs_data(registry_commands):
-    """The best figures on other data say nothing: an older run on easier tickets must not win."""
+    """Figures on different data cannot be compared: an older run on easier tickets must not win."""
     client = mlflow.MlflowClient(registry_commands.uri)
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     runs = client.search_runs([experiment], order_by=["metrics.`validation.macro_f1` DESC"])
@@ -72,7 +72,7 @@ def test_register_compares_only_runs_on_the_newest_runs_data(registry_commands):
     assert registry_commands.read("list")[0]["run_id"] != best
 
 
-def test_both_the_alias_and_the_stage_load_what_is_in_production(registry_commands):
+def test_alias_and_stage_both_load_the_version_in_production(registry_commands):
     registry_commands.register("good")
     registry_commands.run("staging")
     registry_commands.run("production")
@@ -87,12 +87,12 @@ def test_a_worse_version_is_refused_with_gate_figures_and_advice(registry_comman
     registry_commands.run("staging", "--version", "1")
     registry_commands.run("production")
     before = registry_commands.stages(), registry_commands.read("history")
-    said = registry_commands.run("staging", code=3)
-    assert "refused: minimum accuracy: 0." in said and "under 0.8000: train a better one or lower registry." in said
+    output = registry_commands.run("staging", code=3)
+    assert "refused: minimum accuracy: 0." in output and "under 0.8000: train a better one or lower registry." in output
     assert before == (registry_commands.stages(), registry_commands.read("history"))
 
 
-def test_no_regression_is_judged_against_production_on_the_same_tickets(registry_commands):
+def test_regression_is_measured_against_production_on_the_same_tickets(registry_commands):
     write_params(
         registry_commands.params, registry={"min_class_tickets": 10, "minimum_accuracy": 0.0, "minimum_macro_f1": 0.0}
     )
@@ -100,18 +100,18 @@ def test_no_regression_is_judged_against_production_on_the_same_tickets(registry
     registry_commands.run("staging", "--version", "1")
     registry_commands.run("production")
     registry_commands.run("staging")
-    said = registry_commands.run("production", code=3).splitlines()
-    assert [line.split(":")[1].strip() for line in said] == [
+    output = registry_commands.run("production", code=3).splitlines()
+    assert [line.split(":")[1].strip() for line in output] == [
         "accuracy against Production",
         "macro F1 against Production",
         "F1 per class against Production",
     ]
-    assert "on the same tickets" in said[0] and "worse, 0.0050 is allowed" in said[0]
+    assert "on the same tickets" in output[0] and "worse, 0.0050 is allowed" in output[0]
     assert registry_commands.stages() == {1: "Production", 2: "Staging"}
 
 
 @pytest.mark.runs("python scripts/mlflow_registry.py check 1")
-def test_check_says_what_the_gates_would_and_changes_nothing(registry_commands):
+def test_check_shows_every_verdict_and_changes_nothing(registry_commands):
     registry_commands.register("good")
     before = registry_commands.read("history")
     found = registry_commands.read("check", "1", code=3)
@@ -124,7 +124,7 @@ def test_check_says_what_the_gates_would_and_changes_nothing(registry_commands):
     )
 
 
-def test_force_needs_a_reason_and_is_recorded_with_the_gates_it_passed(registry_commands):
+def test_force_needs_a_reason_and_is_recorded_with_the_passed_gates(registry_commands):
     registry_commands.register("bad")
     assert "--force needs --reason" in registry_commands.run("production", "--version", "1", "--force", code=2)
     registry_commands.run("production", "--version", "1", "--force", "--reason", "the only one there is")
@@ -136,8 +136,8 @@ def test_force_needs_a_reason_and_is_recorded_with_the_gates_it_passed(registry_
 
 def test_production_is_only_reached_from_staging(registry_commands):
     registry_commands.register("good")
-    said = registry_commands.run("production", "--version", "1", code=3)
-    assert said == "refused: from Staging: version 1 is in None: `staging --version 1` first\n"
+    output = registry_commands.run("production", "--version", "1", code=3)
+    assert output == "refused: from Staging: version 1 is in None: `staging --version 1` first\n"
     assert "no version is in Staging" in registry_commands.run("production", code=2)
 
 
@@ -185,7 +185,7 @@ def test_each_rollback_goes_one_production_further_back(registry_commands):
 
 
 def test_rollback_brings_production_back_after_somebody_deleted_it(registry_commands):
-    """MLflow deletes a version in Production without asking; `list` then says how to mend it."""
+    """MLflow deletes a version in Production without asking; `list` then warns and names `rollback`."""
     registry_commands.register("good", "close")
     for version in ("1", "2"):
         registry_commands.run("production", "--version", version, "--force", "--reason", "test")
@@ -199,8 +199,8 @@ def test_rollback_brings_production_back_after_somebody_deleted_it(registry_comm
 
 @pytest.mark.parametrize("name", ["model.skops", "scorer.npz", "metadata.json"])
 def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(registry_commands, trained, tmp_path, name):
-    """Whoever can write the artifact store cannot get a file of theirs loaded: the hash is in the registry."""
-    # The other tests' files stay as they are.
+    """Write access to the artifact store is not enough to have a file loaded: its hash is in the registry."""
+    # A copy, because other tests use the original files.
     registry_commands.move_files(tmp_path / "store")
     registry_commands.register("good")
     client = mlflow.MlflowClient(registry_commands.uri)
@@ -210,7 +210,7 @@ def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(registry_command
     assert model.is_relative_to(tmp_path)
     original = model.read_bytes()
     model.write_bytes(original + b"x")
-    # What nothing could load must not serve, so force does not pass this gate.
+    # --force does not pass this gate: a model that cannot be loaded cannot serve.
     assert "SHA-256 was recorded" in registry_commands.run("staging", "--force", "--reason", "x", code=3)
     assert "is not the file whose SHA-256 was recorded" in registry_commands.run(
         "export", "1", str(tmp_path / "out"), code=2
@@ -223,7 +223,7 @@ def test_a_changed_artifact_is_refused_and_nothing_is_unpickled(registry_command
 
 
 def test_a_version_of_an_older_release_is_refused_with_advice(registry_commands):
-    """Its registration kept no hash of its metadata."""
+    """Older releases registered versions without the hash of their metadata."""
     registry_commands.register("good")
     mlflow.MlflowClient(registry_commands.uri, registry_commands.uri).delete_model_version_tag(
         NAME, "1", "metadata_sha256"
@@ -231,7 +231,7 @@ def test_a_version_of_an_older_release_is_refused_with_advice(registry_commands)
     assert "registered without its metadata's SHA-256; train it again" in registry_commands.run("staging", code=3)
 
 
-def test_export_leaves_a_folder_that_the_safe_path_loads(registry_commands, tmp_path):
+def test_export_writes_a_folder_that_load_model_accepts(registry_commands, tmp_path):
     from callcenterai.artifact.folder import load_model
 
     registry_commands.register("good")
@@ -254,7 +254,7 @@ def test_dry_run_checks_and_changes_nothing(registry_commands):
 
 
 @pytest.mark.runs("python scripts/mlflow_registry.py list", "python scripts/mlflow_registry.py history")
-def test_json_and_tables_hold_what_people_and_programs_look_for(registry_commands):
+def test_reading_commands_print_tables_and_json(registry_commands):
     registry_commands.register("good", "bad")
     registry_commands.run("staging", "--version", "1")
     assert {"version", "stage", "accuracy", "macro_f1", "run_id", "data", "commit"} <= set(
@@ -283,8 +283,8 @@ def test_json_and_tables_hold_what_people_and_programs_look_for(registry_command
     assert "register" in registry_commands.run("history")
 
 
-def test_versions_trained_on_another_split_are_not_judged_on_this_one(registry_commands, trained, tmp_path):
-    """Their own training tickets may be in it, and they would look better than they are."""
+def test_versions_trained_on_another_split_are_refused(registry_commands, trained, tmp_path):
+    """This test part may hold tickets of their training, which would make them look better than they are."""
     registry_commands.register("good")
     (tmp_path / "other").mkdir()
     content = (trained.data / "test.csv").read_text(encoding="utf-8")
@@ -304,26 +304,26 @@ WRONG = {
 
 
 @pytest.mark.parametrize("command, expected", WRONG.values(), ids=WRONG.keys())
-def test_what_the_user_can_mend_is_one_line(registry_commands, command, expected):
+def test_user_errors_are_one_line(registry_commands, command, expected):
     registry_commands.register("good")
-    said = registry_commands.run(*command, code=2)
-    assert said.startswith(f"error: {expected}") and len(said.splitlines()) == 1
+    output = registry_commands.run(*command, code=2)
+    assert output.startswith(f"error: {expected}") and len(output.splitlines()) == 1
 
 
-def test_without_test_data_the_message_names_the_command(registry_commands, tmp_path):
+def test_missing_test_data_names_the_command_that_makes_it(registry_commands, tmp_path):
     registry_commands.register("good")
     assert mlflow_registry.main(["staging", "--params", str(registry_commands.params), "--data", str(tmp_path)]) == 2
     assert "make it with `dvc repro prepare`" in registry_commands.capsys.readouterr().err
 
 
-def test_without_a_database_reading_makes_none(tmp_path, monkeypatch, capsys):
+def test_reading_does_not_create_a_missing_database(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'none.db').as_posix()}")
     assert mlflow_registry.main(["list"]) == 2
     assert "`dvc repro` trains a model and makes it" in capsys.readouterr().err
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_model_without_versions_is_empty_and_not_an_error(registry_commands):
+def test_reading_a_model_without_versions_is_not_an_error(registry_commands):
     assert registry_commands.read("list", "--model", "transformer") == []
     assert registry_commands.read("history", "--model", "transformer") == []
     assert "no version yet" in registry_commands.run("staging", code=2)
@@ -331,16 +331,15 @@ def test_a_model_without_versions_is_empty_and_not_an_error(registry_commands):
 
 
 @pytest.mark.parametrize("command", ["list", "history", "register", "staging", "rollback"])
-def test_a_server_that_is_down_is_one_line(registry_commands, command):
+def test_unreachable_server_is_one_line(registry_commands, command):
     registry_commands.monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    said = registry_commands.run(command, code=2)
-    assert "cannot use the MLflow tracking store http://127.0.0.1:" in said and "start the server" in said
-    assert len(said.splitlines()) == 1
+    output = registry_commands.run(command, code=2)
+    assert "cannot use the MLflow tracking store http://127.0.0.1:" in output and "start the server" in output
+    assert len(output.splitlines()) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to look through")
-def test_colour_is_for_terminals_unless_no_color_is_set(registry_commands):
-    """A pipe gets none."""
+def test_only_terminals_get_colour_unless_no_color_is_set(registry_commands):
     registry_commands.register("good", "bad")
     registry_commands.run("staging", "--version", "2", code=3)
 
@@ -359,7 +358,7 @@ def test_colour_is_for_terminals_unless_no_color_is_set(registry_commands):
         done = subprocess.Popen(command, cwd=REPOSITORY, env=environment() | variables, stdout=theirs)
         os.close(theirs)
         found = b""
-        with contextlib.suppress(OSError):  # how Linux says that the other side has closed
+        with contextlib.suppress(OSError):  # Linux raises OSError when the other side has closed
             while part := os.read(ours, 10_000):
                 found += part
         os.close(ours)
@@ -372,7 +371,7 @@ def test_colour_is_for_terminals_unless_no_color_is_set(registry_commands):
 
 
 def run_check(registry_commands) -> str:
-    """Return what `check 2` prints into a pipe."""
+    """Return the output of `check 2` when stdout is not a terminal."""
     registry_commands.capsys.readouterr()
     arguments = ["check", "2", "--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
     assert mlflow_registry.main(arguments) == 3

@@ -1,4 +1,4 @@
-"""The lock of a server's clients: one holder at a time, and none for ever."""
+"""The lock that clients of a server take: one holder at a time, and a dead holder does not keep it."""
 
 import subprocess
 import sys
@@ -8,11 +8,12 @@ import time
 import mlflow
 import pytest
 
+from callcenterai.core.cli import UserError
 from callcenterai.registry import lock
 from callcenterai.registry.lock import hold_lock
 from support.repository import SCRIPTS
 
-SERVER = None  # in place of the file of an embedded database
+SERVER = None  # instead of the file of an embedded database
 HELD_TO_DEATH = """
 import os, signal, sys
 from pathlib import Path
@@ -31,13 +32,13 @@ def client(tmp_path):
 
 
 def machine(tmp_path, name: str):
-    """Return the folder of a machine: clients that do not share one do not share a file lock."""
+    """Return the folder of one machine; clients with different folders share no file lock."""
     (tmp_path / name).mkdir(exist_ok=True)
     return tmp_path / name
 
 
 def die_holding(client, folder) -> None:
-    """Have a process of that machine die while it holds the lock."""
+    """Start a process that dies while it holds the lock, in the folder of its machine."""
     command = [sys.executable, "-c", HELD_TO_DEATH, str(SCRIPTS), client.tracking_uri, str(folder)]
     assert subprocess.run(command).returncode == 9
     assert client.get_registered_model("m.lock")
@@ -56,7 +57,7 @@ def test_a_dead_holder_of_the_same_machine_is_taken_over_at_once(client, tmp_pat
     assert models(client) == []
 
 
-def test_a_dead_holder_of_another_machine_is_taken_over_when_its_lease_is_over(client, tmp_path, monkeypatch):
+def test_a_dead_holder_of_another_machine_is_taken_over_after_its_lease(client, tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "LEASE_SECONDS", 1.0)
     die_holding(client, machine(tmp_path, "there"))
     started = time.monotonic()
@@ -83,8 +84,8 @@ def test_a_living_holder_of_another_machine_is_waited_for(client, tmp_path):
     assert order == ["there", "here"]
 
 
-def test_a_lock_that_is_released_while_it_is_asked_for_is_taken(client, tmp_path, monkeypatch):
-    """The holder leaves after the database has refused a second lock, and before MLflow looks the first one up."""
+def test_a_lock_released_during_the_attempt_is_taken(client, tmp_path, monkeypatch):
+    """The holder releases it after the database refused a second lock and before MLflow reads the first one."""
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
     look_up, left = SqlAlchemyStore.get_registered_model, []
@@ -102,18 +103,16 @@ def test_a_lock_that_is_released_while_it_is_asked_for_is_taken(client, tmp_path
     assert models(client) == []
 
 
-def test_a_holder_that_was_suspended_does_not_remove_the_lock_of_the_next(client, tmp_path):
+def test_a_suspended_holder_does_not_remove_the_next_ones_lock(client, tmp_path):
     with hold_lock(client, "m", SERVER, machine(tmp_path, "here")):
         client.delete_registered_model("m.lock")
         client.create_registered_model("m.lock", tags={"owner": "somebody else"})
     assert models(client) == ["m.lock"]
 
 
-def test_waiting_has_an_end_that_is_said(client, tmp_path, monkeypatch):
-    from callcenterai.core.cli import UserError
-
+def test_waiting_ends_with_a_user_error(client, tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.5)
     client.create_registered_model("m.lock", tags={"owner": "somebody else"})
-    with pytest.raises(UserError, match="another registry command has held the lock m.lock"):
-        with hold_lock(client, "m", SERVER, machine(tmp_path, "here")):
-            raise AssertionError("the lock is held")
+    held = pytest.raises(UserError, match="another registry command has held the lock m.lock")
+    with held, hold_lock(client, "m", SERVER, machine(tmp_path, "here")):
+        raise AssertionError("the lock is held")

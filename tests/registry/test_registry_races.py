@@ -1,4 +1,4 @@
-"""What the registry promises when several processes change it at once and when one is killed at any moment."""
+"""The registry stays consistent when several processes change it at once and when one is killed at any moment."""
 
 import multiprocessing
 import os
@@ -15,16 +15,16 @@ from support.mlflow_server import TrackingServer
 from support.registry import NAME, RegistryCommands, assert_agreement
 from support.registry_worker import processes, race, run_killed
 from support.team import TeamServer
+from support.thoroughness import rounds
 
-WORKERS, ROUNDS, VERSIONS = 8, 25, 3
-# What a login adds shows in fewer.
-ROUNDS_OF_PEOPLE = 3
+WORKERS, ROUNDS, VERSIONS = 8, rounds(8, 25), 3
+# Few: the login only adds permissions to what the other races check.
+ROUNDS_WITH_LOGIN = 3
 # More than any command makes: a promotion makes 9.
 MOST_WRITES = 11
 pytestmark = pytest.mark.slow
 
-
-# Each command with what it decides, and what running it once more leaves.
+# Each command, its first move, and the stages after it was killed and run again.
 KILLED = {
     "production": (["production"], (2, "Production"), {1: "Archived", 2: "Production", 3: "None"}),
     "staging": (["staging", "--version", "3"], (3, "Staging"), {1: "Production", 2: "Archived", 3: "Staging"}),
@@ -36,17 +36,17 @@ KILLED = {
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("command, decided, expected", KILLED.values(), ids=KILLED.keys())
-def test_killed_at_any_write_the_registry_is_consistent_and_running_again_completes(
+def test_a_command_killed_at_any_write_leaves_a_consistent_registry(
     registry_commands, tmp_path, command, decided, expected
 ):
-    """Before each write in turn: Production is there, `list` and `history` agree, and running again completes."""
+    """Killed before each write in turn: one Production, `list` and `history` agree, and running again completes."""
     registry_commands.register("good", "close", "extra")
     if command == ["rollback"]:
         registry_commands.run("production", "--version", "3", "--force", "--reason", "the first")
     registry_commands.run("production", "--version", "1", "--force", "--reason", "the one that serves")
     registry_commands.run("staging", "--version", "2")
     command = [part.replace("RUN", registry_commands.trained.runs["bad"]) for part in command]
-    judging = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
+    gate_options = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
     original, killed = registry_commands.database, []
     context = processes()
 
@@ -55,7 +55,7 @@ def test_killed_at_any_write_the_registry_is_consistent_and_running_again_comple
         folder.mkdir()
         shutil.copy(original, folder / "mlflow.db")
         uri = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
-        process = context.Process(target=run_killed, args=(number, uri, [*command, *judging]))
+        process = context.Process(target=run_killed, args=(number, uri, [*command, *gate_options]))
         process.start()
         return process, folder
 
@@ -65,13 +65,13 @@ def test_killed_at_any_write_the_registry_is_consistent_and_running_again_comple
         killed.append(process.exitcode == -signal.SIGKILL)
         registry_commands.move_to(folder / "mlflow.db")
         check_repair(registry_commands, command if killed[-1] else None, decided, expected)
-    assert killed[:4] == [True] * 4 and not killed[-1], "it was killed at every write, and had none left at the end"
+    assert killed[:4] == [True] * 4 and not killed[-1], "killed at each write, and not after the last one"
 
 
 def check_repair(
     registry_commands: RegistryCommands, command: list[str] | None, decided: tuple[int, str], expected: dict[int, str]
 ) -> None:
-    """Check what a killed process left, and what the same command then makes of it; None: it was not killed."""
+    """Check the registry as the process left it and, if a command is given, after that ran again."""
     stages = {row["version"]: row["stage"] for row in registry_commands.read("list")}
     assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
     assert decided_in(registry_commands, decided) == (stages.get(decided[0]) == decided[1])
@@ -83,13 +83,13 @@ def check_repair(
 
 
 def decided_in(registry_commands: RegistryCommands, decided: tuple[int, str]) -> bool:
-    """Whether the last entry of the version says that it went there."""
+    """Return whether the version's last history entry is this move."""
     entries = [move["to"] for move in registry_commands.read("history") if move["version"] == decided[0]]
     return entries[-1:] == [decided[1]]
 
 
 def check_chain(history: list[dict]) -> None:
-    """Check that each entry of a version begins where the one before it ended, so that none is missing or double."""
+    """Check that each entry of a version starts from the stage where the previous one ended: none missing or double."""
     held: dict[int, str | None] = {}
     for move in history:
         assert held.get(move["version"]) == move["from"]
@@ -97,14 +97,14 @@ def check_chain(history: list[dict]) -> None:
 
 
 def test_eight_processes_on_the_embedded_database(registry_commands, tmp_path):
-    """25 rounds of changes at once: one Production, at most one Staging, no move without an entry in the history."""
+    """Simultaneous changes, round after round: one Production, at most one Staging, every move in the history."""
     registry_commands.register("good", "close", "bad")
     registry_commands.run("production", "--version", "1", "--force", "--reason", "the first")
     check_races(registry_commands, registry_commands.uri, tmp_path)
 
 
 def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monkeypatch, capsys, postgresql):
-    """The same through `mlflow server`, whose clients share nothing but the server."""
+    """The same promises through `mlflow server`, whose clients share nothing but the server."""
     registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", postgresql.address, "--artifacts-destination", str(tmp_path / "artifacts"))
     with TrackingServer(tmp_path, *stores) as server:
@@ -115,7 +115,7 @@ def test_eight_processes_through_a_server_on_postgresql(trained, tmp_path, monke
 
 
 def test_two_people_on_a_server_with_a_login(trained, tmp_path, monkeypatch, capsys, postgresql):
-    """The same when neither is an administrator: whoever has made a version or holds the lock, the other may go on."""
+    """The same promises when neither is an administrator: each may go on with versions and locks of the other."""
     registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     with TeamServer(tmp_path, postgresql.new_database("races"), tmp_path / "artifacts") as server:
         for name in ("amina", "ben"):
@@ -125,19 +125,19 @@ def test_two_people_on_a_server_with_a_login(trained, tmp_path, monkeypatch, cap
             registry_commands.register_in(server.address)
         registry_commands.run("production", "--version", "1", "--force", "--reason", "the first")
         people = [server.login(name) for name in ("amina", "ben")]
-        check_races(registry_commands, server.address, tmp_path, ROUNDS_OF_PEOPLE, people)
+        check_races(registry_commands, server.address, tmp_path, ROUNDS_WITH_LOGIN, people)
 
 
 def check_races(
     registry_commands: RegistryCommands,
     uri: str,
     folder: Path,
-    rounds: int = ROUNDS,
+    round_count: int = ROUNDS,
     people: Sequence[dict[str, str]] = ({},),
 ) -> None:
-    """Let the workers make their changes, round by round, and check the promises after each.
+    """Let the workers make their changes, round by round, and check the promises after each round.
 
-    people: the variables with which each works; the workers are these in turn.
+    people: the environment of each person; the workers take turns being them.
     """
     client = mlflow.MlflowClient(uri, uri)
     before = len(registry_commands.read("history"))
@@ -145,10 +145,10 @@ def check_races(
     workers = []
     for worker in range(WORKERS):
         variables = os.environ | people[worker % len(people)]
-        arguments = (folder, worker, rounds, VERSIONS, options, variables)
+        arguments = (folder, worker, round_count, VERSIONS, options, variables)
         workers.append(processes().Process(target=race, args=arguments, daemon=True))
         workers[-1].start()
-    for number in range(rounds + 1):
+    for number in range(round_count + 1):
         while len(list(folder.glob(f"ready-{number}-*"))) < WORKERS and any(w.is_alive() for w in workers):
             # Raises when there is a moment without a Production.
             client.get_model_version_by_alias(NAME, "production")
@@ -156,11 +156,11 @@ def check_races(
         stages = {row["version"]: row["stage"] for row in registry_commands.read("list")}
         assert list(stages.values()).count("Production") == 1 and list(stages.values()).count("Staging") <= 1
         assert_agreement(uri, stages)
-        if number < rounds:
+        if number < round_count:
             (folder / f"go-{number}").touch()
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * WORKERS
     history = registry_commands.read("history")
-    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > rounds
+    assert len(history) - before == sum(int(path.read_text()) for path in folder.glob("moves-*")) > round_count
     check_chain(history)

@@ -1,4 +1,4 @@
-"""The report that CI shows of a change: its figures are the pipeline's, and a model that got worse is refused."""
+"""scripts/model_report.py shows the pipeline's figures and refuses a model that has become worse."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from support.processes import run
 from support.tickets import read_csv, write_csv
 
 METRICS = Path("metrics/tfidf.json")
-# Labels that would end a cell, run as HTML, notify people or begin an image, if GitHub took them for more than labels.
+# Unescaped, these labels would end a table cell, run as HTML, notify people or show an image.
 NAMES = {"Hardware": "a|b", "Storage": "<script>alert(1)</script>", "Access": "@everyone `x` *y*", "Purchase": "![](u)"}
 
 
 class Repository(Clone):
-    """A clone with a trained and committed model, in which reports are made."""
+    """A clone with a trained and committed model."""
 
     def train(self, *parameters: str) -> None:
-        """Change parameters and train."""
+        """Change parameters in params.yaml and train."""
         run(self.folder, "scripts/set_parameters.py", *parameters)
         self.command("dvc repro")
 
@@ -35,7 +35,7 @@ def trained_once(tmp_path_factory):
 
 @pytest.fixture
 def repository(trained_once, tmp_path, monkeypatch):
-    """A trained repository, where the test is."""
+    """A trained repository as the current folder."""
     found = trained_once.copied(tmp_path / "clone")
     monkeypatch.chdir(found.folder)
     return found
@@ -43,14 +43,14 @@ def repository(trained_once, tmp_path, monkeypatch):
 
 @pytest.fixture
 def report(capsys):
-    """Makes a report in the current folder; returns it and what stderr says, after checking the exit code."""
+    """Runs the report in the current folder, checks the exit code, and returns stdout and stderr."""
 
     def make(revision: str, code: int = 0) -> tuple[str, str]:
         capsys.readouterr()
         found = model_report.main([revision])
-        said = capsys.readouterr()
-        assert found == code, said
-        return said.out, said.err
+        captured = capsys.readouterr()
+        assert found == code, captured
+        return captured.out, captured.err
 
     return make
 
@@ -61,7 +61,7 @@ def sections(text: str) -> dict[str, str]:
 
 
 def rows(section: str) -> list[list[str]]:
-    """Return the cells of a table without its header, as GitHub would read them."""
+    """Return the cells of a table without its header, as a Markdown parser reads them."""
     tokens = MarkdownIt("commonmark").enable("table").parse(section)
     found: list[list[str]] = []
     for number, token in enumerate(tokens):
@@ -84,10 +84,10 @@ def rows(section: str) -> list[list[str]]:
 
 @pytest.mark.runs("python scripts/model_report.py main")
 @pytest.mark.slow
-def test_without_a_change_the_report_passes_and_shows_the_pipelines_figures(repository, report):
-    said, errors = report("HEAD")
-    parts, test = sections(said), repository.json(METRICS)["test"]
-    assert parts["Model report"].startswith("**Passed**") and "FAILED" not in said and not errors
+def test_report_of_an_unchanged_model_passes_with_the_pipelines_figures(repository, report):
+    text, errors = report("HEAD")
+    parts, test = sections(text), repository.json(METRICS)["test"]
+    assert parts["Model report"].startswith("**Passed**") and "FAILED" not in text and not errors
     figures = {row[0]: row[1:] for row in rows(parts["Figures on test"])}
     interval = " to ".join(f"{100 * test['accuracy_ci95'][end]:.1f}" for end in ("low", "high"))
     accuracy = f"{100 * test['accuracy']:.2f}% ({interval})"
@@ -105,15 +105,15 @@ def test_without_a_change_the_report_passes_and_shows_the_pipelines_figures(repo
 
 
 @pytest.mark.slow
-def test_a_worse_parameter_is_refused_and_the_report_says_which_figures_fell(repository, report):
+def test_report_refuses_a_worse_model_and_names_the_figures(repository, report):
     repository.train("train_tfidf.max_features=15")
-    said, errors = report("HEAD", code=1)
+    text, errors = report("HEAD", code=1)
     assert re.search(
         r"^accuracy against HEAD: 0\.\d+, HEAD has 0\.\d+ on the same tickets: .* worse", errors, re.MULTILINE
     )
     assert re.search(r"^macro F1 against HEAD: ", errors, re.MULTILINE)
-    parts = sections(said)
-    assert parts["Model report"].startswith("**Failed.**") and "FAILED  accuracy against HEAD" in said
+    parts = sections(text)
+    assert parts["Model report"].startswith("**Failed.**") and "FAILED  accuracy against HEAD" in text
     before, after = (
         found["test"]["accuracy"] for found in (repository.committed(METRICS.as_posix()), repository.json(METRICS))
     )
@@ -124,24 +124,24 @@ def test_a_worse_parameter_is_refused_and_the_report_says_which_figures_fell(rep
 
 
 @pytest.mark.slow
-def test_what_params_allow_is_not_refused(repository, report):
-    """The rule is that of the registry: one place says how much worse is too much."""
+def test_report_allows_the_tolerance_of_params(repository, report):
+    """The tolerance is the registry's: section registry of params.yaml."""
     repository.train("train_tfidf.max_features=15", "registry.tolerance=1.0", "registry.class_tolerance=1.0")
     assert "**Passed**" in report("HEAD")[0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["weighted_f1", "auto_route"])
-def test_a_metric_that_is_missing_is_refused(repository, report, name):
+def test_report_refuses_missing_metrics(repository, report, name):
     found = repository.json(METRICS)
     del found["test"][name]
     METRICS.write_text(json.dumps(found), encoding="utf-8")
-    said, errors = report("HEAD", code=1)
-    assert errors.startswith(f"test.{name}") and f"FAILED  test.{name}" in said
+    text, errors = report("HEAD", code=1)
+    assert errors.startswith(f"test.{name}") and f"FAILED  test.{name}" in text
 
 
 @pytest.mark.slow
-def test_no_accuracy_of_what_is_routed_is_a_figure_where_nothing_is(repository, report):
+def test_report_accepts_no_routing_accuracy_if_nothing_is_routed(repository, report):
     found = repository.json(METRICS)
     found["test"]["auto_route"] |= {"threshold": None, "coverage": 0.0, "accuracy": None}
     METRICS.write_text(json.dumps(found), encoding="utf-8")
@@ -149,39 +149,39 @@ def test_no_accuracy_of_what_is_routed_is_a_figure_where_nothing_is(repository, 
 
 
 @pytest.mark.slow
-def test_where_there_were_no_metrics_before_the_report_says_so_and_passes(repository, report):
-    """In the commit before the model, and before a branch's first push, for which GitHub gives zeros."""
+def test_report_passes_if_the_revision_has_no_metrics(repository, report):
+    """A commit before the first model, or the commit of zeros that GitHub gives for a branch's first push."""
     empty = repository.git("commit-tree", repository.git("write-tree", "--prefix=docs").strip(), "-m", "docs").strip()
     for revision in (empty, "0" * 40):
-        said, errors = report(revision)
-        assert f"There are no metrics at <code>{revision[:8]}</code>" in said and not errors
-        assert len(rows(sections(said)["Figures on test"])) == 6
+        text, errors = report(revision)
+        assert f"There are no metrics at <code>{revision[:8]}</code>" in text and not errors
+        assert len(rows(sections(text)["Figures on test"])) == 6
 
 
 @pytest.mark.slow
-def test_on_other_test_tickets_only_what_chance_does_not_explain_is_refused(repository, report):
-    """The release was trained on 12,000 tickets, this one on 600: worse, and in the other direction better."""
-    said, errors = report("HEAD~1", code=1)
-    assert "The test tickets are others" in said and "on other tickets: more than chance explains" in errors
+def test_report_compares_intervals_on_other_test_tickets(repository, report):
+    """The release was trained on 12,000 tickets and this model on 600: worse, or better in the other direction."""
+    text, errors = report("HEAD~1", code=1)
+    assert "The test tickets are others" in text and "on other tickets: more than chance explains" in errors
     repository.git("checkout", "-q", "HEAD~1", "--", "metrics", "dvc.lock")
-    said, errors = report("HEAD")
-    assert "The test tickets are others" in said and not errors
-    assert "is of another training than the metrics" in sections(said)["Confusion matrix on test"]
+    text, errors = report("HEAD")
+    assert "The test tickets are others" in text and not errors
+    assert "is of another training than the metrics" in sections(text)["Confusion matrix on test"]
 
 
 @pytest.mark.slow
-def test_a_revision_that_is_not_there_is_said_in_one_line(repository, tmp_path, monkeypatch, error_line):
-    """As in CI, whose checkout has the last commit alone unless it is asked for more."""
+def test_report_reports_an_unknown_revision_in_one_line(repository, tmp_path, monkeypatch, error_line):
+    """For example in CI, where a checkout has only the last commit by default."""
     base = repository.git("rev-parse", "HEAD~1").strip()
     repository.git("clone", "-q", "--depth", "1", repository.folder.as_uri(), str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
     assert model_report.main([base]) == 2
-    said = error_line()
-    assert base in said and "fetch-depth: 0" in said
+    message = error_line()
+    assert base in message and "fetch-depth: 0" in message
 
 
 @pytest.mark.slow
-def test_names_of_classes_are_shown_as_they_are_whatever_they_hold(repository, report):
+def test_report_escapes_class_names(repository, report):
     tickets = repository.folder / "data" / "raw" / "tickets.csv"
     labelled = [[row["text"], NAMES.get(row["category"], row["category"])] for row in read_csv(tickets)]
     write_csv(tickets, labelled)

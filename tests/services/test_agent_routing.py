@@ -1,4 +1,4 @@
-"""Whom the agent asks, how it decides, and what it does when model services are slow, wrong or gone."""
+"""Which model the agent asks, how it decides, and what it does when model services are slow, wrong or down."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ RETRIES = 'model_service_retries_total{service="tfidf"}'
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Two services, and an agent that knows both."""
+    """Two model services, and an agent that asks both."""
     folder = tmp_path_factory.mktemp("agent")
     with start_tfidf() as first, start_transformer() as second, start_agent(folder, first.url, second.url) as running:
         yield World(first, second, running, folder / "policy.json")
@@ -40,7 +40,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def agent(world):
-    """The agent without a policy; it and its services are as if just started, but for what they have counted."""
+    """The agent without a policy; it and its services are as after a start, except for their counters."""
     world.reset()
     return world.agent
 
@@ -57,12 +57,12 @@ def transformer(agent, world):
 
 @pytest.fixture
 def with_policy(agent, world):
-    """The agent with the policy of its services."""
+    """The agent with a policy for its services."""
     world.use(policy_of(world.tfidf.sha256, world.transformer.sha256))
     return agent
 
 
-def test_without_a_policy_the_first_model_answers_with_its_own_threshold(agent, tfidf, transformer):
+def test_without_a_policy_the_tfidf_model_answers_with_its_own_threshold(agent, tfidf, transformer):
     sure, unsure = (agent.post("/predict", {"text": text}).json for text in (SURE, UNSURE))
     assert (sure["category"], sure["confidence"], sure["decision"]) == ("Hardware", 0.9, "auto")
     assert (unsure["category"], unsure["confidence"], unsure["decision"]) == ("Hardware", 0.45, "review")
@@ -72,7 +72,7 @@ def test_without_a_policy_the_first_model_answers_with_its_own_threshold(agent, 
     assert not told["in_force"] and "not there" in told["detail"] and agent.metric("policy_in_force") == 0
 
 
-def test_with_a_policy_only_unsure_tickets_reach_the_second_model(with_policy, transformer):
+def test_with_a_policy_only_unsure_tickets_are_sent_to_the_transformer(with_policy, transformer):
     sure, unsure = (with_policy.post("/predict", {"text": text}).json for text in (SURE, UNSURE))
     assert (sure["model"], unsure["model"]) == ("tfidf", "both") and transformer.texts == [UNSURE]
     assert "sure enough by itself" in sure["reason"] and "both models answer together" in unsure["reason"]
@@ -82,8 +82,8 @@ def test_with_a_policy_only_unsure_tickets_reach_the_second_model(with_policy, t
     assert [each["best"] for each in batch] == [sure["best"], unsure["best"], sure["best"]]
 
 
-def test_both_models_together_are_what_the_pipeline_has_learned(agent, world, tfidf, transformer):
-    """The service's probabilities are those of callcenterai/routing.py, also where a model gives exactly zero."""
+def test_combined_probabilities_are_those_of_the_pipeline(agent, world, tfidf, transformer):
+    """The service's probabilities are those of callcenterai/routing.py, even where a model gives exactly zero."""
     generator = np.random.default_rng(7)
     first, second = generator.dirichlet([0.5] * 3, (2, 60))
     first[0], second[1], first[2] = [0, 0, 1], [1, 0, 0], [0.5, 0.5, 0]
@@ -110,12 +110,12 @@ def test_a_policy_without_a_threshold_sends_every_ticket_to_a_person(agent, worl
     assert [each["decision"] for each in found] == ["review", "review"]
 
 
-def test_a_policy_of_other_models_is_not_in_force_until_its_models_serve(with_policy, tfidf, transformer):
-    """Another model in a service, and the probabilities that were learned for the old one mean nothing."""
+def test_a_policy_is_in_force_only_while_the_models_that_it_was_fitted_for_serve(with_policy, tfidf, transformer):
+    """If a service has another model, what was fitted to the old one's probabilities means nothing."""
     old = transformer.sha256
     transformer.sha256 = "c" * 64
     with_policy.until(lambda: not with_policy.get("/status").json["policy"]["in_force"])
-    assert "not those that the policy was learned for" in with_policy.get("/status").json["policy"]["detail"]
+    assert "not fitted for the models that serve" in with_policy.get("/status").json["policy"]["detail"]
     with_policy.until(lambda: with_policy.metric("policy_in_force") == 0)
     assert with_policy.post("/predict", {"text": UNSURE}).json["model"] == "tfidf" and not transformer.asked
     transformer.sha256 = old
@@ -123,8 +123,8 @@ def test_a_policy_of_other_models_is_not_in_force_until_its_models_serve(with_po
     assert with_policy.post("/predict", {"text": UNSURE}).json["model"] == "both"
 
 
-def test_an_answer_of_another_version_than_the_policys_is_not_combined(tfidf, transformer, tmp_path):
-    """Also in the moment before the agent has noticed that another model serves."""
+def test_answers_of_a_model_version_that_the_policy_was_not_fitted_for_are_not_combined(tfidf, transformer, tmp_path):
+    """Even before the agent has noticed that another model serves."""
     write_policy(tmp_path / "policy.json", policy_of(tfidf.sha256, transformer.sha256))
     with start_agent(tmp_path, tfidf.url, transformer.url, POLL_SECONDS=60, ATTEMPT_SECONDS=10) as late:
         transformer.version = "another"
@@ -132,7 +132,9 @@ def test_an_answer_of_another_version_than_the_policys_is_not_combined(tfidf, tr
     assert transformer.asked and (found["model"], found["confidence"], found["decision"]) == ("tfidf", 0.45, "review")
 
 
-def test_a_policy_is_replaced_under_load_and_a_broken_one_keeps_the_last(with_policy, world, tfidf, transformer):
+def test_a_new_policy_is_used_under_load_and_a_broken_file_keeps_the_last_good_one(
+    with_policy, world, tfidf, transformer
+):
     path, statuses, stop = world.policy, [], threading.Event()
 
     def ask() -> None:
@@ -159,7 +161,7 @@ def test_a_policy_is_replaced_under_load_and_a_broken_one_keeps_the_last(with_po
     [{"format": 2}, {"biases": [0.1]}, {"threshold": 1.5}, {"ask_below": "half"}, {"weights": {"tfidf": -1}}, None],
     ids=str,
 )
-def test_a_file_that_is_no_policy_is_said_to_be_none(agent, world, tfidf, transformer, changes):
+def test_status_reports_an_invalid_policy_file(agent, world, tfidf, transformer, changes):
     policy = policy_of(tfidf.sha256, transformer.sha256)
     text = json.dumps(policy | changes) if changes else "[" * 100_000
     world.policy.write_text(text, encoding="utf-8")
@@ -169,7 +171,7 @@ def test_a_file_that_is_no_policy_is_said_to_be_none(agent, world, tfidf, transf
 
 
 def test_a_model_can_be_forced(with_policy, tfidf, transformer):
-    """With its own threshold, whatever the policy says."""
+    """Its own threshold decides, whatever the policy says."""
     first = with_policy.post("/predict", {"text": UNSURE, "force_model": "tfidf"}).json
     assert (first["model"], first["confidence"], first["decision"]) == ("tfidf", 0.45, "review")
     assert not transformer.asked
@@ -182,16 +184,16 @@ def test_a_model_can_be_forced(with_policy, tfidf, transformer):
     assert "transformer: it does not answer" in assert_problem(refused, 503)
 
 
-def test_a_transformer_that_there_is_not_cannot_be_forced(tfidf, tmp_path):
+def test_the_transformer_cannot_be_forced_without_a_transformer_service(tfidf, tmp_path):
     with start_agent(tmp_path, tfidf.url) as agent:
         refused = agent.post("/predict", {"text": SURE, "force_model": "transformer"})
-        assert "TRANSFORMER_URL names none" in assert_problem(refused, 422)
+        assert "TRANSFORMER_URL is not set" in assert_problem(refused, 422)
         assert list(agent.get("/status").json["services"]) == ["tfidf"]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_one_failure_of_any_kind_is_asked_again_and_never_seen(agent, tfidf, trouble):
-    """Exactly one retry: a lost answer costs time, nothing else."""
+def test_a_single_failure_of_a_service_is_retried_and_the_client_sees_nothing_of_it(agent, tfidf, trouble):
+    """There is exactly one retry: a lost answer costs time, nothing else."""
     before = agent.metric(RETRIES)
     tfidf.misbehave(trouble, times=1)
     found = agent.post("/predict", {"text": SURE}).json
@@ -200,8 +202,8 @@ def test_one_failure_of_any_kind_is_asked_again_and_never_seen(agent, tfidf, tro
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_two_failures_and_the_other_model_stands_in(agent, tfidf, transformer, trouble):
-    """Within the budget, with the threshold of the one that answers, and it is said that it does."""
+def test_after_two_failures_the_other_model_answers_in_its_place(agent, tfidf, transformer, trouble):
+    """Within the time budget, by the threshold of the model that answers; the answer says that it is degraded."""
     tfidf.misbehave(trouble, times=2)
     before, started = agent.metric("tickets_degraded_total"), time.perf_counter()
     found = agent.post("/predict", {"text": SURE}).json
@@ -215,13 +217,15 @@ def test_two_failures_and_the_other_model_stands_in(agent, tfidf, transformer, t
     assert (again["model"], again["degraded"]) == ("tfidf", False)
 
 
-def test_without_the_second_model_the_first_answers_unsure_tickets_with_its_own_threshold(with_policy, transformer):
-    """The policy's threshold was learned for both; a sure ticket is none of the second's business."""
+def test_without_the_transformer_the_tfidf_model_answers_unsure_tickets_with_its_own_threshold(
+    with_policy, transformer
+):
+    """The policy's threshold was fitted for both models; sure tickets do not need the transformer."""
     transformer.stop()
     sure, unsure = with_policy.post("/predict/batch", {"texts": [SURE, UNSURE]}).json["predictions"]
     assert (sure["model"], sure["degraded"], sure["decision"]) == ("tfidf", False, "auto")
     assert (unsure["model"], unsure["degraded"], unsure["decision"]) == ("tfidf", True, "review")
-    # Nor is it forgotten that there were two when the agent has seen that one is away.
+    # This stays so after the agent has noticed that the service is down.
     wait_until(lambda: not with_policy.get("/status").json["services"]["transformer"]["ready"], 10)
     assert with_policy.post("/predict", {"text": UNSURE}).json["degraded"]
     transformer.start()
@@ -229,8 +233,8 @@ def test_without_the_second_model_the_first_answers_unsure_tickets_with_its_own_
 
 
 @pytest.mark.parametrize("status", ["401", "413", "422"])
-def test_a_request_that_a_service_refuses_is_not_repeated_and_spares_it_no_others(agent, tfidf, status):
-    """One ticket that is too long for a service must not keep all others from it."""
+def test_a_refused_request_is_not_retried_and_does_not_open_the_breaker(agent, tfidf, status):
+    """One ticket that is too long for a service must not keep the others from it."""
     tfidf.misbehave(status, times=6)
     for _ in range(6):
         assert agent.post("/predict", {"text": SURE}).json["model"] == "transformer"
@@ -238,8 +242,8 @@ def test_a_request_that_a_service_refuses_is_not_repeated_and_spares_it_no_other
     assert agent.post("/predict", {"text": SURE}).json["model"] == "tfidf"
 
 
-def test_a_slow_service_costs_each_ticket_no_more_than_the_budget(tfidf, transformer, tmp_path):
-    """The budget counts where two attempts would take longer."""
+def test_a_slow_service_delays_a_ticket_by_no_more_than_the_budget(tfidf, transformer, tmp_path):
+    """Two attempts would take longer than the budget."""
     with start_agent(tmp_path, tfidf.url, transformer.url, ATTEMPT_SECONDS=1, BUDGET_SECONDS=1.2) as patient:
         tfidf.misbehave("slow")
         started = time.perf_counter()
@@ -247,8 +251,8 @@ def test_a_slow_service_costs_each_ticket_no_more_than_the_budget(tfidf, transfo
         assert 1.1 < time.perf_counter() - started < 2
 
 
-def test_the_breaker_spares_a_failing_service_and_closes_again_by_itself(agent, tfidf):
-    """After BREAKER_FAILURES attempts it is left in peace for BREAKER_SECONDS; then it is asked, and all is well."""
+def test_the_breaker_opens_after_failures_and_closes_again_by_itself(agent, tfidf):
+    """It opens after BREAKER_FAILURES attempts; after BREAKER_SECONDS one request tests the service and closes it."""
     breaker = 'circuit_breaker_open{service="tfidf"}'
     tfidf.misbehave("500")
     for _ in range(8):
@@ -257,15 +261,15 @@ def test_the_breaker_spares_a_failing_service_and_closes_again_by_itself(agent, 
     assert agent.get("/status").json["services"]["tfidf"]["breaker"] == "opened" and agent.metric(breaker) == 1
     time.sleep(QUICK["BREAKER_SECONDS"] + 0.1)
     assert agent.post("/predict", {"text": SURE}).json["degraded"]
-    assert len(tfidf.asked) == QUICK["BREAKER_FAILURES"] + 1, "one attempt, and it is left in peace again"
+    assert len(tfidf.asked) == QUICK["BREAKER_FAILURES"] + 1, "one attempt, and the breaker is open again"
     tfidf.misbehave(None)
     time.sleep(QUICK["BREAKER_SECONDS"] + 0.1)
     assert not agent.post("/predict", {"text": SURE}).json["degraded"]
     assert agent.get("/status").json["services"]["tfidf"]["breaker"] == "closed" and agent.metric(breaker) == 0
 
 
-def test_once_its_rest_is_over_a_service_is_no_longer_said_to_be_left_in_peace_though_no_ticket_came(agent, tfidf):
-    """The metric and /status say what the next ticket would meet, not what the last one met."""
+def test_an_open_breaker_is_reported_as_half_open_after_its_time_without_any_request(agent, tfidf):
+    """The metric and /status report what the next request would meet, not what the last one met."""
     breaker = 'circuit_breaker_open{service="tfidf"}'
 
     def said() -> tuple[float, str]:
@@ -280,10 +284,12 @@ def test_once_its_rest_is_over_a_service_is_no_longer_said_to_be_left_in_peace_t
     agent.until(lambda: said() == (0, "half-opened"))
     assert len(tfidf.asked) == asked, "no ticket was needed"
     agent.post("/predict", {"text": SURE})
-    assert said() == (1, "opened") and len(tfidf.asked) == asked + 1, "the next ticket tried it, and it failed again"
+    assert (
+        said() == (1, "opened") and len(tfidf.asked) == asked + 1
+    ), "the next request tested the service, and it failed again"
 
 
-def test_one_request_tries_whether_a_slow_service_is_well_while_the_others_do_not_wait(agent, tfidf):
+def test_one_request_tests_a_slow_service_while_the_others_do_not_wait(agent, tfidf):
     tfidf.misbehave("slow")
     for _ in range(2):
         assert agent.post("/predict", {"text": SURE}).json["degraded"]
@@ -292,11 +298,11 @@ def test_one_request_tries_whether_a_slow_service_is_well_while_the_others_do_no
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: agent.post("/predict", {"text": SURE}).json["degraded"], range(8)))
-    # Where threads are late, one that comes after the next rest tries again.
+    # If threads are late, one of them arrives after the breaker's next pause and tests again.
     assert found == [True] * 8 and 1 <= len(tfidf.asked) - asked <= 2
 
 
-def test_when_no_model_answers_it_says_who_and_why_and_recovers_by_itself(agent, tfidf, transformer):
+def test_when_no_model_answers_the_agent_says_why_and_recovers_by_itself(agent, tfidf, transformer):
     tfidf.misbehave("503")
     transformer.stop()
     refused = agent.post("/predict", {"text": SURE, "ticket_id": "1"})
@@ -305,7 +311,7 @@ def test_when_no_model_answers_it_says_who_and_why_and_recovers_by_itself(agent,
     )
     assert int(refused.headers["retry-after"]) > 0
     tfidf.stop()
-    # The first question afterwards may still find the old connection, and fail by reading from it.
+    # The first request afterwards may still use the old connection, and fail while reading from it.
     gone = "tfidf: no usable answer to /model (ClientConnectorError)"
     agent.until(lambda: gone in agent.get("/ready").body.decode())
     assert gone in assert_problem(agent.get("/ready"), 503)
@@ -317,7 +323,7 @@ def test_when_no_model_answers_it_says_who_and_why_and_recovers_by_itself(agent,
     assert not agent.post("/predict", {"text": UNSURE}).json["degraded"]
 
 
-def test_a_request_id_reaches_the_services_with_their_keys(tfidf, transformer, tmp_path):
+def test_the_request_id_and_each_services_key_are_sent_to_the_services(tfidf, transformer, tmp_path):
     keys = {"TFIDF_API_KEY": "sesame", "TRANSFORMER_API_KEY": "simsim"}
     write_policy(tmp_path / "policy.json", policy_of(tfidf.sha256, transformer.sha256))
     with start_agent(tmp_path, tfidf.url, transformer.url, **keys) as another:
@@ -329,12 +335,12 @@ def test_a_request_id_reaches_the_services_with_their_keys(tfidf, transformer, t
         assert key not in another.log.read_text(encoding="utf-8")
 
 
-def test_it_starts_before_its_services_and_answers_once_they_are_there(tfidf, tmp_path):
+def test_the_agent_starts_before_its_services_and_answers_once_they_are_up(tfidf, tmp_path):
     tfidf.stop()
     places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"}
     with Service(tmp_path, AGENT, **places) as early:
         assert_problem(early.get("/ready"), 503)
-        assert "no model service has said yet" in assert_problem(early.get("/status"), 503)
+        assert "no model service has reported its categories yet" in assert_problem(early.get("/status"), 503)
         assert_problem(early.post("/predict", {"text": SURE}), 503)
         tfidf.start()
         wait_until(lambda: early.post("/predict", {"text": SURE}).status == 200, 10)

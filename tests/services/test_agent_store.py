@@ -1,4 +1,4 @@
-"""What the agent keeps: tickets for people, their answers, nothing else; on SQLite and on PostgreSQL."""
+"""What the agent stores: tickets for review and people's answers, nothing else; on SQLite and on PostgreSQL."""
 
 import json
 import sqlite3
@@ -59,7 +59,7 @@ def agent(address, tfidf, tmp_path_factory):
 
 @pytest.fixture
 def fresh(tfidf, tmp_path):
-    """An agent with an empty SQLite database: for what does not depend on the kind."""
+    """An agent with an empty SQLite database, for tests that do not depend on the kind."""
     with start_agent(tmp_path, tfidf.url) as running:
         yield running
 
@@ -87,7 +87,7 @@ def reviewed(agent) -> list[str]:
     return [ticket["ticket_id"] for ticket in agent.get("/reviews?limit=100").json["tickets"]]
 
 
-def test_only_the_text_of_a_ticket_that_a_person_decides_is_kept(agent, address):
+def test_the_text_is_stored_only_for_tickets_that_a_person_reviews(agent, address):
     sure, unsure = predicted(agent, SURE), predicted(agent, UNSURE)
     kept = dict(rows(address, "SELECT id, text FROM tickets"))
     assert (kept[sure["ticket_id"]], kept[unsure["ticket_id"]]) == (None, UNSURE)
@@ -98,7 +98,7 @@ def test_only_the_text_of_a_ticket_that_a_person_decides_is_kept(agent, address)
     assert unsure["ticket_id"] in reviewed(agent) and sure["ticket_id"] not in reviewed(agent)
 
 
-def test_what_shall_not_be_stored_is_not(agent, address):
+def test_nothing_is_stored_with_store_false(agent, address):
     before = rows(address, "SELECT count(*) FROM tickets")
     found = agent.post("/predict", {"text": UNSURE, "store": False}).json
     agent.post("/predict/batch", {"texts": [UNSURE] * 3, "store": False})
@@ -106,14 +106,14 @@ def test_what_shall_not_be_stored_is_not(agent, address):
     assert_problem(agent.get(f"/tickets/{found['ticket_id']}"), 404)
 
 
-def test_a_batch_is_stored_under_an_id_for_each(agent):
+def test_each_ticket_of_a_batch_is_stored_under_its_own_id(agent):
     found = agent.post("/predict/batch", {"texts": [UNSURE, SURE, UNSURE]}).json["predictions"]
     assert len({each["ticket_id"] for each in found}) == 3
     for each in found:
         assert agent.get(f"/tickets/{each['ticket_id']}").json["decision"] == each["decision"]
 
 
-def test_the_same_ticket_again_gets_the_same_answer_and_asks_no_model(agent, tfidf):
+def test_the_same_ticket_sent_again_gets_the_same_answer_without_asking_a_model(agent, tfidf):
     first = predicted(agent, UNSURE, "again-1")
     asked = len(tfidf.asked)
     assert predicted(agent, UNSURE, "again-1") == first and len(tfidf.asked) == asked
@@ -122,8 +122,8 @@ def test_the_same_ticket_again_gets_the_same_answer_and_asks_no_model(agent, tfi
     assert "another text" in assert_problem(agent.post("/predict", {"text": SURE, "ticket_id": "again-1"}), 409)
 
 
-def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address):
-    """Eight clients send each of twenty tickets at once; of those with another text, all but the first get a 409."""
+def test_the_same_ticket_sent_at_the_same_time_is_stored_once_and_gets_one_answer(agent, address):
+    """Eight clients send each of twenty tickets at once; if the texts differ, all but the first get a 409."""
     together = threading.Barrier(8)
 
     def send(number: int) -> list[tuple[int, str]]:
@@ -147,7 +147,7 @@ def test_twins_at_the_same_time_leave_one_row_and_get_one_answer(agent, address)
     assert tickets_counted(agent) == counted + 20
 
 
-def test_a_ticket_that_could_not_be_kept_is_counted_when_it_comes_again_and_once(fresh, tmp_path):
+def test_a_ticket_that_could_not_be_stored_is_counted_once_when_it_is_sent_again(fresh, tmp_path):
     with closing(sqlite3.connect(tmp_path / "agent.db")) as connection:
         connection.execute("ALTER TABLE tickets RENAME TO away")
         for _ in range(2):
@@ -163,7 +163,7 @@ def test_a_ticket_that_could_not_be_kept_is_counted_when_it_comes_again_and_once
     assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 4
 
 
-def test_an_answer_ends_the_waiting_and_taken_back_it_waits_again(agent):
+def test_an_answered_ticket_no_longer_waits_until_the_answer_is_withdrawn(agent):
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
     waiting = agent.get("/reviews").json["waiting"]
     answer = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage", "by": "Ada"})
@@ -185,10 +185,10 @@ def test_an_answer_ends_the_waiting_and_taken_back_it_waits_again(agent):
         ("Hardware", False),
     ]
     again = agent.ask("DELETE", f"/feedback/{first['answer_id']}").json
-    assert again["withdrawn_at"] == shown[0]["withdrawn_at"], "taken back once is taken back"
+    assert again["withdrawn_at"] == shown[0]["withdrawn_at"], "a second withdrawal changes nothing"
 
 
-def test_answers_to_what_there_is_not_are_refused(agent):
+def test_answers_with_unknown_tickets_categories_or_fields_are_refused(agent):
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
     unknown = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Gardening"})
     assert all(label in assert_problem(unknown, 422) for label in LABELS)
@@ -209,11 +209,11 @@ def test_answers_to_what_there_is_not_are_refused(agent):
     assert ticket_id in reviewed(agent)
 
 
-def test_a_correction_of_an_automatic_ticket_brings_its_text(agent):
-    """It was not kept; with the answer it is, since both are worth learning from. It never waited, and never will."""
+def test_a_correction_of_an_automatic_ticket_must_include_its_text(agent):
+    """Its text was not stored; with the answer it is, so that both can be learned from. The ticket never waits."""
     ticket_id = predicted(agent, SURE)["ticket_id"]
     said = {"ticket_id": ticket_id, "category": "Storage"}
-    assert "send it along" in assert_problem(agent.post("/feedback", said), 422)
+    assert "send the text as well" in assert_problem(agent.post("/feedback", said), 422)
     assert "not the text" in assert_problem(agent.post("/feedback", said | {"text": UNSURE}), 409)
     assert agent.get(f"/tickets/{ticket_id}").json["answers"] == []
     answer = agent.post("/feedback", said | {"text": SURE})
@@ -223,8 +223,8 @@ def test_a_correction_of_an_automatic_ticket_brings_its_text(agent):
     assert ticket_id not in reviewed(agent)
 
 
-def test_answers_and_withdrawals_at_the_same_time_agree_in_the_end(agent):
-    """Four people answer one ticket and take back what they said: no error, and in the end it waits again."""
+def test_concurrent_answers_and_withdrawals_leave_a_consistent_ticket(agent):
+    """Four people answer one ticket and withdraw their answers: there is no error, and in the end it waits again."""
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
 
     def answer_and_withdraw(category: str) -> list[int]:
@@ -245,8 +245,8 @@ def test_answers_and_withdrawals_at_the_same_time_agree_in_the_end(agent):
 @pytest.mark.parametrize(
     "text", ["vague nul \x00 inside", "vague \U0001f642 \u202e e\u0301", "vague " + "\ufffe\x1b\x7f"]
 )
-def test_odd_texts_are_kept_and_found_again(agent, text):
-    """PostgreSQL has no NUL: it is shown as the replacement character, and still the same ticket."""
+def test_odd_texts_are_stored_and_found_again(agent, text):
+    """PostgreSQL refuses NUL: it is stored as the replacement character, and the ticket is still recognised."""
     ticket_id = predicted(agent, text)["ticket_id"]
     assert agent.get(f"/tickets/{ticket_id}").json["text"] == text.replace("\x00", "\ufffd")
     assert predicted(agent, text, ticket_id)["ticket_id"] == ticket_id
@@ -280,7 +280,7 @@ def test_volumes_count_the_tickets_of_each_day(agent, address):
         assert_problem(agent.get(f"/volumes?days={wrong}"), 422)
 
 
-def test_those_that_have_waited_longest_come_first(fresh):
+def test_tickets_that_have_waited_longest_come_first(fresh):
     tickets = [predicted(fresh, UNSURE)["ticket_id"] for _ in range(5)]
     shown = fresh.get("/reviews?limit=3").json
     assert shown["waiting"] == 5 and [ticket["ticket_id"] for ticket in shown["tickets"]] == tickets[:3]
@@ -294,7 +294,7 @@ def test_those_that_have_waited_longest_come_first(fresh):
 
 
 def review(agent, reviewer: str, **more: str) -> str | None:
-    """Return the id of the ticket that a reviewer is given."""
+    """Return the id of the ticket that is held for a reviewer."""
     answer = agent.post("/reviews/next", {"reviewer": reviewer} | more)
     assert answer.status == 200, answer.body
     return answer.json["ticket"] and answer.json["ticket"]["ticket_id"]
@@ -302,47 +302,47 @@ def review(agent, reviewer: str, **more: str) -> str | None:
 
 @pytest.fixture
 def few(agent):
-    """Three tickets, of which alone somebody waits."""
+    """Three tickets, the only ones that wait."""
     while left := reviewed(agent):
         for ticket_id in left:
             agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage"})
     return [predicted(agent, UNSURE)["ticket_id"] for _ in range(3)]
 
 
-def test_two_reviewers_get_two_tickets_and_each_their_own_again(agent, few):
+def test_two_reviewers_get_different_tickets_and_keep_their_own(agent, few):
     assert review(agent, "ada") == few[0] and review(agent, "bob") == few[1]
     assert review(agent, "ada") == few[0] and review(agent, "bob") == few[1]
     asked = agent.post("/reviews/next", {"reviewer": "ada"}).json
-    assert asked["waiting"] == agent.get("/reviews").json["waiting"] == 3, "who waits, waits while somebody looks too"
+    assert asked["waiting"] == agent.get("/reviews").json["waiting"] == 3, "held tickets still count as waiting"
     assert asked["ticket"] == agent.get(f"/tickets/{few[0]}").json and asked["ticket"]["text"] == UNSURE
     assert reviewed(agent) == few
 
 
-def test_an_answer_ends_a_hold_and_taken_back_anybody_may_have_the_ticket(agent, few):
+def test_an_answer_ends_a_hold_and_a_withdrawal_frees_the_ticket_for_everybody(agent, few):
     assert review(agent, "ada") == few[0]
     answer = agent.post("/feedback", {"ticket_id": few[0], "category": "Storage"}).json
     assert review(agent, "ada") == few[1] and review(agent, "ada", ticket_id=few[0]) == few[1], "answered"
     agent.ask("DELETE", f"/feedback/{answer['answer_id']}")
-    assert review(agent, "ada", ticket_id=few[0]) == few[0], "hers once more, in place of the other"
+    assert review(agent, "ada", ticket_id=few[0]) == few[0], "Ada holds it again instead of the other one"
     assert review(agent, "bob") == few[1]
-    assert review(agent, "bob", ticket_id=few[0]) == few[1], "that one is Ada's"
+    assert review(agent, "bob", ticket_id=few[0]) == few[1], "Ada holds it"
 
 
-def test_a_ticket_that_was_passed_over_is_free_for_others_and_comes_again_last(agent, few):
+def test_a_skipped_ticket_is_free_for_others_and_comes_again_last(agent, few):
     assert review(agent, "ada") == few[0]
     assert review(agent, "ada", after=few[0]) == review(agent, "ada", after=few[0]) == review(agent, "ada") == few[1]
     assert review(agent, "bob") == few[0]
     assert review(agent, "ada", after=few[1]) == few[2]
     agent.post("/feedback", {"ticket_id": few[0], "category": "Storage"})
     assert review(agent, "bob") == few[1]
-    assert review(agent, "ada", after=few[2]) == few[2], "nothing else is free"
+    assert review(agent, "ada", after=few[2]) == few[2], "no other ticket is free"
     agent.post("/feedback", {"ticket_id": few[2], "category": "Storage"})
     assert review(agent, "ada", after=few[2]) is None
     assert agent.post("/reviews/next", {"reviewer": "ada"}).json == {"waiting": 1, "ticket": None}
 
 
-def test_of_many_reviewers_at_the_same_time_no_two_get_the_same_ticket(agent, few):
-    """Eight of them take one each at once and answer it, five times: by the fifth, all 32 are answered."""
+def test_concurrent_reviewers_never_get_the_same_ticket(agent, few):
+    """Eight reviewers take and answer one ticket each at once, five times: then all 32 are answered."""
     tickets = few + [predicted(agent, UNSURE)["ticket_id"] for _ in range(29)]
     together = threading.Barrier(8)
 
@@ -361,7 +361,7 @@ def test_of_many_reviewers_at_the_same_time_no_two_get_the_same_ticket(agent, fe
     assert sorted(found) == sorted(tickets)
 
 
-def test_a_hold_ends_when_its_time_is_up(tfidf, tmp_path):
+def test_a_hold_expires(tfidf, tmp_path):
     with start_agent(tmp_path, tfidf.url, HOLD_SECONDS=3) as agent:
         ticket_id = predicted(agent, UNSURE)["ticket_id"]
         assert review(agent, "ada") == ticket_id and review(agent, "bob") is None
@@ -369,7 +369,7 @@ def test_a_hold_ends_when_its_time_is_up(tfidf, tmp_path):
         assert review(agent, "ada") is None
 
 
-def test_wishes_that_are_none_are_refused(agent):
+def test_invalid_review_requests_are_refused(agent):
     for wrong in ({}, {"reviewer": ""}, {"reviewer": "a b"}, {"reviewer": "a", "after": ""}, {"reviewer": "a", "x": 1}):
         assert_problem(agent.post("/reviews/next", wrong), 422)
     assert review(agent, "ada", after="nobody", ticket_id="nobody") in [None, *reviewed(agent)]
@@ -377,9 +377,7 @@ def test_wishes_that_are_none_are_refused(agent):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_holds(
-    kind, new_database, tfidf, tmp_path
-):
+def test_a_database_of_the_first_release_is_migrated_with_its_tickets(kind, new_database, tfidf, tmp_path):
     address = new_database(kind)
     engine = database.make_engine(address)
     database.upgrade(engine, "0001")
@@ -393,8 +391,8 @@ def test_a_database_of_the_first_agents_is_brought_up_to_date_with_all_that_it_h
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_agent_works_with_the_schema_of_a_later_one(kind, new_database, tfidf, tmp_path):
-    """Who goes back to the release before has a service, and the schema stays for when they go on."""
+def test_an_agent_works_with_the_schema_of_a_later_release(kind, new_database, tfidf, tmp_path):
+    """Going back to the release before works, and the schema stays for the next upgrade."""
     address = new_database(kind)
     engine = database.make_engine(address)
     database.upgrade(engine)
@@ -409,8 +407,8 @@ def test_an_agent_works_with_the_schema_of_a_later_one(kind, new_database, tfidf
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tickets_whose_time_is_up_are_deleted_unless_they_wait(kind, new_database, tfidf, tmp_path):
-    """With people's answers; by two agents at once, more of them than one transaction takes."""
+def test_old_tickets_are_deleted_unless_they_wait(kind, new_database, tfidf, tmp_path):
+    """With people's answers, by two agents at once, and more of them than one transaction deletes."""
     address = new_database(kind)
     places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": address}
     with start_agent(tmp_path, tfidf.url, DATABASE_URL=address) as agent:
@@ -430,7 +428,7 @@ def test_tickets_whose_time_is_up_are_deleted_unless_they_wait(kind, new_databas
 
 
 def grow(address: str, recent: str, days: int, copies: int) -> None:
-    """Make all tickets but one so many days older, and add so many copies of those decided without a person."""
+    """Make all tickets except one so many days older, and add copies of those that were decided automatically."""
     engine, tickets = database.make_engine(address), database.tickets
     old = datetime.now(UTC) - timedelta(days=days)
     with engine.begin() as connection:
@@ -443,10 +441,8 @@ def grow(address: str, recent: str, days: int, copies: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_migrations_make_what_the_code_expects_also_when_two_agents_start_at_once(
-    kind, new_database, tfidf, tmp_path
-):
-    """Eight times on an empty database: both work, and the schema is database.metadata; old rows stay."""
+def test_concurrent_migrations_create_the_schema_that_the_code_expects(kind, new_database, tfidf, tmp_path):
+    """Two agents start on an empty database, eight times: both work, the schema is database.metadata, rows stay."""
     address = new_database(kind)
     places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": address}
     with Service(tmp_path, AGENT, **places) as one, Service(tmp_path, AGENT, **places) as other:
@@ -460,14 +456,14 @@ def test_the_migrations_make_what_the_code_expects_also_when_two_agents_start_at
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), database.metadata) == []
     for _ in range(8):
-        races(new_database(kind))
+        migrate_concurrently(new_database(kind))
     with Service(tmp_path, AGENT, **places) as later:
         later.ready().until(lambda: reviewed(later) == [ticket_id])
     engine.dispose()
 
 
-def races(address: str) -> None:
-    """Bring one empty database up to date from four threads at once, each with connections of its own."""
+def migrate_concurrently(address: str) -> None:
+    """Migrate one empty database from four threads at once, each with connections of its own."""
     together = threading.Barrier(4)
 
     def upgrade(_: int) -> None:
@@ -482,8 +478,8 @@ def races(address: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_locked_database_is_a_503_for_what_is_stored_and_nothing_for_the_rest(fresh, tmp_path):
-    """What cannot be kept is not said to be kept; who does not want to store has an answer."""
+def test_a_locked_database_fails_only_requests_that_store_something(fresh, tmp_path):
+    """They are answered with 503, and requests with store=false are answered as ever."""
     lock = sqlite3.connect(tmp_path / "agent.db", isolation_level=None, check_same_thread=False)
     lock.execute("BEGIN EXCLUSIVE")
     with ThreadPoolExecutor(1) as threads:
@@ -496,8 +492,10 @@ def test_a_locked_database_is_a_503_for_what_is_stored_and_nothing_for_the_rest(
     assert predicted(fresh, SURE, "locked")["category"] == "Hardware"
 
 
-def test_a_postgresql_that_restarts_costs_503s_and_nothing_else(postgresql, new_database, tfidf, tmp_path):
-    """While it is down store=false answers; then everything works by itself, and what was kept is still there."""
+def test_a_postgresql_restart_fails_requests_that_store_something_and_loses_nothing(
+    postgresql, new_database, tfidf, tmp_path
+):
+    """While it is down, store=false is answered; afterwards everything works again, with the stored tickets."""
     with start_agent(tmp_path, tfidf.url, DATABASE_URL=new_database("postgresql")) as agent:
         ticket_id = predicted(agent, UNSURE)["ticket_id"]
         postgresql.stop()
@@ -520,7 +518,7 @@ def test_a_postgresql_that_restarts_costs_503s_and_nothing_else(postgresql, new_
         assert "Traceback" not in agent.log.read_text(encoding="utf-8")
 
 
-def test_an_agent_that_starts_before_its_database_keeps_tickets_once_it_is_there(
+def test_an_agent_that_starts_before_its_database_stores_tickets_once_it_is_up(
     postgresql, new_database, tfidf, tmp_path
 ):
     address = new_database("postgresql")
@@ -529,15 +527,15 @@ def test_an_agent_that_starts_before_its_database_keeps_tickets_once_it_is_there
         agent = Service(tmp_path, AGENT, TFIDF_URL=tfidf.url, DATABASE_URL=address)
         agent.until(lambda: agent.post("/predict", {"text": SURE, "store": False}).status == 200)
         assert_problem(agent.post("/predict", {"text": SURE}), 503)
-        assert "the tables of the database are not there yet" in assert_problem(agent.get("/ready"), 503)
+        assert "the tables of the database do not exist yet" in assert_problem(agent.get("/ready"), 503)
     finally:
         postgresql.start()
     with agent:
-        # From the moment that it says so.
+        # Ready means that tickets can be stored.
         assert agent.ready().post("/predict", {"text": SURE}).status == 200
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "mysql://user:sesame@host/name", "sqlite://"])
-def test_a_database_that_cannot_be_used_is_said_in_one_line(wrong):
+def test_an_unusable_database_address_is_reported_in_one_line(wrong):
     said = fails_to_start(AGENT, DATABASE_URL=wrong)
-    assert "DATABASE_URL is no address such as" in said and "sesame" not in said
+    assert "DATABASE_URL must be an address such as" in said and "sesame" not in said

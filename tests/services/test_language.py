@@ -1,4 +1,4 @@
-"""The language of a ticket is told where the words allow it; placeholders, numbers and addresses have no say."""
+"""The language of a ticket is detected from its words; placeholders, numbers and addresses do not count."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ from support.thoroughness import rounds
         ("Drukarka nie działa od rana, proszę o pomoc", "pl"),
     ],
 )
-def test_a_sentence_is_enough(text, language):
+def test_the_language_of_a_sentence_is_detected(text, language):
     assert detect(text) == language
 
 
@@ -36,19 +36,19 @@ def test_a_sentence_is_enough(text, language):
     "text",
     ["", "   \n", "12345", "vpn", "INC0012345 0x80070005", "[EMAIL] [PHONE] [NATIONAL_ID]", "Принтер не работает"],
 )
-def test_too_little_to_tell_is_undetermined(text):
+def test_the_language_of_too_little_text_is_undetermined(text):
     assert detect(text) == "und"
 
 
 @pytest.mark.parametrize("text", ["Mon écran ne marche plus", "My screen does not work any more"])
-def test_placeholders_addresses_and_numbers_change_nothing(text):
+def test_placeholders_addresses_and_numbers_do_not_change_the_language(text):
     noise = "[EMAIL] [PHONE] [NATIONAL_ID] [SECRET] the@example.com https://example.com/the/page INC0012345 4111 "
     assert detect(noise * 5 + text) == detect(text) != "und"
 
 
 @pytest.mark.parametrize(("language", "share"), [("en", 0.0), ("fr", 1.0)])
-def test_sample_tickets(monkeypatch, language, share):
-    """Measured on 2,000 of each: 95.1% of the English and 96.2% of the French, 0.2% wrong, the others undetermined."""
+def test_the_language_of_nearly_all_sample_tickets_is_right(monkeypatch, language, share):
+    """Measured on 2,000 of each: 95.1% of the English and 96.2% of the French right, 0.2% wrong, the rest unknown."""
     monkeypatch.setattr(generator, "FRENCH_SHARE", share)
     monkeypatch.setattr(generator, "MIXED_SHARE", 0.0)
     found = Counter(detect(ticket.text) for ticket in generator.make_tickets(1000, 3))
@@ -58,11 +58,11 @@ def test_sample_tickets(monkeypatch, language, share):
 
 @settings(max_examples=rounds(50, 200), deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=300))
-def test_any_text_has_an_answer(text):
+def test_any_text_gets_a_known_language_code(text):
     assert detect(text) in {*LANGUAGES, "und"}
 
 
-def test_the_model_is_not_read_by_importing():
+def test_importing_does_not_load_the_language_model():
     code = (
         "from py3langid.langid import LanguageIdentifier as L; L.from_model_file = None; import services.agent.language"
     )

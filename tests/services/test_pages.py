@@ -1,4 +1,4 @@
-"""The pages in a real browser: what people see, by keyboard alone, without JavaScript, on a phone, in the dark."""
+"""The pages in a real browser: what people see, by keyboard alone, without JavaScript, on a phone, in dark mode."""
 
 import csv
 import re
@@ -19,8 +19,8 @@ TICKET = "Since this morning my Läptop does not start, the screen is black; wri
 WAITING = ("wifi in room 204", "laptop or wifi", "password for the printer")
 PAGES = ("/", "/review", "/batch", "/models", "/nothing")
 PASSWORD = "a long password"
-# Of every text that is seen, and of every control's edge, the contrast to what is behind it (WCAG 2.2, 1.4.3 and
-# 1.4.11, with the formula of its "relative luminance"); those that are too low come back.
+# Computes the contrast of every visible text and of every control's edge against the background (WCAG 2.2, 1.4.3 and
+# 1.4.11, with its formula of relative luminance), and returns those that are too low.
 CONTRAST = """() => {
   const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
@@ -59,7 +59,7 @@ CONTRAST = """() => {
   }
   return [checked, found];
 }"""
-# Controls without an accessible name, images that are neither hidden nor named, ids that are there twice.
+# Returns controls without an accessible name, images that are neither hidden nor named, and duplicate ids.
 NAMELESS = """() => {
   const controls = "input:not([type=hidden]), select, textarea, button, a, summary";
   const nameless = [...document.querySelectorAll(controls)].filter(
@@ -74,7 +74,7 @@ NAMELESS = """() => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """One Chromium for all of these tests; it takes a second to start."""
+    """One Chromium for all tests of this module; it takes a second to start."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         pytest.skip("no Chromium here; install it to test the pages in a browser (apt-get install chromium)")
@@ -98,7 +98,7 @@ def web(agent, tmp_path_factory):
 
 @pytest.fixture
 def make_page(browser: Browser, web, agent):
-    """Returns a page of a new visitor; at the end no page may have broken its own policy or raised an error."""
+    """Returns a page of a new visitor; at the end no page may have violated its policy or raised an error."""
     agent.trouble, agent.pause, agent.waiting, agent.holds, agent.labels = None, 0, {}, {}, LABELS
     agent.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
@@ -116,7 +116,7 @@ def make_page(browser: Browser, web, agent):
     yield make
     for context in contexts:
         context.close()
-    # That a page is answered with an error status, or not at all, is what some tests want.
+    # Some tests expect error statuses, or no answer at all.
     assert [text for text in said if not text.startswith("Failed to load resource: ")] == []
 
 
@@ -127,7 +127,7 @@ def page(make_page) -> Page:
 
 @pytest.fixture
 def queue(agent, make_page) -> AgentDouble:
-    """Three tickets wait."""
+    """Three tickets are waiting."""
     for text in WAITING:
         agent.predict(text, True, False)
     return agent
@@ -139,13 +139,13 @@ def classify(page: Page, text: str) -> None:
     page.get_by_role("button", name="Classify").click()
 
 
-def waits(page: Page, text: str) -> None:
-    """Check which ticket is shown for review."""
+def expect_ticket(page: Page, text: str) -> None:
+    """Check which ticket the page shows."""
     expect(page.locator(".ticket")).to_have_text(text)
 
 
 def test_a_ticket_is_classified_and_its_words_are_marked(page):
-    """The category, how sure, the three best, the words by strength, and a sentence for screen readers."""
+    """It shows the category, the confidence, the three best, the words by strength, and a text for screen readers."""
     classify(page, TICKET)
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
     expect(page.get_by_role("status")).to_contain_text("Hardware, 77.3% confident. Routed without review")
@@ -159,7 +159,7 @@ def test_a_ticket_is_classified_and_its_words_are_marked(page):
     assert part / rail == pytest.approx(0.773, abs=0.01)
 
 
-def test_a_wrong_category_is_corrected_and_that_is_taken_back(page, agent):
+def test_a_wrong_category_is_corrected_and_the_correction_is_withdrawn(page, agent):
     classify(page, TICKET)
     page.get_by_label("What is the right category?").select_option("Network")
     page.get_by_role("button", name="Save").click()
@@ -173,54 +173,55 @@ def test_a_wrong_category_is_corrected_and_that_is_taken_back(page, agent):
 def test_a_script_in_a_ticket_shows_as_text(page, queue):
     text = "<script>document.title = 'taken over'</script><img src=x onerror=\"document.title='taken over'\"> wifi"
     classify(page, text)
-    waits(page, text)
+    expect_ticket(page, text)
     expect(page).to_have_title("Network – CallCenterAI")
     queue.waiting.clear()
     queue.predict(text, True, False)
     page.goto("/review")
-    waits(page, text)
+    expect_ticket(page, text)
     assert page.locator(".ticket img, .ticket script").count() == 0
 
 
-def test_review_goes_by_keys_alone(page, queue):
-    """A number chooses, Enter accepts, U takes back, S decides later; the number of waiting tickets follows."""
+def test_the_review_works_by_keyboard_alone(page, queue):
+    """A number chooses, Enter accepts, U withdraws, S decides later; the number of waiting tickets is updated."""
     page.goto("/review")
     expect(page.locator(".count")).to_have_text("3 tickets waiting")
     page.keyboard.press("3")
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     first = f"t-{len(queue.texts) - 2}"
     assert (queue.answers[-1]["category"], queue.answers[-1]["ticket_id"]) == (LABELS[2], first)
     expect(page.get_by_role("status")).to_have_text("Answered: Hardware. 2 tickets waiting")
     page.keyboard.press("Enter")
-    waits(page, WAITING[2])
+    expect_ticket(page, WAITING[2])
     assert queue.answers[-1]["category"] == "Hardware"
     page.keyboard.press("u")
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     expect(page.locator(".count")).to_have_text("2 tickets waiting")
     page.reload()
     page.keyboard.press("u")
-    waits(page, WAITING[0])
+    expect_ticket(page, WAITING[0])
     assert [answer["withdrawn"] for answer in queue.answers[-2:]] == [True, True]
     page.keyboard.press("s")
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     for number, left in ((1, "2 tickets waiting"), (2, "1 ticket waiting")):
         page.keyboard.press(str(number))
         expect(page.locator(".count")).to_have_text(left)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    expect(page.locator(".count")).to_have_text("No tickets waiting")
 
 
-def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
-    """Reloading keeps one's own; who passes one over leaves it to the other; the count is of all that wait."""
+def test_two_people_reviewing_get_different_tickets(make_page, queue):
+    """Reloading keeps the own ticket; a skipped one is free for the other; the count includes all waiting tickets."""
     ada, bob = make_page(), make_page()
     for page, text in zip((ada, bob), WAITING, strict=False):
         for _ in range(2):
             page.goto("/review")
-            waits(page, text)
+            expect_ticket(page, text)
             expect(page.locator(".count")).to_have_text("3 tickets waiting")
     for page, key, text in ((ada, "s", WAITING[2]), (bob, "s", WAITING[0]), (ada, "3", WAITING[1])):
         page.keyboard.press(key)
-        waits(page, text)
+        expect_ticket(page, text)
     bob.keyboard.press("Enter")
     expect(bob.get_by_role("heading", name="No ticket is free")).to_be_visible()
     expect(bob.locator(".count")).to_have_text("1 ticket waiting")
@@ -228,25 +229,25 @@ def test_two_people_at_the_queue_have_two_tickets_before_them(make_page, queue):
     expect(ada.get_by_role("heading", name="All caught up")).to_be_visible()
     assert len({answer["ticket_id"] for answer in queue.answers[-3:]}) == 3
     bob.keyboard.press("u")
-    waits(bob, WAITING[0])
+    expect_ticket(bob, WAITING[0])
 
 
 @pytest.fixture
 def many(queue) -> AgentDouble:
-    """Three tickets wait, of a model with 77 categories."""
+    """Three tickets are waiting, of a model with 77 categories."""
     queue.labels = MANY_LABELS
     return queue
 
 
-def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(page, many):
-    """Enter answers when one is left; of several it goes to the first, and of none it does nothing."""
+def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone(page, many):
+    """Enter answers if one category is left, goes to the first of several, and does nothing if none is left."""
     page.goto("/review")
     expect(page.locator("#every button:visible")).to_have_count(77)
     page.keyboard.press("/")
     page.keyboard.type("CHÈQUE cash")
     expect(page.locator("#every button:visible")).to_have_text(["balance_not_updated_after_cheque_or_cash_deposit"])
     page.keyboard.press("Enter")
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     assert many.answers[-1]["category"] == "balance_not_updated_after_cheque_or_cash_deposit"
     page.keyboard.press("/")
     page.keyboard.type("take loan")
@@ -259,7 +260,7 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(pag
     page.keyboard.press("Tab")
     assert len(many.answers) == answered
     page.keyboard.press("Enter")
-    waits(page, WAITING[2])
+    expect_ticket(page, WAITING[2])
     assert many.answers[-1]["category"] == "refund_takes_too_long"
     page.keyboard.press("/")
     page.keyboard.type("1 laptop")
@@ -274,17 +275,17 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keys_alone(pag
     expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
 
 
-def test_without_javascript_77_categories_are_buttons_and_nothing_pretends_to_search(make_page, many):
+def test_without_javascript_77_categories_are_buttons_without_a_search_field(make_page, many):
     page = make_page(java_script_enabled=False)
     page.goto("/review")
     expect(page.get_by_role("searchbox")).to_be_hidden()
     page.get_by_role("button", name="transfer_limits").click()
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     assert many.answers[-1]["category"] == "transfer_limits"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_77_categories_can_be_read_reached_by_tab_and_fit_a_phone(make_page, many, scheme):
+def test_77_categories_are_readable_reachable_by_tab_and_fit_a_phone(make_page, many, scheme):
     page = make_page(color_scheme=scheme, viewport={"width": 360, "height": 740})
     page.goto("/review")
     checked, low = page.evaluate(CONTRAST)
@@ -304,7 +305,7 @@ def test_77_categories_can_be_read_reached_by_tab_and_fit_a_phone(make_page, man
         assert focused == [label, True, True]
 
 
-def test_single_keys_can_be_turned_off(page, queue):
+def test_keyboard_shortcuts_can_be_turned_off(page, queue):
     page.goto("/review")
     page.get_by_label("Keyboard shortcuts").uncheck()
     page.reload()
@@ -314,34 +315,34 @@ def test_single_keys_can_be_turned_off(page, queue):
     for key in ("1", "Enter", "u"):
         page.keyboard.press(key)
     page.reload()
-    waits(page, WAITING[0])
+    expect_ticket(page, WAITING[0])
     assert len(queue.answers) == answered
 
 
-def test_keys_typed_into_a_field_or_held_answer_nothing(page, queue):
+def test_keys_typed_into_a_field_or_with_a_modifier_are_not_shortcuts(page, queue):
     page.goto("/review")
     answered = len(queue.answers)
     page.evaluate("document.querySelector('main').append(document.createElement('textarea'))")
     page.locator("textarea").press("1")
     page.keyboard.press("Control+1")
     page.reload()
-    waits(page, WAITING[0])
+    expect_ticket(page, WAITING[0])
     assert len(queue.answers) == answered
 
 
-def test_without_javascript_everything_but_keys_works(make_page, queue, tmp_path):
+def test_without_javascript_everything_except_shortcuts_works(make_page, queue, tmp_path):
     page = make_page(java_script_enabled=False)
     classify(page, TICKET)
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
     page.goto("/review")
     page.get_by_role("button", name="HR Support").click()
-    waits(page, WAITING[1])
+    expect_ticket(page, WAITING[1])
     page.get_by_role("button", name="Undo").click()
-    waits(page, WAITING[0])
+    expect_ticket(page, WAITING[0])
     page.goto("/batch")
     page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nwifi\n"))
     page.get_by_role("button", name="Start").click()
-    # The page loads itself again until the file is done.
+    # The page reloads itself until the file is done.
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=10_000)
 
 
@@ -350,7 +351,7 @@ def write(folder: Path, content: str | bytes, name: str = "tickets.csv") -> Path
     return folder / name
 
 
-def test_a_file_is_watched_and_comes_back_with_predictions(page, agent, tmp_path):
+def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent, tmp_path):
     agent.pause = 0.15
     rows = [[f"laptop screen {number}", "=kept"] for number in range(200)]
     path = write(tmp_path, "text,note\n" + "".join(",".join(row) + "\n" for row in rows))
@@ -368,7 +369,7 @@ def test_a_file_is_watched_and_comes_back_with_predictions(page, agent, tmp_path
     assert {row[2] for row in found} == {"Hardware"}
 
 
-def test_a_dropped_file_that_is_not_utf8_says_where(page):
+def test_a_dropped_file_that_is_not_utf8_is_refused_with_the_place(page):
     page.goto("/batch")
     page.evaluate("""() => {
           const data = new DataTransfer();
@@ -380,7 +381,7 @@ def test_a_dropped_file_that_is_not_utf8_says_where(page):
     expect(page.get_by_role("alert").first).to_contain_text("not UTF-8: byte 0xE9 at offset 5, in line 2")
 
 
-def test_a_file_that_is_too_large_is_not_even_sent(page, tmp_path):
+def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
     page.goto("/batch")
     page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, b"text\n" + b"x" * 10_000_001))
     expect(page.get_by_text("This file is too large")).to_be_visible()
@@ -389,7 +390,7 @@ def test_a_file_that_is_too_large_is_not_even_sent(page, tmp_path):
     expect(page.get_by_text("This file is too large")).to_be_visible()
 
 
-def test_without_a_text_column_one_is_chosen_by_keyboard(page, tmp_path):
+def test_the_text_column_is_chosen_by_keyboard(page, tmp_path):
     page.goto("/batch")
     page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "id,message\n1,wifi\n"))
     page.get_by_role("button", name="Start").press("Enter")
@@ -409,7 +410,7 @@ def test_when_the_agent_fails_the_text_stays_and_the_page_says_what_to_do(page, 
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
 
 
-def test_when_the_pages_server_is_gone_the_text_stays_too(make_page, agent, tmp_path):
+def test_when_the_server_of_the_pages_is_gone_the_text_stays(make_page, agent, tmp_path):
     with start(tmp_path, agent.address) as service:
         page = make_page(service.port)
         page.goto("/")
@@ -419,10 +420,11 @@ def test_when_the_pages_server_is_gone_the_text_stays_too(make_page, agent, tmp_
     expect(page.get_by_label("Ticket")).to_have_value(TICKET)
 
 
-def test_models_show_health_again_and_again(page, agent):
+def test_the_health_of_the_models_is_refreshed(page, agent):
     page.clock.install()
     page.goto("/models")
     expect(page.locator(".services .badge")).to_have_text(["Ready", "Down"])
+    expect(page.locator(".services .facts").first).to_contain_text("Circuit breaker")
     expect(page.locator(".volumes li")).to_have_count(len(LABELS))
     agent.trouble = 500
     page.clock.run_for(11_000)
@@ -461,8 +463,8 @@ def test_people_log_in_and_out(make_page, agent, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_everything_can_be_read_and_has_a_name(make_page, queue, path, scheme):
-    """Contrast as WCAG AA asks for, in light and dark; names for controls."""
+def test_every_page_has_enough_contrast_and_named_controls(make_page, queue, path, scheme):
+    """Contrast as WCAG AA requires, in light and dark mode, and accessible names."""
     page = make_page(color_scheme=scheme)
     page.goto(path)
     if path == "/":
@@ -476,8 +478,8 @@ def test_everything_can_be_read_and_has_a_name(make_page, queue, path, scheme):
     assert page.evaluate(NAMELESS) == []
 
 
-def test_low_contrast_would_be_found(page):
-    """The check itself finds what it is for."""
+def test_the_check_of_contrast_finds_low_contrast(page):
+    """The check of contrast works."""
     page.goto("/")
     page.evaluate("document.querySelector('h1').style.setProperty('color', 'rgb(170, 170, 170)')")
     assert [text for text in page.evaluate(CONTRAST)[1] if text.startswith("H1")]
@@ -494,7 +496,7 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(make_page, queue, p
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_control_is_reached_by_tab_and_shows_that_it_is(make_page, queue, path):
+def test_every_control_is_reached_by_tab_and_shows_its_focus(make_page, queue, path):
     page = make_page()
     page.goto(path)
     seen = []
@@ -516,7 +518,7 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(make_page, queue, 
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-def test_without_an_agent_each_page_says_so(make_page, tmp_path):
+def test_every_page_says_that_the_agent_cannot_be_reached(make_page, tmp_path):
     with start(tmp_path, f"http://127.0.0.1:{free_port()}") as service:
         page = make_page(service.port)
         for path in ("/review", "/models"):
@@ -525,22 +527,24 @@ def test_without_an_agent_each_page_says_so(make_page, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def desk(folders, tmp_path_factory):
+def real_pages(folders, tmp_path_factory):
     """The pages in front of the real agent, which asks the real TF-IDF service."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("services")
     with Service(folder, MODEL_DIR=folders["good"]) as tfidf:
         urls = {"TFIDF_URL": f"http://127.0.0.1:{tfidf.ready().port}"}
         database = f"sqlite:///{(folder / 'agent.db').as_posix()}"
-        with Service(folder, AGENT, DATABASE_URL=database, POLICY_FILE=folder / "none.json", **urls) as agent:
-            with start(folder, f"http://127.0.0.1:{agent.ready().port}", MAX_JOBS=100) as web:
-                yield web.ready()
+        with (
+            Service(folder, AGENT, DATABASE_URL=database, POLICY_FILE=folder / "none.json", **urls) as agent,
+            start(folder, f"http://127.0.0.1:{agent.ready().port}", MAX_JOBS=100) as web,
+        ):
+            yield web.ready()
 
 
 @pytest.mark.runs("python -m services.web.app")
 @pytest.mark.slow
-def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tmp_path):
-    """Classified with its words marked, reviewed and taken back, in a file, and counted."""
-    page = make_page(desk.port)
+def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, real_pages, tmp_path):
+    """It is classified with marked words, reviewed, withdrawn, sent in a file, and counted."""
+    page = make_page(real_pages.port)
     classify(page, "My Laptop is broken, its screen stays black. Write to anna@example.org")
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
     expect(page.locator("mark.for", has_text="Laptop")).to_be_visible()
@@ -564,14 +568,14 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, desk, tm
     expect(page.locator(".count")).to_contain_text("1 ticket waiting")
     page.keyboard.press("u")
     expect(page.locator(".count")).to_contain_text("2 tickets waiting")
-    waits(page, first)
-    other = make_page(desk.port)
+    expect_ticket(page, first)
+    other = make_page(real_pages.port)
     other.goto("/review")
     expect(other.locator(".count")).to_contain_text("2 tickets waiting")
     assert other.locator(".ticket").inner_text() != first
     page.keyboard.press("s")
     expect(page.locator(".count")).to_contain_text("2 tickets waiting")
-    waits(page, first)
+    expect_ticket(page, first)
     page.goto("/models")
     expect(page.locator(".services .badge")).to_have_text(["Ready"])
     expect(page.locator(".volumes")).to_contain_text("Hardware")

@@ -1,4 +1,4 @@
-"""The agent between real model services: answers, personal data, logs, limits, and services that are killed."""
+"""The agent in front of real model services: answers, personal data, logs, limits, and killed services."""
 
 import json
 import sqlite3
@@ -18,7 +18,7 @@ from support.services import TFIDF, TRANSFORMER, Service, assert_fuzzing_finds_n
 from support.tickets import read_csv
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}
-# A ticket for each kind of personal data; what stands behind it must be nowhere afterwards.
+# A ticket for each kind of personal data. The data must not be found anywhere afterwards.
 PERSONAL = {
     "email": ("vague: please write to {} about the invoice", "zanzibar.4711@example.com"),
     "phone": ("vague: call me on {} after lunch please", "+33 6 12 34 56 78"),
@@ -46,7 +46,7 @@ def agent(tfidf, tmp_path_factory):
 
 @pytest.fixture
 def watched(tmp_path):
-    """A service that remembers what it was sent, and an agent that asks it."""
+    """A model service that records its requests, and an agent that asks it."""
     with start_tfidf() as service, start_agent(tmp_path, service.url) as running:
         yield service, running
 
@@ -56,12 +56,12 @@ def address(service: Service) -> str:
 
 
 def clean_texts(trained) -> list[str]:
-    """Return tickets that the agent does not change."""
+    """Return tickets without personal data, which the agent does not change."""
     return [text for row in read_csv(trained.data / "test.csv") if not scrub(text := row["text"]).counts]
 
 
-def test_it_answers_what_the_model_service_answers(agent, tfidf, trained):
-    """One by one and in a batch, with the model's own threshold; explained by its words."""
+def test_the_agent_answers_what_the_model_service_answers(agent, tfidf, trained):
+    """One by one and in a batch, by the model's own threshold, with the model's explanation."""
     texts = clean_texts(trained)[:20]
     found = agent.post("/predict/batch", {"texts": texts}).json["predictions"]
     expected = tfidf.post("/predict/batch", {"texts": texts}).json["predictions"]
@@ -80,7 +80,7 @@ def test_it_answers_what_the_model_service_answers(agent, tfidf, trained):
     assert alone["best"] == found[0]["best"] and alone["ticket_id"] != found[0]["ticket_id"]
 
 
-def test_it_says_the_language(agent):
+def test_the_answer_has_the_language_of_the_ticket(agent):
     texts = {
         "en": "my laptop is broken and the screen stays black since this morning",
         "fr": "mon ordinateur ne démarre plus depuis ce matin et l'écran reste noir",
@@ -90,8 +90,8 @@ def test_it_says_the_language(agent):
         assert agent.post("/predict", {"text": text}).json["language"] == language
 
 
-def test_personal_data_is_counted_and_nowhere_kept(watched, tmp_path):
-    """Not in an answer, the log, the database's bytes, nor with the model services; also not what feedback brings."""
+def test_personal_data_is_counted_and_stored_nowhere(watched, tmp_path):
+    """Not in answers, the log, the database or requests to the model services; the same holds for texts in feedback."""
     service, agent = watched
     bodies = []
     for kind, (sentence, secret) in PERSONAL.items():
@@ -108,16 +108,16 @@ def test_personal_data_is_counted_and_nowhere_kept(watched, tmp_path):
     assert batch.json["predictions"][0]["personal_data"] == dict.fromkeys(sorted(PERSONAL), 1)
     bodies += [batch.body, agent.get("/reviews?limit=100").body, agent.get("/metrics").body]
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-    assert b"personal-email" in files and b"[EMAIL]" in files, "this is where it would be"
+    assert b"personal-email" in files and b"[EMAIL]" in files, "the files are searched where tickets are stored"
     places = {"answers": b"".join(bodies), "files": files, "services": json.dumps(service.asked).encode()}
     for _, secret in PERSONAL.values():
         for place, content in places.items():
             assert secret.encode() not in content, place
-    assert not any("[" in text for text in service.texts), "the models do not read placeholders"
+    assert not any("[" in text for text in service.texts), "the models get no placeholders"
 
 
-def test_the_log_holds_no_word_of_a_ticket(agent):
-    """Nor do problems repeat what was sent."""
+def test_the_agents_log_contains_no_text_of_a_ticket(agent):
+    """Error responses do not repeat what was sent either."""
     for path, body in {
         "/predict": {"text": "Zanzibar-4711 is broken", "ticket_id": "logged-1"},
         "/predict/batch": {"texts": ["Zanzibar-4711 is broken", ""]},
@@ -151,7 +151,7 @@ def test_the_log_holds_no_word_of_a_ticket(agent):
     }.items(),
     ids=lambda value: repr(value)[:12],
 )
-def test_odd_texts_get_an_answer_or_a_reason(agent, text, status):
+def test_the_agent_answers_odd_texts_or_says_why_not(agent, text, status):
     answer = agent.post("/predict?explain=true", {"text": text})
     assert answer.status == status
     assert status == 200 or assert_problem(answer, status)
@@ -169,13 +169,13 @@ def test_odd_texts_get_an_answer_or_a_reason(agent, text, status):
     ],
     ids=str,
 )
-def test_a_request_that_is_not_as_described_is_refused(agent, more):
+def test_invalid_prediction_requests_are_refused(agent, more):
     assert_problem(agent.post("/predict", TICKET | more), 422)
     assert_problem(agent.post("/predict/batch", {"texts": ["a"]} | more), 422)
     assert_problem(agent.post("/predict", b'{"text": "\\ud800 alone"}'), 422)
 
 
-def test_every_path_but_the_open_ones_needs_the_key(tfidf, tmp_path):
+def test_every_path_except_the_open_ones_needs_the_key(tfidf, tmp_path):
     with start_agent(tmp_path, address(tfidf), API_KEYS="sesame") as agent:
         for method, path in {
             ("POST", "/predict"),
@@ -194,8 +194,8 @@ def test_every_path_but_the_open_ones_needs_the_key(tfidf, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_policy_between_the_real_models_gives_what_the_pipeline_learned(folders, transformer, trained, tmp_path):
-    """Probabilities of both real services together are those of both models' folders by callcenterai/routing.py."""
+def test_the_policy_between_the_real_models_gives_the_pipelines_probabilities(folders, transformer, trained, tmp_path):
+    """The combined probabilities are those that callcenterai/routing.py gets from both model folders."""
     texts = clean_texts(trained)[:60]
     first, second = (load_model(folder).predict_proba(texts) for folder in (folders["good"], transformer.model))
     metadata = json.loads((folders["good"] / "metadata.json").read_text(encoding="utf-8"))
@@ -218,13 +218,13 @@ def test_the_policy_between_the_real_models_gives_what_the_pipeline_learned(fold
         order = np.argsort(-probabilities, kind="stable")[:3]
         assert prediction["category"] == metadata["labels"][order[0]]
         given = [choice["probability"] for choice in prediction["best"]]
-        # Tickets scored together in a batch differ in the transformer's last bits.
+        # The transformer's last bits depend on which tickets share a batch.
         assert given == pytest.approx(probabilities[order].tolist(), abs=1e-5)
 
 
 @pytest.mark.slow
-def test_a_killed_service_under_load_costs_no_request_its_answer(folders, tmp_path):
-    """The other stands in; 503 only while both are down; each ticket answered is one row; all recovers by itself."""
+def test_no_request_fails_when_a_model_service_is_killed_under_load(folders, tmp_path):
+    """The other service answers; 503 only while both are down; one row for each answered ticket; then all recovers."""
     first, second = (Service(tmp_path, TFIDF, MODEL_DIR=folders["good"]).ready() for _ in range(2))
     with start_agent(tmp_path, address(first), address(second), BREAKER_SECONDS=0.5, ATTEMPT_SECONDS=2) as agent:
         with Tickets(agent) as load:
@@ -252,7 +252,7 @@ def test_a_killed_service_under_load_costs_no_request_its_answer(folders, tmp_pa
     assert {status for status, _, _ in load.found[one_there:both_down]} <= {200, 503}
     assert {status for status, _, _ in load.found[back + load.threads :]} == {200}
     models = {model for _, _, model in load.found[:one_there]}
-    assert models == {"tfidf", "transformer"}, "the other stood in"
+    assert models == {"tfidf", "transformer"}, "both services answered"
     answered = [ticket_id for status, ticket_id, _ in load.found if status == 200]
     with closing(sqlite3.connect(tmp_path / "agent.db")) as connection:
         kept = [ticket_id for (ticket_id,) in connection.execute("SELECT id FROM tickets")]
@@ -260,7 +260,7 @@ def test_a_killed_service_under_load_costs_no_request_its_answer(folders, tmp_pa
 
 
 class Tickets:
-    """Sends tickets of ids of their own from several threads; `found` has (status, ticket_id, model) of each."""
+    """Sends tickets with their own ids from several threads; `found` has (status, ticket_id, model) of each."""
 
     threads = 3
 
@@ -288,16 +288,16 @@ class Tickets:
             time.sleep(0.01)
 
     def wait_for(self, more: int) -> None:
-        """Wait until so many more were answered."""
+        """Wait until so many more are answered."""
         asked = len(self.found)
         self._agent.until(lambda: len(self.found) >= asked + more)
 
 
 @pytest.mark.slow
-def test_fuzzing_the_agent_by_its_own_description_finds_nothing(agent, tmp_path):
+def test_fuzzing_the_agent_by_its_openapi_document_finds_nothing(agent, tmp_path):
     """schemathesis: no server error, no answer that is not described, no bad request accepted, no good one refused.
 
-    But for what depends on what there is: tickets, answers, categories, an id that has been used.
+    Except for statuses that depend on the stored tickets and answers, the categories, and used ids.
     """
     depends = {"POST /predict": ["409"], "POST /feedback": ["404", "409", "422"]}
     depends |= {"GET /tickets/{ticket_id}": ["404"], "DELETE /feedback/{answer_id}": ["404"]}

@@ -1,4 +1,4 @@
-"""The tfidf service as a process that is asked over HTTP: answers, limits, keys, logs, and models that change."""
+"""The tfidf service as a process, over HTTP: answers, limits, keys, logs, and models that change."""
 
 import csv
 import hashlib
@@ -31,7 +31,7 @@ def service(folders, tmp_path_factory):
 
 @pytest.mark.runs("python -m services.tfidf.app")
 def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained):
-    """One by one and in a batch; categories, probabilities and the threshold's verdict."""
+    """One by one and in a batch: categories, probabilities, and whether a review is needed."""
     with (trained.data / "test.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:20]
     pipeline = load_model(folders["good"])
@@ -54,18 +54,18 @@ def test_an_explanation_names_the_words_that_decided(service):
     terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}
     assert prediction["category"] == "Hardware" and terms["laptop"] > 0
     assert list(map(abs, terms.values())) == sorted(map(abs, terms.values()), reverse=True)
-    assert "explain is true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
+    assert "explain must be true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
 
 
-def test_as_many_categories_are_answered_as_asked_for(service):
-    """Whoever combines several models needs every probability."""
+def test_the_parameter_top_sets_the_number_of_categories(service):
+    """Clients that combine several models need every probability."""
     labels = service.get("/model").json["labels"]
     found = service.post("/predict?top=1000", TICKET).json["best"]
     assert sorted(choice["category"] for choice in found) == labels
     assert sum(choice["probability"] for choice in found) == pytest.approx(1)
     assert service.post("/predict?top=1", TICKET).json["best"] == found[:1]
     for wrong in ("0", "1001", "-1", "three", "2&top=3"):
-        assert "top is a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
+        assert "top must be a whole number" in assert_problem(service.post(f"/predict?top={wrong}", TICKET), 422)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_as_many_categories_are_answered_as_asked_for(service):
     }.items(),
     ids=lambda value: repr(value)[:12],
 )
-def test_odd_texts_get_an_answer_or_a_reason(service, text, status):
+def test_the_tfidf_service_answers_odd_texts_or_says_why_not(service, text, status):
     answer = service.post("/predict", {"text": text})
     assert answer.status == status
     assert status == 200 or assert_problem(answer, status)
@@ -93,20 +93,20 @@ def test_odd_texts_get_an_answer_or_a_reason(service, text, status):
     "body",
     [b"", b"{", b"[]", b'"text"', b'{"text": 7}', b"{}", b'{"text": "a", "more": 1}', b'{"text": "\\ud800"}', b"\xff"],
 )
-def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(service, body):
+def test_an_invalid_body_is_refused_without_repeating_it(service, body):
     answer = service.post("/predict", body)
     assert assert_problem(answer, 422) == "the body is not what /docs describes"
     assert answer.json["errors"]
 
 
-def test_a_batch_has_a_size(service):
+def test_the_size_of_a_batch_is_limited(service):
     assert service.post("/predict/batch", {"texts": ["a"] * 20}).status == 200
     assert_problem(service.post("/predict/batch", {"texts": ["a"] * 21}), 422)
     assert_problem(service.post("/predict/batch", {"texts": []}), 422)
     assert service.post("/predict/batch", {"texts": ["a", " "]}).json["errors"][0].startswith("texts.1:")
 
 
-def test_other_paths_methods_and_kinds_are_problems_too(service):
+def test_unknown_paths_methods_and_content_types_are_problems(service):
     assert_problem(service.get("/nothing"), 404)
     assert_problem(service.ask("DELETE", "/health"), 405)
     refused = service.get("/predict")
@@ -115,7 +115,7 @@ def test_other_paths_methods_and_kinds_are_problems_too(service):
     assert "Content-Type: application/json" in assert_problem(service.ask("POST", "/predict", b"{}"), 415)
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(service):
+def test_a_body_that_does_not_arrive_times_out(service):
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
         head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b'{"text"')
@@ -123,7 +123,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(service):
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
-def test_it_says_what_it_is_and_serves(service, folders):
+def test_the_tfidf_service_describes_its_model_and_its_api(service, folders):
     metadata = json.loads((folders["good"] / "metadata.json").read_text(encoding="utf-8"))
     card = service.get("/model").json
     assert card["sha256"] == metadata["files"]["model.skops"]
@@ -136,7 +136,7 @@ def test_it_says_what_it_is_and_serves(service, folders):
     assert b"swagger" in service.get("/docs").body
 
 
-def test_metrics_count_what_happens(service):
+def test_metrics_count_requests_and_predictions(service):
     done, wrong = 'http_requests_total{path="/predict",status="200"}', 'http_requests_total{path="other",status="404"}'
     names = (done, wrong, 'predictions_total{category="Hardware"}', "prediction_confidence_count")
     before = [service.metric(name) for name in names]
@@ -150,7 +150,7 @@ def test_metrics_count_what_happens(service):
     assert 0 < time.time() - service.metric("model_loaded_timestamp_seconds") < 600
 
 
-def test_logs_have_the_request_and_never_the_ticket(service):
+def test_the_log_contains_the_request_and_never_the_ticket(service):
     answer = service.post("/predict", {"text": f"please call {SECRET}"}, X_Request_Id="desk-42")
     assert answer.headers["x-request-id"] == "desk-42"
     service.post("/predict", {"text": f"{SECRET} \ud800", SECRET: 1})
@@ -162,7 +162,7 @@ def test_logs_have_the_request_and_never_the_ticket(service):
     assert SECRET not in service.log.read_text(encoding="utf-8")
 
 
-def test_a_key_is_needed_once_there_is_one(folders, tmp_path):
+def test_a_key_is_required_if_one_is_configured(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"], API_KEYS="first, sécond") as service:
         service.ready()
         refused = service.post("/predict", TICKET)
@@ -176,7 +176,7 @@ def test_a_key_is_needed_once_there_is_one(folders, tmp_path):
         assert service.get("/openapi.json").json["paths"]["/predict"]["post"]["security"] == [{"key": []}]
 
 
-def test_beyond_loopback_nothing_is_answered_without_a_key_unless_it_was_told_to(folders, tmp_path):
+def test_beyond_loopback_a_key_is_required_unless_anonymous_access_is_allowed(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"], HOST="0.0.0.0") as service:
         service.ready()
         assert "set API_KEYS" in assert_problem(service.post("/predict", TICKET, Authorization="Bearer "), 401)
@@ -184,7 +184,7 @@ def test_beyond_loopback_nothing_is_answered_without_a_key_unless_it_was_told_to
         assert service.ready().post("/predict", TICKET).status == 200
 
 
-def test_more_requests_than_allowed_at_once_are_told_to_come_back(folders, tmp_path):
+def test_too_many_requests_at_once_are_answered_with_503(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"], MAX_IN_FLIGHT=2) as service:
         service.ready()
         head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
@@ -203,7 +203,7 @@ def test_more_requests_than_allowed_at_once_are_told_to_come_back(folders, tmp_p
         assert service.metric("http_requests_turned_away_total") >= 1
 
 
-# Windows ends a process at once: there is nothing to promise there.
+# Windows ends a process at once, without a signal.
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could answer")
 def test_a_request_in_flight_is_answered_after_sigterm(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"]) as service, socket.socket() as connection:
@@ -228,11 +228,11 @@ def test_a_request_in_flight_is_answered_after_sigterm(folders, tmp_path):
         ({"MODEL_URI": f"models:/{NAME}@production"}, "MODEL_URI needs MLFLOW_TRACKING_URI=http"),
     ],
 )
-def test_wrong_settings_are_said_in_one_line(variables, said):
+def test_invalid_settings_of_a_model_service_are_reported_in_one_line(variables, said):
     assert said in fails_to_start(**variables)
 
 
-def test_without_a_model_it_is_alive_and_not_ready_until_there_is_one(folders, tmp_path):
+def test_a_service_without_a_model_is_alive_and_becomes_ready_with_one(folders, tmp_path):
     place = tmp_path / "model"
     with Service(tmp_path, MODEL_DIR=place) as service:
         assert "holds no model" in assert_problem(service.get("/ready"), 503)
@@ -242,7 +242,7 @@ def test_without_a_model_it_is_alive_and_not_ready_until_there_is_one(folders, t
         assert service.ready().post("/predict", TICKET).status == 200
 
 
-def test_another_model_in_the_folder_is_taken_without_a_failed_request(folders, tmp_path):
+def test_a_new_model_in_the_folder_is_served_without_a_failed_request(folders, tmp_path):
     place = tmp_path / "model"
     shutil.copytree(folders["bad"], place)
     with Service(tmp_path, MODEL_DIR=place) as service:
@@ -250,14 +250,14 @@ def test_another_model_in_the_folder_is_taken_without_a_failed_request(folders, 
         with Load(service) as load:
             for name in ("model.skops", "scorer.npz", "metadata.json"):
                 shutil.copy(folders["good"] / name, tmp_path / name)
-                os.replace(tmp_path / name, place / name)
+                (tmp_path / name).replace(place / name)
             service.until(lambda: service.get("/model").json["version"] != old)
             service.until(lambda: len(load.versions()) == 2)
         assert load.statuses() == {200}
 
 
-@pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no time"])
-def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
+@pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no name"])
+def test_a_broken_artifact_leaves_the_last_good_model_in_use(folders, tmp_path, broken):
     place = tmp_path / "model"
     shutil.copytree(folders["good"], place)
     with Service(tmp_path, MODEL_DIR=place) as service:
@@ -267,12 +267,12 @@ def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
             (place / "scorer.npz").write_bytes(b"no archive")
             metadata["files"]["scorer.npz"] = hashlib.sha256(b"no archive").hexdigest()
             (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
-        elif broken == "no time":
-            # Another model, whole but for what its metadata lacks: it must not be half in use.
+        elif broken == "no name":
+            # A complete model whose metadata lacks a field: it must not be used in part.
             for path in folders["bad"].glob("[!m]*"):
                 shutil.copy(path, place / path.name)
             metadata = json.loads((folders["bad"] / "metadata.json").read_text(encoding="utf-8"))
-            del metadata["started_at"]
+            del metadata["name"]
             (place / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
         else:
             (place / broken).write_bytes(b"{" + (place / broken).read_bytes())
@@ -290,7 +290,7 @@ def test_a_bad_artifact_leaves_the_last_good_model(folders, tmp_path, broken):
 
 @pytest.mark.slow
 def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, monkeypatch, capsys):
-    """Every request is answered; each version that is promoted answers within seconds; without a registry the last."""
+    """Every request is answered, by a promoted version within seconds, and by the last one without a registry."""
     registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
@@ -321,6 +321,6 @@ def test_promotion_rollback_and_a_dead_registry_under_load(trained, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_fuzzing_the_service_by_its_own_description_finds_nothing(service, tmp_path):
+def test_fuzzing_the_tfidf_service_by_its_openapi_document_finds_nothing(service, tmp_path):
     """schemathesis: no server error, no answer that is not described, no bad request accepted, no good one refused."""
     assert_fuzzing_finds_nothing(service, tmp_path)

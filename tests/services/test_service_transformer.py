@@ -1,4 +1,4 @@
-"""The transformer service over HTTP; what it shares with the tfidf service is tested there."""
+"""The transformer service over HTTP; test_service_tfidf.py tests what both services share."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def test_predictions_are_those_of_the_exported_model(service, transformer, texts
         )
 
 
-def test_requests_at_the_same_time_are_one_batch_and_get_each_their_own_answer(service, transformer, texts):
+def test_concurrent_requests_form_batches_and_each_gets_its_own_answer(service, transformer, texts):
     expected = load_model(transformer.model).predict_proba(texts).max(axis=1)
     before = service.metric("model_batch_texts_count")
     with ThreadPoolExecutor(30) as clients:
@@ -55,7 +55,7 @@ def test_requests_at_the_same_time_are_one_batch_and_get_each_their_own_answer(s
 
 
 def test_an_explanation_says_what_hiding_each_word_would_change(service):
-    """A word counts once, in all its places; its weight is what the category's logarithmic probability loses."""
+    """A word counts once for all its occurrences; its weight is the loss of the category's logarithmic probability."""
     prediction = service.post("/predict?explain=true", {"text": "My laptop is broken, the Laptop is slow"}).json
     terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}
     assert set(terms) == {"my", "laptop", "is", "broken", "the", "slow"}
@@ -67,18 +67,18 @@ def test_an_explanation_says_what_hiding_each_word_would_change(service):
 
 
 @pytest.mark.parametrize("text", ["🙂🙂", "الطابعة لا تعمل", "nul \x00 inside", "e\u0301 \u200b", "x" * 5_000])
-def test_odd_texts_get_an_answer(service, text):
+def test_the_transformer_service_answers_odd_texts(service, text):
     assert service.post("/predict", {"text": text}).status == 200
 
 
-def test_it_says_what_it_is_and_serves(service, transformer):
+def test_the_transformer_service_describes_its_model(service, transformer):
     metadata = json.loads((transformer.model / "metadata.json").read_text(encoding="utf-8"))
     card = service.get("/model").json
     assert (card["name"], card["sha256"]) == (NAME, metadata["files"]["model.onnx"])
     assert card["labels"] == metadata["labels"] and card["metrics"] == metadata["metrics"]
 
 
-def test_eight_bits_are_served_where_training_says_so(transformer, tmp_path):
+def test_the_8_bit_export_is_served_if_the_metadata_names_it(transformer, tmp_path):
     shutil.copytree(transformer.model, tmp_path / "model")
     metadata = json.loads((tmp_path / "model" / "metadata.json").read_text(encoding="utf-8"))
     (tmp_path / "model" / "metadata.json").write_text(json.dumps(metadata | {"serves": "model.int8.onnx"}))
@@ -88,8 +88,10 @@ def test_eight_bits_are_served_where_training_says_so(transformer, tmp_path):
 
 
 @pytest.mark.runs("python scripts/mlflow_registry.py register --model transformer")
-def test_it_is_registered_promoted_and_exported_like_the_other_model(transformer, tmp_path, monkeypatch, capsys):
-    """The same gates judge it; what they let through is what the service answers with, through a promotion."""
+def test_the_transformer_is_registered_promoted_and_exported_like_the_tfidf_model(
+    transformer, tmp_path, monkeypatch, capsys
+):
+    """The same gates decide about it, and the service answers with the promoted version without a failed request."""
     shutil.copy(transformer.database, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     low = {"minimum_accuracy": 0.5, "minimum_macro_f1": 0.3}
@@ -118,14 +120,14 @@ def test_it_is_registered_promoted_and_exported_like_the_other_model(transformer
         assert load.statuses() == {200}
 
 
-def test_fuzzing_the_service_by_its_own_description_finds_nothing(service, tmp_path):
+def test_fuzzing_the_transformer_service_by_its_openapi_document_finds_nothing(service, tmp_path):
     """schemathesis: no server error, no answer that is not described, no bad request accepted, no good one refused."""
     assert_fuzzing_finds_nothing(service, tmp_path)
 
 
 @pytest.mark.parametrize("limit, cores", [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None)])
-def test_no_more_threads_than_a_container_may_use(tmp_path, limit, cores):
-    """A limit of half a core is one thread; where there is none, all cores count."""
+def test_the_service_uses_no_more_threads_than_its_container_has_cores(tmp_path, limit, cores):
+    """A limit of half a core gives one thread; without a limit, all cores are used."""
     quota = tmp_path / "cpu.max"
     quota.write_text(limit + "\n")
     assert batching.cores(quota) == (cores or batching.cores(tmp_path / "absent"))

@@ -1,4 +1,4 @@
-"""The pages as a process that is asked over HTTP: errors, files, sessions, the login, and what is logged."""
+"""The pages as a process, over HTTP: errors, files, sessions, the login, and the log."""
 
 import csv
 import html
@@ -49,7 +49,7 @@ def web(agent, tmp_path_factory):
 
 @pytest.fixture
 def visitor(web, agent):
-    """Somebody with a session of their own; the agent does as it should, and nothing waits."""
+    """A visitor with a new session; the agent works, and no ticket waits."""
     agent.trouble, agent.pause = None, 0
     agent.waiting.clear()
     return Visitor(web)
@@ -64,12 +64,12 @@ def with_password(agent, tmp_path):
 
 
 def read(answer) -> str:
-    """Return what a page says."""
+    """Return the text of a page."""
     return html.unescape(re.sub(r"<[^>]*>", " ", answer.body.decode()))
 
 
 def follow(visitor: Visitor, answer):
-    """Return the page that a form leads to."""
+    """Return the page that a form redirects to."""
     assert answer.status == 303, answer.body
     return visitor.get(answer.headers["location"])
 
@@ -82,7 +82,7 @@ def finish(visitor: Visitor, answer, state: str = "done") -> str:
     return job
 
 
-def test_a_ticket_gets_its_category_and_the_deciding_words_are_marked(visitor):
+def test_a_classified_ticket_shows_its_category_and_the_marked_words(visitor):
     page = visitor.post("/", text="Accès refusé: NE\u0301! le Laptop d'anna@example.org")
     body = page.body.decode()
     assert page.status == 200 and "Access" in body
@@ -118,7 +118,7 @@ def test_when_the_agent_fails_the_page_says_so_and_keeps_the_text(visitor, agent
     assert page.headers["x-request-id"] in read(page)
 
 
-def test_without_an_agent_it_is_alive_and_not_ready_and_says_what_is_wrong(tmp_path):
+def test_without_an_agent_the_pages_are_alive_and_not_ready_and_say_why(tmp_path):
     with start(tmp_path, f"http://127.0.0.1:{free_port()}") as web:
         visitor = Visitor(web)
         assert web.get("/health").status == 200
@@ -131,7 +131,7 @@ def test_without_an_agent_it_is_alive_and_not_ready_and_says_what_is_wrong(tmp_p
         assert visitor.get("/batch").status == 200
 
 
-def test_the_request_id_goes_along_to_the_agent_and_no_ticket_is_logged(visitor, agent, web):
+def test_the_request_id_is_sent_to_the_agent_and_no_ticket_is_logged(visitor, agent, web):
     body = f"csrf={visitor.token()}&text={SECRET}".encode()
     form = {"Content-Type": "application/x-www-form-urlencoded", "X-Request-ID": "desk-7", "Cookie": visitor.cookie}
     assert web.ask("POST", "/", body, **form).status == 200
@@ -146,7 +146,7 @@ def test_the_request_id_goes_along_to_the_agent_and_no_ticket_is_logged(visitor,
     assert web.metric('http_requests_total{path="/batch/progress",status="200"}') >= 1
 
 
-def test_an_answer_is_noted_with_its_text_and_can_be_taken_back(visitor, agent):
+def test_a_correction_is_stored_with_its_text_and_can_be_withdrawn(visitor, agent):
     text = TICKET + "\nsecond line "
     form = visitor.post("/", text=text).body.decode()
     ticket = re.search(r'name="ticket_id" value="([^"]+)"', form)[1]
@@ -161,7 +161,7 @@ def test_an_answer_is_noted_with_its_text_and_can_be_taken_back(visitor, agent):
     assert "no answer to withdraw" in read(follow(visitor, visitor.post("/undo")))
 
 
-def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
+def test_a_session_can_withdraw_only_its_own_answers(visitor, agent, web):
     agent.predict("wifi", True, False)
     ticket = next(iter(agent.waiting))
     assert visitor.post("/review", ticket_id=ticket, category="Network").status == 303
@@ -170,8 +170,8 @@ def test_only_ones_own_answers_can_be_taken_back(visitor, agent, web):
     assert not agent.answers[-1]["withdrawn"]
 
 
-def test_a_ticket_is_held_for_a_session_whichever_process_answers(visitor, agent, tmp_path):
-    """The pages keep nothing of it; the agent is told an id that is neither the session's nor anything of a person."""
+def test_a_ticket_is_held_for_a_session_across_processes(visitor, agent, tmp_path):
+    """The pages store nothing; the agent gets an id that reveals neither the session nor the person."""
     for text in ("wifi", "printer"):
         agent.predict(text, True, False)
     secret = {"SESSION_SECRET": "s" * 32, "WEB_PASSWORD": PASSWORD}
@@ -185,14 +185,14 @@ def test_a_ticket_is_held_for_a_session_whichever_process_answers(visitor, agent
         assert re.fullmatch("[0-9a-f]{32}", reviewer) and reviewer not in ada.cookie + bob.cookie
 
 
-def test_a_wrong_category_is_refused_with_the_known_ones(visitor, agent):
+def test_an_unknown_category_is_refused_with_the_list_of_known_ones(visitor, agent):
     agent.predict("wifi", True, False)
     page = visitor.post("/review", ticket_id=next(iter(agent.waiting)), category="Nonsense")
     assert page.status == 422 and ", ".join(LABELS) in read(page)
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_no_form_is_taken_without_the_token_of_its_session(visitor, web, path):
+def test_a_form_without_the_token_of_its_session_is_refused(visitor, web, path):
     other = Visitor(web)
     visitor.get("/")
     for token in ("", "0" * 64, other.token()):
@@ -204,7 +204,7 @@ def test_no_form_is_taken_without_the_token_of_its_session(visitor, web, path):
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/nothing", "/login", "/static/pages.css"])
-def test_browsers_are_tied_down_on_every_page(visitor, path):
+def test_every_page_has_security_headers(visitor, path):
     headers = visitor.get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -212,15 +212,15 @@ def test_browsers_are_tied_down_on_every_page(visitor, path):
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
 
 
-def test_other_paths_and_methods_are_pages_too_and_there_is_no_api_to_describe(visitor, web):
+def test_unknown_paths_and_methods_get_error_pages_and_there_is_no_openapi_document(visitor, web):
     assert visitor.get("/nothing").status == visitor.get("/docs").status == visitor.get("/openapi.json").status == 404
     assert "no such page" in read(visitor.get("/nothing"))
     assert web.ask("PUT", "/").status == 405
     assert web.ask("POST", "/", b"x" * 1_100_000, Content_Type="application/x-www-form-urlencoded").status == 413
 
 
-def test_who_is_turned_away_gets_a_page_in_their_language_and_a_program_problem_details(agent, tmp_path):
-    """Without a login too: what the gate has refused goes no further."""
+def test_an_overload_is_a_page_in_the_persons_language_and_problem_details_for_a_program(agent, tmp_path):
+    """Without a login as well: a refused request goes no further."""
     agent.trouble = None
     html, french = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, {"Accept_Language": "fr"}
     with start(tmp_path, agent.address, MAX_IN_FLIGHT=1) as web, ThreadPoolExecutor(1) as threads:
@@ -246,7 +246,7 @@ def test_who_is_turned_away_gets_a_page_in_their_language_and_a_program_problem_
 @pytest.mark.parametrize(
     "method, path, status", [("GET", "/nothing", 404), ("PUT", "/", 405), ("POST", "/", 403), ("POST", "/review", 413)]
 )
-def test_every_refusal_is_a_page_for_people_and_problem_details_for_programs(web, method, path, status):
+def test_every_error_is_a_page_for_people_and_problem_details_for_programs(web, method, path, status):
     body = b"x" * (1_100_000 if status == 413 else 0)
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     page = web.ask(method, path, body, Accept="text/html", Accept_Language="fr", **form)
@@ -257,7 +257,7 @@ def test_every_refusal_is_a_page_for_people_and_problem_details_for_programs(web
         assert_problem(web.ask(method, path, body, Accept=accept, **form), status)
 
 
-def test_markup_in_a_ticket_is_text(visitor, agent):
+def test_markup_in_a_ticket_is_escaped(visitor, agent):
     for text in ("<script>alert(1)</script> laptop", '"><img src=x onerror=alert(1)> wifi'):
         page = visitor.post("/", text=text).body.decode()
         agent.predict(text, True, False)
@@ -266,14 +266,14 @@ def test_markup_in_a_ticket_is_text(visitor, agent):
 
 
 class TestLogin:
-    """With a password, people log in with their name."""
+    """With WEB_PASSWORD set, people log in with their name."""
 
-    def test_nothing_is_shown_before_and_the_name_goes_along_after(self, with_password, agent):
+    def test_pages_need_a_login_and_answers_carry_the_name(self, with_password, agent):
         visitor = Visitor(with_password)
         for path in (*PAGES, "/batch/job?id=1", "/nothing"):
             answer = visitor.get(path)
             assert answer.status == 303 and answer.headers["location"].startswith("/login")
-        assert visitor.post("/", text=TICKET).status == 401 and not visitor.get("/ready").status == 303
+        assert visitor.post("/", text=TICKET).status == 401 and visitor.get("/ready").status != 303
         before = visitor.cookie
         answer = visitor.post("/login", name=" Ada  Lovelace ", password=PASSWORD, next="/review")
         assert (answer.status, answer.headers["location"]) == (303, "/review") and visitor.cookie != before
@@ -283,7 +283,7 @@ class TestLogin:
         assert visitor.post("/logout").headers["location"] == "/login"
         assert visitor.get("/").status == 303
 
-    def test_wrong_passwords_have_to_wait(self, with_password):
+    def test_too_many_wrong_passwords_have_to_wait(self, with_password):
         visitor = Visitor(with_password)
         for _ in range(3):
             page = visitor.post("/login", name="Ada", password="wrong one")
@@ -293,7 +293,7 @@ class TestLogin:
         time.sleep(3.1)
         assert visitor.post("/login", name="Ada", password=PASSWORD).status == 303
 
-    def test_a_name_is_needed_and_nobody_is_sent_elsewhere(self, with_password):
+    def test_a_login_needs_a_name_and_redirects_only_to_our_pages(self, with_password):
         visitor = Visitor(with_password)
         for name in ("", " ", "x" * 81, "a\x00b"):
             assert visitor.post("/login", name=name, password=PASSWORD).status == 422
@@ -301,7 +301,7 @@ class TestLogin:
             answer = visitor.post("/login", name="Ada", password=PASSWORD, next=target)
             assert answer.headers["location"] == "/"
 
-    def test_the_cookie_is_for_the_server_alone_and_cannot_be_changed(self, with_password):
+    def test_the_session_cookie_is_protected_and_cannot_be_changed(self, with_password):
         answer = Visitor(with_password).get("/login")
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Secure" not in cookie
@@ -314,7 +314,7 @@ class TestLogin:
         assert visitor.get("/").status == 303
 
 
-def test_beyond_loopback_a_password_is_needed_unless_it_was_told_otherwise(agent, tmp_path):
+def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allowed(agent, tmp_path):
     assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0")
     assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0", WEB_PASSWORD="")
     with start(tmp_path, agent.address, HOST="0.0.0.0", ALLOW_ANONYMOUS="true") as web:
@@ -324,12 +324,12 @@ def test_beyond_loopback_a_password_is_needed_unless_it_was_told_otherwise(agent
 @pytest.mark.parametrize(
     "variables, said",
     [
-        ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, this is no address"),
+        ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, must be an address"),
         ({"WEB_PASSWORD": "short"}, "WEB_PASSWORD: "),
         ({"SESSION_SECRET": "short"}, "SESSION_SECRET: "),
     ],
 )
-def test_wrong_settings_are_said_in_one_line_that_repeats_no_secret(variables, said):
+def test_invalid_settings_of_the_pages_are_reported_in_one_line_without_secrets(variables, said):
     line = fails_to_start(WEB, **variables)
     assert said in line and "short" not in line.partition(":")[2].replace("shorter", "")
 
@@ -345,7 +345,7 @@ def test_a_session_outlives_a_restart_when_its_secret_is_set(agent, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could answer")
-def test_it_stops_when_told_to_also_while_a_file_is_at_work(agent, tmp_path):
+def test_the_pages_stop_on_sigterm_even_while_a_file_is_being_classified(agent, tmp_path):
     agent.trouble, agent.pause = None, 0.3
     with start(tmp_path, agent.address, MAX_BATCH=1) as web:
         assert Visitor(web).upload(b"text\n" + b"wifi\n" * 50).status == 303
@@ -355,15 +355,15 @@ def test_it_stops_when_told_to_also_while_a_file_is_at_work(agent, tmp_path):
 
 
 class TestFile:
-    """A file comes back with its rows, its columns and ours."""
+    """A file is returned with its rows, its columns and ours."""
 
     def fetch(self, visitor, content, **fields):
-        """Send a file and return it as it comes back."""
+        """Upload a file, and return it with predictions."""
         job = finish(visitor, visitor.upload(content, **fields))
         return visitor.get(f"/batch/download?id={job}")
 
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_rows_and_cells_stay_as_they_came(self, visitor, agent, delimiter):
+    def test_rows_and_cells_of_a_file_stay_unchanged(self, visitor, agent, delimiter):
         rows = [[str(n), f"wifi laptop laptop {n}", "=1+1"] for n in range(140)]
         rows[3][1], rows[4][1], rows[5][1] = 'say "laptop"\nand\r\nwifi, laptop; x\ty', " ", "x" * 2001
         buffer = io.StringIO(newline="")
@@ -379,21 +379,21 @@ class TestFile:
         assert found[4][3:] == ["", "", "empty", ""] and found[5][3:] == ["", "", "too long", ""]
         assert not agent.waiting
 
-    def test_a_column_of_its_own_called_category_is_not_overwritten(self, visitor):
+    def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
         assert answer.body.splitlines()[0] == b"category,text,predicted_category,confidence,decision,model"
         assert answer.body.splitlines()[1].startswith(b"mine,wifi,Network,")
 
-    def test_unsure_tickets_are_sent_to_review_when_asked_to(self, visitor, agent):
+    def test_unsure_tickets_of_a_file_are_sent_to_review_if_requested(self, visitor, agent):
         finish(visitor, visitor.upload(b"text\nwifi\nlaptop screen\n", store="yes"))
         assert [ticket["text"] for ticket in agent.waiting.values()] == ["wifi"]
 
-    def test_one_row_that_the_agent_refuses_leaves_the_others_theirs(self, visitor):
+    def test_a_row_that_the_agent_refuses_does_not_affect_the_others(self, visitor):
         answer = self.fetch(visitor, b"text\n" + b"wifi\n" * 20 + b"REFUSE ME\n" + b"laptop\n" * 20)
         decisions = [row["decision"] for row in csv.DictReader(io.StringIO(answer.body.decode()))]
         assert decisions.count("refused") == 1 and decisions[20] == "refused" and len(decisions) == 41
 
-    def test_without_a_text_column_one_is_chosen(self, visitor):
+    def test_without_a_text_column_the_person_chooses_one(self, visitor):
         answer = visitor.upload(b"id,message\n1,laptop screen\n")
         job = finish(visitor, answer, "column")
         page = read(visitor.get(answer.headers["location"]))
@@ -426,11 +426,11 @@ class TestFile:
         page = visitor.upload(content)
         assert page.status == status and said in read(page)
 
-    def test_no_file_is_said_too(self, visitor):
+    def test_an_upload_without_a_file_is_refused(self, visitor):
         page = visitor.post("/batch")
         assert page.status == 422 and "No file was uploaded" in read(page)
 
-    def test_when_the_agent_fails_it_stops_and_goes_on_from_there(self, visitor, agent):
+    def test_a_file_stops_when_the_agent_fails_and_continues_from_there(self, visitor, agent):
         agent.trouble = 500
         job = finish(visitor, visitor.upload(b"text\n" + b"laptop screen\n" * 120), "stopped")
         page = visitor.get(f"/batch/job?id={job}")
@@ -440,7 +440,7 @@ class TestFile:
         visitor.service.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
         assert visitor.get(f"/batch/download?id={job}").body.count(b"Hardware") == 120
 
-    def test_it_is_private_bounded_in_number_and_can_be_deleted(self, visitor, web):
+    def test_files_are_private_limited_in_number_and_can_be_deleted(self, visitor, web):
         jobs = [finish(visitor, visitor.upload(b"text\nwifi\n")) for _ in range(2)]
         page = visitor.upload(b"text\nwifi\n")
         assert page.status == 503 and "limit of files per person" in read(page)
@@ -453,7 +453,7 @@ class TestFile:
         assert visitor.get(f"/batch/job?id={jobs[0]}").status == 404
         assert visitor.upload(b"text\nwifi\n").status == 303
 
-    def test_it_is_deleted_when_nobody_looks_at_it(self, agent, tmp_path):
+    def test_a_file_is_deleted_after_its_time_without_a_visit(self, agent, tmp_path):
         agent.trouble = None
         with start(tmp_path, agent.address, JOB_MINUTES=0.03, MAX_JOBS_EACH=1) as web:
             visitor = Visitor(web)
@@ -463,8 +463,8 @@ class TestFile:
             assert visitor.upload(b"text\nwifi\n").status == 303
 
 
-def test_every_language_has_the_same_texts_with_the_same_places():
-    """A text that one language lacks would be an error on that page for those who read it."""
+def test_every_language_has_the_same_keys_and_placeholders():
+    """A text that one language lacks would break the page in that language."""
 
     def flat(table, prefix=""):
         for key, value in table.items():
@@ -491,7 +491,7 @@ def test_the_language_is_the_browsers_until_another_is_chosen(visitor, accepted,
     assert f'<html lang="{other}">' in visitor.get("/batch", Accept_Language=accepted).body.decode()
 
 
-def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
+def test_an_unreachable_registry_is_reported_and_the_rest_is_shown(agent, tmp_path):
     agent.trouble = None
     dead = f"http://127.0.0.1:{free_port()}"
     with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=dead) as web:
@@ -501,7 +501,7 @@ def test_a_dead_registry_is_said_and_the_rest_is_shown(agent, tmp_path):
 
 @pytest.mark.slow
 def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
-    """Of a real MLflow server and real promotions."""
+    """With a real MLflow server and real promotions."""
     agent.trouble = None
     registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")

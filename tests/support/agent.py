@@ -1,4 +1,4 @@
-"""What the tests of the agent share: model services that misbehave on command, and policies between two of them."""
+"""Helpers for tests of the agent: model services that misbehave on command, and policies for two of them."""
 
 import json
 import threading
@@ -14,26 +14,26 @@ from support.services import AGENT, Service
 
 LABELS = ["HR Support", "Hardware", "Storage"]
 SURE, UNSURE = "my laptop is broken again, please help me", "it is a vague thing, please help me"
-# What the two services say of a ticket, in the order of LABELS; the first is unsure of a vague one.
+# The probabilities that the two services give, in the order of LABELS; the first is unsure of a vague ticket.
 TFIDF_SURE, TFIDF_UNSURE, TRANSFORMER_SAYS = [0.06, 0.9, 0.04], [0.35, 0.45, 0.2], [0.7, 0.2, 0.1]
-# Seconds: short, so that waiting for a service that is slow or left in peace does not take long.
+# Short times in seconds, so that tests do not wait long for a slow service or an open breaker.
 QUICK = {"ATTEMPT_SECONDS": 0.5, "BUDGET_SECONDS": 2, "BREAKER_FAILURES": 4, "BREAKER_SECONDS": 1}
 
 
 class ModelService:
-    """Speaks the API of a model service from a thread, remembers what it was sent, and misbehaves when told to.
+    """Serves the API of a model service on a thread, records its requests, and misbehaves when told to.
 
-    `trouble` is how it misbehaves, `times` for how many requests, None for all.
+    `trouble` is how it misbehaves, `times` for how many requests; None means for all.
     """
 
     def __init__(self, says: Callable[[str], list[float]], threshold: float = 0.8, sha256: str = "a" * 64) -> None:
-        """Start it; says gives the probabilities of a text in the order of LABELS."""
+        """Start the service; says returns the probabilities of a text in the order of LABELS."""
         self.port, self._first = free_port(), (says, threshold, sha256)
         self._server: ThreadingHTTPServer | None = None
         self.reset()
 
     def reset(self) -> None:
-        """Be as at the start: there, well and not asked for anything."""
+        """Return to the state after the start: up, well-behaved, without recorded requests."""
         self.says, self.threshold, self.sha256 = self._first
         self.version, self.trouble, self.times = self.sha256[:12], None, None
         self.asked: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class ModelService:
 
     @property
     def texts(self) -> list[str]:
-        """All tickets that it was asked for."""
+        """All tickets of the recorded requests."""
         return [text for request in self.asked for text in request["texts"]]
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class ModelService:
         self.trouble, self.times = trouble, times
 
     def next_trouble(self) -> str | None:
-        """Return how to misbehave now."""
+        """Return how to misbehave on this request."""
         if self.times is not None:
             self.times -= 1
             if self.times < 0:
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
             self.respond(200, self.spoil(trouble, found))
 
     def spoil(self, trouble: str, found: dict[str, Any]) -> str:
-        """Return an answer that is none."""
+        """Return an invalid answer."""
         predictions = found["predictions"]
         if trouble == "broken JSON":
             return json.dumps(found)[:-5]
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         return json.dumps([1, 2, 3])
 
     def drip(self, content: bytes) -> None:
-        """Send a byte every tenth of a second: every single wait is short, all together are long."""
+        """Send a byte every tenth of a second: each wait is short, but all together are long."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -159,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body.encode())
         except OSError:
-            # The agent has not waited.
+            # The agent has closed the connection.
             pass
 
 
@@ -193,13 +193,13 @@ def policy_of(tfidf: str, transformer: str, labels: list[str] = LABELS, **change
 
 
 def write_policy(path: Path, policy: dict[str, Any]) -> None:
-    """Write a policy as the pipeline does: whole or not at all."""
+    """Write a policy atomically, as the pipeline does."""
     path.with_suffix(".new").write_text(json.dumps(policy), encoding="utf-8")
     path.with_suffix(".new").replace(path)
 
 
 def start_agent(folder: Path, tfidf: str, transformer: str | None = None, **variables: Any) -> Service:
-    """Return an agent that asks services at these addresses, once it can answer and keep; all in a folder."""
+    """Return an agent that asks the services at these addresses, once it can answer and store."""
     places = {"TFIDF_URL": tfidf, "POLICY_FILE": folder / "policy.json"} | QUICK
     places |= {"DATABASE_URL": f"sqlite:///{(folder / 'agent.db').as_posix()}"}
     if transformer:
@@ -216,7 +216,7 @@ def start_agent(folder: Path, tfidf: str, transformer: str | None = None, **vari
 
 
 class World(NamedTuple):
-    """Two services and an agent that knows both, for many tests one after the other."""
+    """Two services and an agent that asks both, shared by the tests of a module."""
 
     tfidf: ModelService
     transformer: ModelService
@@ -224,13 +224,13 @@ class World(NamedTuple):
     policy: Path
 
     def use(self, policy: dict[str, Any]) -> None:
-        """Have the agent use a policy."""
+        """Make the agent use a policy."""
         write_policy(self.policy, policy)
         shown = {name: policy[name] for name in ("ask_below", "threshold")} | {"in_force": True}
         self.agent.until(lambda: shown.items() <= self.agent.get("/status").json["policy"].items())
 
     def reset(self) -> None:
-        """Take the policy away, and have both services there, well and not asked for anything."""
+        """Remove the policy, and return both services to the state after their start."""
         self.policy.unlink(missing_ok=True)
         services = {"tfidf": self.tfidf, "transformer": self.transformer}
         for service in services.values():

@@ -1,4 +1,4 @@
-"""The stack of compose.yaml as its users have it, in a copy of the repository and brought up with podman-compose."""
+"""The stack of compose.yaml, started with podman-compose in a copy of the repository."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from support.once import made_once, one_build_at_a_time
 from support.processes import free_port, run, wait_until
 from support.repository import REPOSITORY, unpack
 
-# It is run, and nothing that ships is touched by it: it gets an environment of its own.
+# Only a tool of the tests, so it gets its own environment instead of a place in requirements-ci.txt.
 PODMAN_COMPOSE = "podman-compose==1.6.0"
 PUBLISHED = ("mlflow", "agent", "web")
 STARTED = (*PUBLISHED, "postgres", "tfidf", "transformer")
 
 
 def install_podman_compose(folder: Path) -> None:
-    """Install the program into an environment; skip the test where it cannot be had."""
+    """Install podman-compose into an environment; skip the test if that is impossible."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
     done = subprocess.run([*uv, PODMAN_COMPOSE], capture_output=True, text=True)
@@ -33,15 +33,15 @@ def install_podman_compose(folder: Path) -> None:
         pytest.skip(f"{PODMAN_COMPOSE} cannot be installed here: {done.stderr[-200:]}")
 
 
-class Stack:
-    """A running stack with secrets, ports, volumes and images of its own."""
+class ComposeStack:
+    """A stack with its own secrets, ports and volumes."""
 
     def __init__(self, folder: Path, factory: pytest.TempPathFactory, start: bool = True) -> None:
-        """Build its images, unless another stack of these tests has, and start it if that is wanted."""
+        """Build the images, unless another stack of this test run has built them, and start it by default."""
         self.folder, self.name = folder / "copy", f"stack-{uuid.uuid4().hex[:8]}"
         self.tools = made_once(factory, "podman-compose", install_podman_compose) / "bin"
         unpack(self.folder)
-        # pytest's folders are for their owner alone; in the containers another user reads.
+        # pytest's folders are private to their owner, but the containers read them as another user.
         for place in (self.folder, *self.folder.parents[:3]):
             place.chmod(0o755)
         run(self.folder, "scripts/make_secrets.py", ".env")
@@ -55,7 +55,7 @@ class Stack:
             self.start()
 
     def start(self) -> None:
-        """Start it, and wait until what is published answers."""
+        """Start it, and wait until the published services answer."""
         try:
             self.compose("up", "-d")
             for name in PUBLISHED:
@@ -67,14 +67,14 @@ class Stack:
     def compose(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         """Run podman-compose and insist on success."""
         command = [str(self.tools / "podman-compose"), "-p", self.name, *arguments]
-        # Only images in Docker's format have health checks.
+        # Podman's default image format has no health checks.
         env = os.environ | {"BUILDAH_FORMAT": "docker"} if env is None else env
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         return done
 
     def build(self) -> None:
-        """Build our images; where PostgreSQL's is not there, a stand-in that is tagged like the official one."""
+        """Build our images and, if PostgreSQL's is missing, a stand-in with the official one's tag."""
         official = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]
         stand_in = [
             "podman",
@@ -103,13 +103,13 @@ class Stack:
         return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
 
     def login(self) -> dict[str, str]:
-        """Return the variables with which MLflow's administrator works."""
+        """Return the variables with which commands use MLflow as its administrator."""
         address = f"http://127.0.0.1:{self.ports['mlflow']}"
         login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.secret("MLFLOW_ADMIN_PASSWORD")}
         return {"MLFLOW_TRACKING_URI": address} | login
 
     def agent(self, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
-        """Return the agent's status and JSON."""
+        """Send a request to the agent; return its status and JSON."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key or self.secret('AGENT_API_KEY')}"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports['agent']}{path}", data, headers)
@@ -125,11 +125,11 @@ class Stack:
         return subprocess.run(["podman", *command.split(), container, *more], capture_output=True, text=True)
 
     def is_healthy(self, name: str) -> bool:
-        """Whether a service's health check passes; without systemd, podman runs none by itself."""
+        """Whether a service's health check passes; without systemd, Podman never runs it by itself."""
         return self.podman("healthcheck run", name).returncode == 0
 
     def user(self, name: str) -> str:
-        """Return the number of the user as whom a service runs."""
+        """Return the id of the user that a service runs as."""
         return self.podman("exec", name, "id", "-u").stdout.strip()
 
     def stop(self) -> None:

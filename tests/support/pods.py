@@ -1,4 +1,4 @@
-"""One pod of a Deployment, started by `podman kube play` as the manifest has it."""
+"""Start a pod of a Deployment from its manifest with `podman kube play`."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.kubernetes import Manifest, container, pod
+from support.kubernetes import Manifest, container_spec, pod_spec
 
 PROGRAM = """
 import json, os, urllib.request
@@ -29,19 +29,19 @@ class Pod:
     """A running pod with one container."""
 
     def __init__(self, name: str, service: str) -> None:
-        """Podman names them so."""
+        """Find the pod by the names that Podman gives; they depend on its version."""
         self.name, self.container = f"{name}-pod", f"{name}-pod-{service}"
         if podman("pod", "exists", self.name).returncode:
             self.name, self.container = f"{name}-pod-0", f"{name}-pod-0-{service}"
 
     def execute(self, *command: str) -> str:
-        """Run a command inside and return what it prints."""
+        """Run a command inside and return its stdout."""
         done = podman("exec", self.container, *command)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def statuses(self) -> dict[str, int]:
-        """Return what the service answers its probes; 0 when nobody answers."""
+        """Return the service's status on /health and /ready; 0 if there is no answer."""
         return json.loads(self.execute("python", "-c", PROGRAM))
 
 
@@ -51,21 +51,21 @@ def podman(*arguments: str) -> subprocess.CompletedProcess:
 
 @contextmanager
 def played(deployment: Manifest, image: str, variables: dict[str, str], folder: Path) -> Iterator[Pod]:
-    """Start a pod, and remove it in the end.
+    """Start a pod, and remove it on exit.
 
-    What is the cluster's to do is left out: values from a Secret are put in, and nobody probes or publishes a port.
+    Only a cluster can provide Secrets, probes and published ports, so values are filled in and the others left out.
     """
     name = f"pod-{uuid.uuid4().hex[:8]}"
     mine = json.loads(json.dumps(deployment))
     mine["metadata"]["name"] = name
-    own = container(mine)
+    own = container_spec(mine)
     own["image"] = image
     own["env"] = [
         {"name": each["name"], "value": each.get("value", variables.get(each["name"]))} for each in own["env"]
     ]
     for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"):
         own.pop(key)
-    assert pod(mine)["securityContext"] and own["securityContext"]
+    assert pod_spec(mine)["securityContext"] and own["securityContext"]
     (folder / "pod.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
     try:
         done = podman("kube", "play", str(folder / "pod.yaml"))

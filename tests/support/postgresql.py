@@ -1,4 +1,4 @@
-"""A PostgreSQL to test on; installed from Debian's packages on a CI machine without."""
+"""A PostgreSQL server for tests; a CI machine without one installs Debian's package."""
 
 import os
 import shutil
@@ -15,10 +15,10 @@ from support.processes import free_port
 
 
 class Postgresql:
-    """A server of its own, with an empty database `postgres`, on a free port of loopback."""
+    """A PostgreSQL server on a free port of the loopback interface, with an empty database `postgres`."""
 
     def __init__(self) -> None:
-        """Make it and start it, or skip the test."""
+        """Create and start the server, or skip the test."""
         self._programs = find_postgresql()
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._user = {}
@@ -35,14 +35,14 @@ class Postgresql:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self._user)
 
     def new_database(self, name: str) -> str:
-        """Make an empty database and return its address."""
+        """Create an empty database and return its address."""
         with self.ask("postgres") as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         return self.address.removesuffix("postgres") + name
 
     @contextmanager
     def ask(self, name: str) -> Iterator[Any]:
-        """Give a connection to one of its databases, which keeps each statement at once."""
+        """Give a connection to one of its databases that commits each statement at once."""
         from sqlalchemy import create_engine
 
         engine = create_engine(self.address.removesuffix("postgres") + name, isolation_level="AUTOCOMMIT")
@@ -55,7 +55,7 @@ class Postgresql:
         self._run("pg_ctl", "-o", options, "-l", str(self.folder / "log"), "-w", "start")
 
     def stop(self) -> None:
-        """End it at once, as a crash would."""
+        """Stop the server at once, like a crash."""
         self._run("pg_ctl", "-m", "immediate", "stop")
 
     def remove(self) -> None:
@@ -64,9 +64,9 @@ class Postgresql:
 
 
 def find_postgresql() -> Path:
-    """Return the folder of initdb and pg_ctl, or skip."""
+    """Return the folder of initdb and pg_ctl, or skip the test."""
     if os.name == "nt":
-        pytest.skip("PostgreSQL is started with POSIX users here")
+        pytest.skip("these tests start PostgreSQL with POSIX users")
     for attempt in range(2):
         debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         found = shutil.which("initdb") or (str(debian[-1]) if debian else None)
@@ -76,4 +76,4 @@ def find_postgresql() -> Path:
             break
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], check=False)
-    pytest.skip("no PostgreSQL here: install Debian's package postgresql")
+    pytest.skip("no PostgreSQL: install Debian's package postgresql")

@@ -1,4 +1,4 @@
-"""A registry to test on: real trainings on the sample, and the command line on a copy of their database."""
+"""A registry to test: real trainings on the sample, and the commands on a copy of their database."""
 
 import json
 import shutil
@@ -17,30 +17,28 @@ from support.repository import write_params
 NAME = "callcenterai-tfidf-classifier"
 EXPERIMENT = "callcenterai-tfidf-classification"
 TICKETS = 1500
-# Where MLflow's database says where files are.
-PLACES = (
+# The columns of MLflow's database that hold paths of files.
+LOCATION_COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
     ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
 )
-
-
-# "bad" is far worse than "good", and "close" and "extra" are about as good.
+# The parameter C of each training: "bad" is far worse than "good"; "close" and "extra" are about as good.
 TRAININGS = {"good": 0.5, "close": 0.9, "extra": 0.3, "bad": 0.0001}
 
 
 class Trained:
-    """What train() left in a folder: a database with runs by name, and the last training's outputs."""
+    """The result of train() in a folder: a database, its runs by name, and the last training's outputs."""
 
     def __init__(self, folder: Path) -> None:
-        """Find what is there."""
+        """Read the names of the runs."""
         self.folder, self.database, self.data = folder, folder / "mlflow.db", folder / "data"
         self.runs = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
 
 
 def train(folder: Path) -> None:
-    """Train them; the artifacts stay where they are, the database is copied for each test."""
+    """Run the trainings; tests share the artifacts and get a copy of the database each."""
     import mlflow
 
     tickets, data = folder / "tickets.csv", folder / "data"
@@ -67,46 +65,46 @@ class RegistryCommands:
     """Runs registry commands on a copy of the trained database and reads what they print."""
 
     def __init__(self, trained: Trained, folder: Path, monkeypatch, capsys) -> None:
-        """Copy the database and make it the registry."""
+        """Copy the database and use the copy as the registry."""
         self.trained, self.capsys, self.monkeypatch = trained, capsys, monkeypatch
         shutil.copy(trained.database, folder / "mlflow.db")
         self.move_to(folder / "mlflow.db")
         self.params = write_params(folder / "params.yaml", registry={"min_class_tickets": 10, "tolerance": 0.02})
 
     def move_to(self, database: Path) -> None:
-        """Make another database the registry."""
+        """Use another database as the registry."""
         self.database, self.uri = database, f"sqlite:///{database.as_posix()}"
         self.monkeypatch.setenv("MLFLOW_TRACKING_URI", self.uri)
 
     def record_files_at(self, place: Path) -> None:
-        """Have the database say that the training's files are elsewhere."""
+        """Change the paths of the training's files in the database."""
         recorded = self.trained.folder / "mlruns"
         with closing(sqlite3.connect(self.database)) as source:
-            for table, column in PLACES:
+            for table, column in LOCATION_COLUMNS:
                 wanted = (recorded.as_uri(), place.as_uri())
                 source.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", wanted)
             source.commit()
 
     def move_files(self, place: Path) -> None:
-        """Work on a copy of the training's files, which a test may change."""
+        """Copy the training's files, so that the test may change them."""
         shutil.copytree(self.trained.folder / "mlruns", place)
         self.record_files_at(place)
 
     def run(self, command: str, *arguments: str, code: int = 0) -> str:
-        """Run a command, check its exit code and return what it said: stdout, or stderr when it failed."""
-        judging = ["--params", str(self.params), "--data", str(self.trained.data)]
-        judged = command in ("check", "register", "staging", "production", "archive", "rollback")
+        """Run a command, check its exit code and return its output: stdout, or stderr if it failed."""
+        gate_options = ["--params", str(self.params), "--data", str(self.trained.data)]
+        is_gated = command in ("check", "register", "staging", "production", "archive", "rollback")
         self.capsys.readouterr()
-        found = mlflow_registry.main([command, *arguments, *(judging if judged else [])])
-        said = self.capsys.readouterr()
-        assert found == code, said
-        return said.err if code else said.out
+        found = mlflow_registry.main([command, *arguments, *(gate_options if is_gated else [])])
+        output = self.capsys.readouterr()
+        assert found == code, output
+        return output.err if code else output.out
 
     def read(self, command: str, *arguments: str, code: int = 0):
-        """Return what a reading command prints as JSON."""
-        judged = ["--params", str(self.params), "--data", str(self.trained.data)] if command == "check" else []
+        """Return the JSON that a reading command prints."""
+        gate_options = ["--params", str(self.params), "--data", str(self.trained.data)] if command == "check" else []
         self.capsys.readouterr()
-        assert mlflow_registry.main([command, *arguments, "--json", *judged]) == code
+        assert mlflow_registry.main([command, *arguments, "--json", *gate_options]) == code
         return json.loads(self.capsys.readouterr().out)
 
     def register(self, *names: str) -> None:
@@ -115,7 +113,7 @@ class RegistryCommands:
             self.run("register", "--run-id", self.trained.runs[name])
 
     def register_in(self, server_address: str) -> None:
-        """Log the last training to a server, which is the registry from now on, and register its run."""
+        """Use a server as the registry from now on, log the last training there and register its run."""
         import log_run
 
         self.monkeypatch.setenv("MLFLOW_TRACKING_URI", server_address)
@@ -126,14 +124,14 @@ class RegistryCommands:
         self.run("register", "--run-id", self.capsys.readouterr().out.split()[-1])
 
     def stages(self) -> dict[int, str]:
-        """Return the stage of each version, and check that MLflow's aliases, tags and own stages say the same."""
+        """Return the stage of each version after checking that MLflow's aliases, tags and stages agree with `list`."""
         stages = {row["version"]: row["stage"] for row in self.read("list")}
         assert_agreement(self.uri, stages)
         return stages
 
 
 def assert_agreement(uri: str, stages: dict[int, str]) -> None:
-    """Check that aliases, the tag `stage` and MLflow's own stage all say what `list` says."""
+    """Check that aliases, the tag `stage` and MLflow's own stage agree with these stages, which `list` printed."""
     import mlflow
 
     client = mlflow.MlflowClient(uri, uri)

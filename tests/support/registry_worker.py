@@ -1,4 +1,4 @@
-"""What the tests of races and kills run in processes of their own."""
+"""The processes of the race and kill tests."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests")]
 
-# What a command imports: seconds in a new process, and once for all that are forked from a server which has it.
+# The libraries of a command. They take seconds to import; the fork server imports them once for all processes.
 HEAVY = ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pandas"]
 HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "skops.io"]
 WRITES = (
@@ -30,7 +30,7 @@ WRITES = (
 
 
 def processes() -> multiprocessing.context.BaseContext:
-    """Return what starts processes that share nothing with this one, and nothing but imported libraries."""
+    """Return a context for processes that share nothing with this one; they inherit imported libraries at most."""
     if os.name == "nt":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -39,7 +39,7 @@ def processes() -> multiprocessing.context.BaseContext:
 
 
 def run_killed(number: int, uri: str, command: list[str]) -> None:
-    """Run a registry command in this process, which dies before the number-th write, if there are so many."""
+    """Run a registry command in this process, killed before the write with this number if it gets that far."""
     import mlflow_registry
 
     os.environ["MLFLOW_TRACKING_URI"] = uri
@@ -48,7 +48,7 @@ def run_killed(number: int, uri: str, command: list[str]) -> None:
 
 
 def die_before_write(number: int) -> None:
-    """Have this process killed when the client is about to make its number-th write, counted from 0."""
+    """Let this process kill itself before the client's write with this number, counted from 0."""
     from mlflow import MlflowClient
 
     made = iter(range(1_000_000))
@@ -66,9 +66,9 @@ def die_before_write(number: int) -> None:
 
 
 def race(folder: Path, worker: int, rounds: int, versions: int, options: list[str], variables: dict[str, str]) -> None:
-    """Make changes round after round, together with the other workers; leave how many moves were made in a file.
+    """Make one change a round, at the same time as the other workers, and write the number of moves to a file.
 
-    variables: those of this test's process; a forked one has those of the first test that had any forked.
+    variables: this test's environment; the fork server still has that of the first test which used it.
     """
     import mlflow_registry
 
@@ -83,9 +83,9 @@ def race(folder: Path, worker: int, rounds: int, versions: int, options: list[st
         command = dice.choice(
             (["staging", "--version", version], ["production", "--version", version], ["rollback"], ["production"])
         )
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
             code = mlflow_registry.main([*command, "--force", "--reason", "race", "--by", f"worker {worker}", *options])
         assert code in (0, 2), (command, code)
-        moves += said.getvalue().count(" -> ")
+        moves += output.getvalue().count(" -> ")
     (folder / f"moves-{worker}").write_text(str(moves))

@@ -1,4 +1,4 @@
-"""A server that speaks S3, in a process of its own, which lets in who signs with its key and nobody else."""
+"""An S3 server in its own process that accepts only requests signed with its key."""
 
 import json
 import subprocess
@@ -12,12 +12,12 @@ import boto3
 from support.processes import environment, free_port, wait_until
 
 BUCKET = "tickets"
-# What the guide says that the user of a remote needs, and nothing else.
+# The permissions that the guide names for the user of a remote, and no more.
 ALLOWED = ["s3:ListBucket", "s3:GetObject", "s3:PutObject"]
 
 
 class S3:
-    """moto's server with one bucket and one user; from then on it checks every signature."""
+    """moto's server with one bucket and one user; it checks the signature of every request."""
 
     def __init__(self, folder: Path) -> None:
         """Start it."""
@@ -36,12 +36,12 @@ class S3:
             raise
 
     def client(self, service: str) -> Any:
-        """Return a client of AWS's API, whose key does not count before there is a user."""
+        """Return a client of AWS's API; its key is not checked until the user exists."""
         session = boto3.Session("anybody", "anything", region_name="us-east-1")
         return session.client(service, endpoint_url=self.address)
 
     def make_user(self) -> tuple[str, str]:
-        """Return the key of a new user, its id and its secret."""
+        """Create the user and return the id and the secret of its key."""
         iam = self.client("iam")
         iam.create_user(UserName="team")
         policy = {"Effect": "Allow", "Action": ALLOWED, "Resource": ["*"]}
@@ -59,12 +59,12 @@ class S3:
             return False
 
     def ask(self, path: str, body: bytes | None = None) -> bytes:
-        """Return what one of the server's own paths says."""
+        """Send a request to one of moto's own paths and return the answer."""
         request = urllib.request.Request(self.address + path, body, {"Content-Type": "text/plain"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read()
 
     def kill(self) -> None:
-        """End it."""
+        """Stop it."""
         self.process.kill()
         self.process.wait()

@@ -1,8 +1,8 @@
-"""Invented tickets with their personal data marked, and how well a detector finds it.
+"""Invented tickets with marked personal data, and the score of a detector on them.
 
-Each line of personal_data.jsonl holds a ticket in which a finding is written {{kind:the text}}, its language, and its
-part. The detectors were tuned on "development". "held-out" was drawn at random from the same tickets before there were
-any detectors; "later" was written after them, to be harder.
+Each line of personal_data.jsonl has a ticket in which findings are written {{kind:the text}}, its language, and its
+part. The detectors were tuned on "development". "held-out" was drawn at random from the same tickets before any
+detector was written; "later" was written after them, to be harder.
 """
 
 import json
@@ -20,7 +20,7 @@ _MARK = re.compile(r"\{\{([a-z_]+):(.+?)\}\}")
 
 
 class Case(NamedTuple):
-    """A ticket and the spans that have to be found in it."""
+    """A ticket and the spans that must be found in it."""
 
     text: str
     spans: frozenset[Span]
@@ -29,7 +29,7 @@ class Case(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How many spans of a kind were found as they are, found wrongly and missed."""
+    """The number of spans of a kind that were found rightly, found wrongly and missed."""
 
     right: int
     wrong: int
@@ -60,7 +60,7 @@ def _case(ticket: str, part: str, language: str) -> Case:
 
 
 def score(cases: Iterable[Case], find: Callable[[str], Iterable[Span]]) -> dict[str, Score]:
-    """Return the score of each kind; a finding counts when its first and its last character are right."""
+    """Return the score of each kind; a finding is right if its first and its last character are."""
     right, wrong, missed = Counter(), Counter(), Counter()
     for case in cases:
         found = set(find(case.text))

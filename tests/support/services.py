@@ -1,4 +1,4 @@
-"""A service as its users have it: a process with an environment, which is asked over HTTP."""
+"""A service as its users run it: a process with environment variables, asked over HTTP."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """An HTTP response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 class Service:
-    """A running service; its log is in a file of `folder`."""
+    """A running service; its log is a file in `folder`."""
 
     def __init__(self, folder: Path, program: list[str] = TFIDF, **variables: Any) -> None:
         self.port = variables.get("PORT") or free_port()
@@ -57,7 +57,7 @@ class Service:
         self.process.wait()
 
     def until(self, happened: Any, seconds: float = 30) -> None:
-        """Wait until it happened, and fail when the service ends before."""
+        """Wait until the condition holds; fail if the service ends before."""
 
         def here() -> bool:
             assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
@@ -89,17 +89,17 @@ class Service:
         return self.ask("POST", path, body, **({"Content-Type": "application/json"} | headers))
 
     def metric(self, name: str) -> float:
-        """Return a metric by its name and labels as /metrics writes them; 0 while there is none."""
+        """Return a metric by its name and labels as in /metrics; 0 if it is missing."""
         lines = self.get("/metrics").body.decode().splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the log."""
+        """Return the lines of the log."""
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
 
 class Load:
-    """Asks a service again and again from several threads, and keeps every status and model version."""
+    """Asks a service continuously from several threads, and records every status and model version."""
 
     def __init__(self, service: Service, threads: int = 4) -> None:
         self.service, self.found, self._stop = service, [], threading.Event()
@@ -144,7 +144,7 @@ def assert_problem(answer: Answer, status: int) -> str:
 
 
 def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
-    """Return the one line with which a service refuses to start."""
+    """Return the one-line error with which a service refuses to start."""
     done = subprocess.run(
         program,
         cwd=REPOSITORY,
@@ -162,9 +162,9 @@ def assert_fuzzing_finds_nothing(
 ) -> None:
     """Run schemathesis for half a minute, with a folder for its configuration.
 
-    refusals: with which statuses an operation such as "POST /predict" may refuse what is as described.
+    refusals: the statuses with which an operation such as "POST /predict" may refuse a valid request.
     """
-    # A body over the limit of bytes is refused before anybody looks whether it is as described.
+    # A body over the size limit is refused before it is validated.
     config = folder / "schemathesis.toml"
     for check in ("negative_data_rejection", "positive_data_acceptance"):
         with config.open("a", encoding="utf-8") as file:

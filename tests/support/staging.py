@@ -1,4 +1,4 @@
-"""What staging is deployed from and to: a registry of images, and a host that is reached by ssh. Both real."""
+"""A real image registry to deploy from, and a real ssh server to deploy to."""
 
 import getpass
 import os
@@ -23,10 +23,10 @@ def podman(*arguments: str, feed: str | None = None) -> str:
 
 
 class ImageRegistry:
-    """A registry of images on a free port, from which podman pulls."""
+    """An image registry on a free port, from which Podman pulls."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it; skip the test where there is none."""
+        """Start it; skip the test if docker-registry is not installed."""
         if shutil.which("docker-registry") is None:
             pytest.skip("no docker-registry here (apt-get install docker-registry)")
         self.folder, self.address = folder, f"127.0.0.1:{free_port()}"
@@ -36,7 +36,7 @@ class ImageRegistry:
             f"http: {{addr: '{self.address}'}}\n",
             encoding="utf-8",
         )
-        # It has no certificate, and podman has to be told so.
+        # The registry speaks plain HTTP, and Podman has to be told so.
         self.podman_config = folder / "registries.conf"
         self.podman_config.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n', encoding="utf-8")
         with (folder / "registry.log").open("wb") as log:
@@ -48,7 +48,7 @@ class ImageRegistry:
             raise
 
     def push(self, name: str, recipe: str = "") -> str:
-        """Push a service's test image, with more lines of a Dockerfile, and return its name by digest."""
+        """Push a service's test image, with more Dockerfile lines if given, and return its name with digest."""
         built, there = f"callcenterai-{name}-test", f"{self.address}/callcenterai-{name}"
         if recipe:
             recipe = f"FROM localhost/callcenterai-{name}-test\n{recipe}\n"
@@ -56,17 +56,17 @@ class ImageRegistry:
         digest = self.folder / f"{name}.digest"
         podman("push", "-q", "--tls-verify=false", "--digestfile", str(digest), built, f"docker://{there}")
         if recipe:
-            # So that whoever pulls it has to do so.
+            # Remove the local image, so that a deployment has to pull it.
             podman("rmi", built)
         return f"{there}@{digest.read_text(encoding='utf-8').strip()}"
 
     def is_here(self, image: str) -> bool:
-        """Whether podman has pulled an image and not removed it since."""
+        """Whether an image is on this machine."""
         repository, _, digest = image.partition("@")
         return f"{repository} {digest}" in podman("images", "--digests", "--format", "{{.Repository}} {{.Digest}}")
 
     def stop(self) -> None:
-        """End it, and remove what was pulled from it."""
+        """Stop it, and remove the images that were pulled from it."""
         self.process.terminate()
         self.process.wait()
         found = podman("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}").splitlines()
@@ -84,10 +84,10 @@ class ImageRegistry:
 
 
 class SshServer:
-    """An sshd of its own for this account on a free port, with a client's configuration that knows it."""
+    """An sshd for this account on a free port, with a client configuration that knows its key."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
-        """Start it; its sessions have these variables. Skip the test where there is no sshd."""
+        """Start it with these variables in its sessions; skip the test if sshd is not installed."""
         if not SSHD.is_file() or shutil.which("ssh") is None:
             pytest.skip("no sshd here (apt-get install openssh-server)")
         if os.geteuid() == 0:
@@ -113,7 +113,7 @@ class SshServer:
             raise
 
     def write_config(self, name: str, known: str, key: str = "key") -> Path:
-        """Write a configuration for `ssh -F` in which the host called staging has a known key."""
+        """Write a configuration for `ssh -F` with a host called staging, its known key and the key to log in with."""
         hosts, path = self.folder / f"{name}.known_hosts", self.folder / name
         public = (self.folder / f"{known}.pub").read_text(encoding="utf-8")
         hosts.write_text(f"[127.0.0.1]:{self.port} {public}", encoding="utf-8")
@@ -126,7 +126,7 @@ class SshServer:
         return path
 
     def stop(self) -> None:
-        """Take no connection any more."""
+        """Stop accepting connections."""
         self.process.terminate()
         self.process.wait()
 

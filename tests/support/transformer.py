@@ -1,4 +1,4 @@
-"""A small transformer to test on: trained by the real script, in seconds."""
+"""A small transformer for tests, trained by the real script in seconds."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,16 +25,16 @@ SMALL = {
 
 
 def need_pytorch() -> None:
-    """Skip the test where what trains a transformer is not installed."""
+    """Skip the test where the libraries that train a transformer are not installed."""
     if any(find_spec(name) is None for name in ("torch", "transformers", "onnx")):
         pytest.skip("PyTorch is not installed: `python setup_mlops.py transformer` installs it")
 
 
 class Transformer:
-    """What train() left in a folder: "model", "metrics.json", "plots" and the database of the run."""
+    """The outputs of train() in a folder: "model", "metrics.json", "plots" and the database of the run."""
 
     def __init__(self, folder: Path, trained: Any) -> None:
-        """Find what is there; it was trained on the tickets of `trained`."""
+        """Name the outputs; the model was trained on the tickets of `trained`."""
         self.folder, self.data, self.model = folder, trained.data, folder / "model"
         self.database = folder / "mlflow.db"
 

@@ -1,4 +1,4 @@
-"""The pages as a process, and an agent's double that speaks its HTTP API: it fails when it is told to."""
+"""The pages as a process, and a test double of the agent's HTTP API that fails when it is told to."""
 
 import json
 import re
@@ -16,12 +16,12 @@ from support.services import Answer, Service
 AGENT = [sys.executable, "-m", "services.agent.app"]
 WEB = [sys.executable, "-m", "services.web.app"]
 LABELS = ["Access", "HR Support", "Hardware", "Network", "Purchase", "Storage"]
-# With these they are 77, as in the intents of a bank.
+# Together with these there are 77 categories, as in a data set of bank intents.
 THINGS = ["card", "cheque", "currency", "direct_debit", "exchange", "loan", "mortgage", "refund", "top_up", "transfer"]
 TROUBLES = ["is_declined", "takes_too_long", "fee_is_wrong", "not_recognised", "is_lost", "was_cancelled", "limits"]
 MANY_LABELS = LABELS + [f"{thing}_{trouble}" for thing in THINGS for trouble in TROUBLES]
 MANY_LABELS += ["balance_not_updated_after_cheque_or_cash_deposit"]
-# Which words speak for which category.
+# The category that each word indicates, by its place in LABELS.
 WORDS = {
     "password": 0,
     "acces": 0,
@@ -39,7 +39,7 @@ EMAIL = re.compile(r"\S+@\S+\.\w+")
 
 
 class AgentDouble:
-    """Answers as the agent would, by words; `trouble` makes it do otherwise: a status, "slow" or "nonsense"."""
+    """Answers like the agent, by words; `trouble` makes it fail: a status, "slow" or "nonsense"."""
 
     def __init__(self) -> None:
         """Listen on a free port."""
@@ -99,7 +99,7 @@ class AgentDouble:
             request.end_headers()
             request.wfile.write(content)
         except OSError:
-            request.close_connection = True  # who asked has not waited
+            request.close_connection = True  # the client has closed the connection
 
     def route(self, method: str, path: str, query: dict, body: dict) -> tuple[int, Any]:
         """Return status and answer."""
@@ -123,7 +123,7 @@ class AgentDouble:
             return 200, self.status() if path == "/status" else {"status": "ok"}
 
     def predict(self, text: str, store: bool, explain: bool) -> dict[str, Any]:
-        """Classify by words: one word is unsure, more of one category are sure."""
+        """Classify by words: one word leaves the model unsure, several of one category make it sure."""
         self.texts.append(text)
         scrubbed, removed = EMAIL.subn("[EMAIL]", text)
         plain = "".join(c for c in unicodedata.normalize("NFKD", scrubbed.lower()) if not unicodedata.combining(c))
@@ -157,7 +157,7 @@ class AgentDouble:
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
 
     def next_review(self, reviewer: str, after: str = "", ticket_id: str = "") -> dict[str, Any] | None:
-        """Give a reviewer a ticket that no other one holds; a hold lasts until another ticket is given."""
+        """Give a reviewer a ticket that nobody else holds; it is held until the reviewer gets another one."""
         taken = {ticket for other, ticket in self.holds.items() if other != reviewer}
         free, own = [each for each in self.waiting if each not in taken], self.holds.get(reviewer)
         behind = [each for each in free if after and int(each[2:]) > int(after[2:])]
@@ -167,7 +167,7 @@ class AgentDouble:
         return self.waiting[found] | {"answers": []} if found else None
 
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
-        """Note an answer; the ticket waits no longer."""
+        """Store an answer; the ticket no longer waits."""
         if body["category"] not in self.labels:
             return 422, {"status": 422, "detail": f"there is no such category; there are: {', '.join(self.labels)}"}
         ticket = self.waiting.pop(body["ticket_id"], None)
@@ -177,7 +177,7 @@ class AgentDouble:
         return 201, noted
 
     def withdraw(self, answer_id: int) -> tuple[int, Any]:
-        """Take an answer back; the ticket waits again, before those that came later."""
+        """Withdraw an answer; the ticket waits again, before those that arrived later."""
         answer = self.answers[answer_id - 1]
         answer["withdrawn"] = True
         if answer["ticket"]:
@@ -186,7 +186,7 @@ class AgentDouble:
         return 200, {}
 
     def status(self) -> dict[str, Any]:
-        """Return the categories, a service that is ready and one that is not."""
+        """Return the categories, one service that is ready and one that is not."""
         card = {"name": "callcenterai-tfidf-classifier", "version": "3", "stage": "Production", "threshold": 0.8226}
         card |= {"metrics": {"test": TEST, "validation": TEST}, "labels": self.labels}
         ready = {"ready": True, "version": "3", "breaker": "closed", "detail": "", "model": card}
@@ -200,10 +200,10 @@ def start(folder: Path, agent_url: str, **variables: Any) -> Service:
 
 
 class Visitor:
-    """Somebody without a browser: keeps the cookie and fills forms in."""
+    """A visitor without a browser, who keeps the cookie and fills in forms."""
 
     def __init__(self, service: Service) -> None:
-        """Without a session yet."""
+        """Starts without a session."""
         self.service, self.cookie = service, ""
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -216,7 +216,7 @@ class Visitor:
         return self.send(path, {name: (None, value.encode()) for name, value in parts.items()})
 
     def upload(self, content: bytes, name: str = "tickets.csv", **fields: str) -> Answer:
-        """Send a file, and return what the pages answer."""
+        """Upload a file, and return the response."""
         parts = {key: (None, value.encode()) for key, value in ({"csrf": self.token()} | fields).items()}
         return self.send("/batch", parts | {"file": (name, content)})
 

@@ -1,4 +1,4 @@
-"""compose.yaml keeps what it promises: nothing without secrets, nothing beyond loopback, hardened; and it comes up."""
+"""compose.yaml needs secrets, publishes on loopback only and hardens its services; the stack starts and answers."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import make_secrets
 import mlflow_registry
 import train_tfidf
 from callcenterai.delivery.secrets import SECRETS, parse_env
-from support.compose_stack import STARTED, Stack
+from support.compose_stack import STARTED, ComposeStack
 from support.processes import wait_until
 from support.repository import REPOSITORY, write_params
 from support.transformer import SMALL, need_pytorch
@@ -26,45 +26,49 @@ VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
 TICKET = {"text": "my laptop is broken", "ticket_id": "T-1"}
 
 
-def by_default(text: str) -> str:
-    """Return a value as it is when the environment says nothing of what has a default."""
+def with_defaults(text: str) -> str:
+    """Return a value with the defaults of its variables filled in."""
     return VARIABLE.sub(lambda match: match[3] if match[2] == ":-" else match[0], text)
 
 
-def test_nothing_listens_beyond_loopback_by_default():
-    ports = {name: by_default(port) for name, service in SERVICES.items() for port in service.get("ports", [])}
+def test_compose_publishes_on_loopback_by_default():
+    ports = {name: with_defaults(port) for name, service in SERVICES.items() for port in service.get("ports", [])}
     assert set(ports) == {"mlflow", "agent", "web", "prometheus", "grafana"}
     assert [port for port in ports.values() if not re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)] == []
 
 
-def test_what_knows_no_password_never_listens_beyond_loopback():
-    """BIND_ADDRESS is not for Prometheus; MLflow, which gets a password with every request, has one of its own."""
+def test_prometheus_is_always_published_on_loopback():
+    """Prometheus has no password, so BIND_ADDRESS does not apply to it; MLflow has its own MLFLOW_BIND_ADDRESS."""
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["prometheus"]["ports"])
     assert [port.split(":")[0] for port in SERVICES["mlflow"]["ports"]] == ["${MLFLOW_BIND_ADDRESS"]
 
 
-def test_the_services_ask_the_registry_as_somebody_who_may_only_read():
-    """The administrator's password is in MLflow's own container alone."""
+def test_services_read_the_registry_as_a_read_only_user():
+    """Only MLflow's own container gets the administrator's password."""
     for name in ("tfidf", "transformer", "web"):
         environment = SERVICES[name]["environment"]
         assert environment["MLFLOW_TRACKING_USERNAME"] == "services"
         assert "MLFLOW_READER_PASSWORD" in environment["MLFLOW_TRACKING_PASSWORD"]
-    told = [name for name, service in SERVICES.items() if "MLFLOW_ADMIN_PASSWORD" in str(service)]
-    assert told == ["mlflow"]
+    given = [name for name, service in SERVICES.items() if "MLFLOW_ADMIN_PASSWORD" in str(service)]
+    assert given == ["mlflow"]
 
 
-def test_mlflow_answers_to_named_hosts_and_pages_alone():
-    """Both lists are explicit, and what .env adds does not take the place of what the stack needs."""
+def test_mlflow_allows_named_hosts_and_origins_only():
+    """Both lists are explicit, and additions from .env do not replace what the stack needs."""
     environment = SERVICES["mlflow"]["environment"]
     hosts = environment["MLFLOW_SERVER_ALLOWED_HOSTS"]
-    assert by_default(hosts).split(",")[:3] == ["mlflow:5000", "127.0.0.1:*", "localhost:*"] and "*" not in hosts.split(
-        ","
+    assert with_defaults(hosts).split(",")[:3] == [
+        "mlflow:5000",
+        "127.0.0.1:*",
+        "localhost:*",
+    ] and "*" not in hosts.split(",")
+    assert (
+        "${MLFLOW_ALLOWED_HOSTS:-" in hosts and with_defaults(environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]) == ""
     )
-    assert "${MLFLOW_ALLOWED_HOSTS:-" in hosts and by_default(environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]) == ""
 
 
-def test_no_secret_has_a_value_that_ships():
-    """Every password, key and address with a password comes from a variable without a default."""
+def test_compose_has_no_default_for_any_secret():
+    """Every password and key, also within an address, comes from a variable without a default."""
     secret = {}
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
@@ -76,15 +80,15 @@ def test_no_secret_has_a_value_that_ships():
     assert [name for name, value in secret.items() if not VARIABLE.fullmatch(value) or ":-" in value] == []
 
 
-def test_the_secrets_that_are_made_are_those_that_are_needed():
+def test_make_secrets_knows_every_secret_of_compose():
     found = VARIABLE.findall((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
     assert {name for name, kind, _ in found if kind == ":?"} == set(SECRETS)
     assert {name for name, kind, _ in found if not kind} <= set(SECRETS)
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_hardened_limited_and_watched(name):
-    """Read-only, without capabilities or new privileges, within limits, with a health check, its version named."""
+def test_each_service_is_hardened_limited_and_health_checked(name):
+    """Read-only, without capabilities or new privileges, limited, health-checked and of a fixed version."""
     service = SERVICES[name]
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"] and not service.get("privileged")
@@ -99,15 +103,15 @@ def test_a_service_is_hardened_limited_and_watched(name):
         assert re.fullmatch(r"docker\.io/\w+/\w+:v?\d+\.\d+(\.\d+)?(-\w+)?", service["image"])
 
 
-def test_what_is_not_published_has_no_way_out():
-    """Databases and model services are in a network without one, and the pages do not reach them."""
+def test_unpublished_services_are_in_an_internal_network():
+    """Databases and model services are in a network without internet access, which the pages cannot reach."""
     assert COMPOSE["networks"]["back"] == {"internal": True}
     inside = {name for name, service in SERVICES.items() if service["networks"] == ["back"]}
     assert inside == {"postgres", "tfidf", "transformer"} and SERVICES["web"]["networks"] == ["front"]
 
 
-def test_what_is_mounted_is_in_the_repository():
-    """Otherwise Docker would make a folder in its place, which belongs to root."""
+def test_mounted_files_are_in_the_repository():
+    """Docker would create a folder of root in place of a missing file."""
     mounted = [
         volume.partition(":")[0]
         for service in SERVICES.values()
@@ -121,8 +125,8 @@ def test_what_is_mounted_is_in_the_repository():
         assert (REPOSITORY / path).exists(), path
 
 
-def test_the_mlflow_server_has_the_versions_of_the_scripts():
-    """Whoever shares a tracking database needs the same one."""
+def test_mlflow_server_has_the_versions_of_the_development_environment():
+    """Programs that share a tracking database need the same version of MLflow."""
 
     def locked(path: str) -> set[str]:
         return set(re.findall(r"^(\S+==\S+)", (REPOSITORY / path).read_text(encoding="utf-8"), re.MULTILINE))
@@ -132,7 +136,7 @@ def test_the_mlflow_server_has_the_versions_of_the_scripts():
 
 
 @pytest.mark.runs("python scripts/make_secrets.py .env")
-def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_line):
+def test_make_secrets_writes_once_for_the_owner_only(tmp_path, capsys, error_line):
     first, second = tmp_path / "first.env", tmp_path / "second.env"
     assert make_secrets.main([str(first)]) == make_secrets.main([str(second)]) == 0
     made = [dict(line.split("=") for line in path.read_text().splitlines() if "=" in line) for path in (first, second)]
@@ -147,8 +151,8 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path, capsys, error_lin
     assert "stays as it is" in capsys.readouterr().err and first.read_bytes() == before
 
 
-def test_a_file_of_before_gets_the_secrets_that_it_lacks(tmp_path, capsys):
-    """And keeps the others, and all else that somebody has written there."""
+def test_make_secrets_adds_missing_secrets_to_an_existing_file(tmp_path, capsys):
+    """Existing secrets and other lines are kept."""
     path = tmp_path / ".env"
     assert make_secrets.main([str(path)]) == 0
     whole = path.read_text()
@@ -166,13 +170,13 @@ def test_a_file_of_before_gets_the_secrets_that_it_lacks(tmp_path, capsys):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_git_does_not_take_the_secrets():
+def test_git_ignores_the_secrets():
     listed = subprocess.run(["git", "check-ignore", ".env"], cwd=REPOSITORY, capture_output=True)
     assert listed.returncode in (0, 128)  # 128: not a repository
 
 
 @pytest.mark.slow
-def test_it_follows_the_compose_specification(validators):
+def test_compose_file_follows_the_specification(validators):
     command = [validators / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", REPOSITORY / "compose.yaml"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -180,17 +184,17 @@ def test_it_follows_the_compose_specification(validators):
 
 @pytest.fixture(scope="module")
 def stack(builder, tmp_path_factory):
-    """The stack without monitoring, empty."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), tmp_path_factory)
+    """The stack without monitoring and without a model."""
+    stack = ComposeStack(tmp_path_factory.mktemp("stack"), tmp_path_factory)
     yield stack
     stack.stop()
 
 
 class Models:
-    """Small models, trained against the stack's MLflow and governed through it."""
+    """Small models for the stack, trained and promoted."""
 
-    def __init__(self, stack: Stack, data: Path, folder: Path) -> None:
-        """Nothing is trained yet."""
+    def __init__(self, stack: ComposeStack, data: Path, folder: Path) -> None:
+        """Write the parameters for small models; nothing is trained yet."""
         self.stack, self.data, self.folder = stack, data, folder
         low = {"minimum_accuracy": 0.5, "minimum_macro_f1": 0.3}
         quick = {"bootstrap_samples": 100}
@@ -198,7 +202,7 @@ class Models:
         self.params = write_params(folder / "params.yaml", **sections)
 
     def put_into_production(self, train: Any, name: str, registry: dict[str, str] | None = None) -> None:
-        """Train, register and promote a model; its folder is then there under its name."""
+        """Train, register and promote a model; its folder gets its name."""
         common = ["--params", str(self.params), "--data", str(self.data)]
         places = {"model": name, "metrics": f"{name}.json", "plots": f"{name}-plots"}
         outputs = [text for option, place in places.items() for text in (f"--{option}", str(self.folder / place))]
@@ -210,16 +214,16 @@ class Models:
                 assert mlflow_registry.main([command, "--model", name, *common]) == 0
 
     def move_into_the_stack(self, train: Any, name: str) -> None:
-        """Put a model into Production in an embedded database beside compose.yaml, and move that as the guide says."""
+        """Promote a model in an embedded database beside compose.yaml, and migrate that as the guide says."""
         folder = self.stack.folder
         self.put_into_production(train, name, {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').as_posix()}"})
         mounted = ["--volume", f"{folder}:{folder}:ro", "--workdir", str(folder)]
         command = ["python", "scripts/migrate_mlflow.py", "sqlite:///mlflow.db"]
-        said = self.stack.compose("run", "--rm", "--no-deps", *mounted, "mlflow", *command).stdout
-        assert re.search(r"^model_versions +1$", said, re.MULTILINE), said
+        output = self.stack.compose("run", "--rm", "--no-deps", *mounted, "mlflow", *command).stdout
+        assert re.search(r"^model_versions +1$", output, re.MULTILINE), output
 
     def make_policy(self) -> None:
-        """Have both models asked for every ticket."""
+        """Write a routing policy that asks both models for every ticket."""
         policy = self.stack.folder / "models" / "agent" / "policy.json"
         options = {"params": self.params, "data": self.data, "policy": policy, "metrics": self.folder / "routing.json"}
         arguments = [str(text) for name, path in options.items() for text in (f"--{name}", path)]
@@ -228,8 +232,8 @@ class Models:
 
 
 @pytest.mark.slow
-def test_it_refuses_to_start_without_secrets(stack, tmp_path):
-    """And with those of a version before MLflow had a login; it says what to do."""
+def test_compose_refuses_to_start_without_secrets(stack, tmp_path):
+    """Also with the .env of a version in which MLflow had no login; the error names make_secrets.py."""
     before = tmp_path / "before.env"
     lines = (stack.folder / ".env").read_text(encoding="utf-8").splitlines()
     before.write_text("\n".join(line for line in lines if not re.match(r"MLFLOW_(ADMIN|READER|SECRET)", line)))
@@ -241,8 +245,8 @@ def test_it_refuses_to_start_without_secrets(stack, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_a_model_it_is_alive_and_says_what_is_missing(stack):
-    """Healthy, hardened as it runs, and 503 to a ticket."""
+def test_stack_without_a_model_is_healthy_and_answers_503(stack):
+    """Every service is healthy and runs as an unprivileged user; a ticket gets 503."""
     status, problem = stack.agent("/predict", TICKET)
     assert status == 503 and "no model answers" in problem["detail"]
     for name in STARTED:
@@ -252,15 +256,15 @@ def test_without_a_model_it_is_alive_and_says_what_is_missing(stack):
 
 @pytest.fixture(scope="module")
 def models(stack, trained, tmp_path_factory) -> Models:
-    """A first model in Production, from an embedded database."""
+    """A first model in Production, migrated from an embedded database."""
     models = Models(stack, trained.data, tmp_path_factory.mktemp("models"))
     models.move_into_the_stack(train_tfidf, "tfidf")
     return models
 
 
 @pytest.mark.slow
-def test_it_answers_with_the_model_that_was_promoted_in_its_registry(stack, models):
-    """Here by the migration of an embedded one; and keeps the answer in PostgreSQL, under a key."""
+def test_stack_answers_with_the_model_promoted_in_its_registry(stack, models):
+    """The registry was migrated from an embedded one; the agent stores the answer in PostgreSQL and requires a key."""
     wait_until(lambda: stack.agent("/predict", TICKET)[0] == 200, 30)
     answer = stack.agent("/predict", TICKET)[1]
     assert (answer["category"], answer["model"], answer["versions"]) == ("Hardware", "tfidf", {"tfidf": "1"})
@@ -269,8 +273,8 @@ def test_it_answers_with_the_model_that_was_promoted_in_its_registry(stack, mode
 
 
 @pytest.mark.slow
-def test_the_agent_goes_on_when_the_transformer_is_killed(stack, models):
-    """Both models answer together under a policy; then one alone, without a failed request; then both again."""
+def test_agent_goes_on_when_the_transformer_is_killed(stack, models):
+    """Both models answer together under a policy, then one alone without a failed request, then both again."""
     need_pytorch()
     import train_transformer
 

@@ -1,4 +1,4 @@
-"""Prometheus's rules and Grafana's dashboard parse, fire when they should, and ask for metrics that there are."""
+"""Prometheus's alerts fire when they should, and rules and dashboard query only metrics that exist."""
 
 import json
 import os
@@ -23,14 +23,14 @@ RULES = [
     for rule in group["rules"]
 ]
 TESTS = sorted(PROMETHEUS.glob("rules*_test.yml"))
-# What Prometheus makes of its own accord.
-OWN = {"up", "ALERTS"}
+# Metrics that Prometheus itself provides.
+BUILT_IN = {"up", "ALERTS"}
 WORDS = {"and", "or", "unless", "by", "on", "offset"}
 AGENT = [sys.executable, "-m", "services.agent.app"]
 
 
 def queries() -> list[str]:
-    """Return every query of the dashboard, with the variables of Grafana filled in."""
+    """Return every query of the dashboard, with Grafana's variables filled in."""
     targets = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
     return [target["expr"].replace("$__rate_interval", "1m") for target in targets]
 
@@ -44,7 +44,7 @@ def metrics_in(query: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    """Prometheus's tool, which is installed in CI where that can be."""
+    """Prometheus's promtool, which is installed in CI if possible."""
     if shutil.which("promtool") is None and os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0:
         subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "prometheus"], check=False)
     return shutil.which("promtool") or pytest.skip("no promtool here: it comes with Prometheus")
@@ -57,7 +57,7 @@ def check(*command: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> set[str]:
-    """The names in /metrics of the services, as they are before anybody has asked them anything."""
+    """The names of all metrics that the services export, right after they have started."""
     folder = tmp_path_factory.mktemp("services")
     agent = {"DATABASE_URL": f"sqlite:///{(folder / 'agent.db').as_posix()}", "POLICY_FILE": folder / "none"}
     found = set()
@@ -70,26 +70,26 @@ def exported(tmp_path_factory) -> set[str]:
     return found
 
 
-def test_every_metric_that_is_asked_for_is_exported(exported):
-    """Of the rules and of the dashboard: none has a name that no service and no rule gives."""
+def test_every_queried_metric_is_exported(exported):
+    """A misspelt metric in a rule or in the dashboard would stay empty without an error."""
     asked = [rule["expr"] for rule in RULES] + queries()
     named = set().union(*map(metrics_in, asked))
     assert {"tickets_total", "model_source_up", "job:errors:ratio5m", "ticket_confidence_sum"} <= named
-    assert named - exported - OWN - {rule["record"] for rule in RULES if "record" in rule} == set()
+    assert named - exported - BUILT_IN - {rule["record"] for rule in RULES if "record" in rule} == set()
 
 
-def test_the_configuration_is_valid(promtool):
-    """prometheus.yml and the rules that it names, their templates too."""
+def test_prometheus_configuration_is_valid(promtool):
+    """This covers prometheus.yml, the rules that it names, and their templates."""
     check(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
-def test_alerts_fire_when_they_should_and_only_then(promtool, path):
+def test_alert_unit_tests_pass(promtool, path):
     check(promtool, "test", "rules", path)
 
 
-def test_every_alert_is_tried_both_ways():
-    """For each there is a time at which it must fire and one at which it must not."""
+def test_every_alert_has_a_firing_and_a_silent_case():
+    """The unit tests have a time at which the alert must fire and one at which it must not."""
     fires, silent = set(), set()
     for path in TESTS:
         for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
@@ -102,15 +102,15 @@ def test_every_alert_is_tried_both_ways():
     assert len(alerts) > 10 and alerts <= fires and alerts <= silent
 
 
-def test_every_alert_says_how_bad_it_is_and_what_to_do():
+def test_every_alert_has_a_severity_and_a_description():
     for rule in RULES:
         if "alert" in rule:
             assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
             assert set(rule["annotations"]) == {"summary", "description"}, rule["alert"]
 
 
-def test_every_query_of_the_dashboard_parses(promtool, tmp_path):
-    """Each becomes a rule, since that is what promtool checks."""
+def test_every_dashboard_query_parses(promtool, tmp_path):
+    """Each query becomes a rule, because promtool checks rules only."""
     found = queries()
     assert len(found) > 20
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(found)]
@@ -119,7 +119,7 @@ def test_every_query_of_the_dashboard_parses(promtool, tmp_path):
     check(promtool, "check", "rules", path)
 
 
-def test_the_dashboard_asks_the_provisioned_source_and_its_panels_do_not_overlap():
+def test_dashboard_uses_the_provisioned_source_and_panels_do_not_overlap():
     sources = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text(encoding="utf-8"))
     known = {source["uid"] for source in sources["datasources"]}
     taken: set[tuple[int, int]] = set()

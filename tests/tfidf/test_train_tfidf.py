@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -90,6 +91,48 @@ def test_metadata_vouches_for_model_and_data(project):
     assert list(metadata["data"]) == ["train", "validation", "test"]
     assert metadata["parameters"] == project.params["train_tfidf"]
     assert {"scikit-learn", "skops"} <= set(metadata["libraries"])
+
+
+def test_facts_of_the_run_stand_beside_the_metadata_and_not_in_it(project):
+    """They differ from one training to the next, and the metadata's hash must not."""
+    facts = json.loads((project.folder / "model" / "run.json").read_text(encoding="utf-8"))
+    metadata = (project.folder / "model" / "metadata.json").read_bytes()
+    assert facts["metadata_sha256"] == hashlib.sha256(metadata).hexdigest()
+    names = {"git_commit", "git_dirty", "python", "started_at", "fit_cpu_seconds", "seconds"}
+    assert set(facts) - {"metadata_sha256"} == names and not names & set(project.metadata())
+
+
+@pytest.mark.slow
+def test_training_twice_writes_the_same_bytes(project, tmp_path):
+    """In other processes, with other hash seeds and numbers of BLAS threads, at another time and place."""
+    trainings = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        variables = environment() | {"PYTHONHASHSEED": str(number), "OPENBLAS_NUM_THREADS": str(number)}
+        variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
+        inputs = ["--params", project.at("params.yaml"), "--data", project.at("data")]
+        outputs = ["--model", "model", "--metrics", "metrics.json", "--plots", "plots"]
+        command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *inputs, *outputs]
+        trainings.append(subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL))
+    assert [training.wait() for training in trainings] == [0, 0]
+    written = [output_hashes(tmp_path / number) for number in ("1", "2")]
+    assert written[0] == written[1]
+    assert {
+        "model/model.skops",
+        "model/scorer.npz",
+        "model/metadata.json",
+        "metrics.json",
+        "plots/confusion.png",
+    } <= set(written[0])
+
+
+def output_hashes(folder):
+    files = [path for name in ("model", "plots") for path in (folder / name).iterdir() if path.name != "run.json"]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in [*files, folder / "metrics.json"]
+    }
 
 
 def test_a_changed_model_file_is_not_loaded(project, tmp_path):
@@ -200,9 +243,41 @@ def test_log_run_logs_the_finished_training_again(project, capsys):
     (logged,) = (run for run in runs() if run.info.run_id not in before)
     assert f"MLflow run {logged.info.run_id}" in capsys.readouterr().out
     assert logged.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
+    facts = json.loads((project.folder / "model" / "run.json").read_text(encoding="utf-8"))
+    assert logged.info.start_time == int(1000 * facts["started_at"]) and "trained_at" not in logged.data.tags
 
 
-def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, capsys):
+@pytest.mark.parametrize("state", ["missing", "of another training"])
+def test_log_run_tells_that_the_time_of_training_is_unknown(project, capsys, tmp_path, state):
+    """As after `dvc checkout`, which brings the model of another commit without run.json."""
+    model = shutil.copytree(project.folder / "model", tmp_path / "model")
+    if state == "missing":
+        (model / "run.json").unlink()
+    else:
+        facts = json.loads((model / "run.json").read_text(encoding="utf-8"))
+        (model / "run.json").write_text(json.dumps(facts | {"metadata_sha256": "0" * 64}), encoding="utf-8")
+    before, started = {run.info.run_id for run in runs()}, int(1000 * time.time())
+    assert log_run.main(["--model", str(model), *project.outputs()[2:]]) == 0
+    printed = capsys.readouterr()
+    assert f"{model / 'run.json'} is missing or belongs to another training" in printed.err
+    (logged,) = (run for run in runs() if run.info.run_id not in before)
+    assert logged.data.tags["trained_at"] == "unknown" and "git_commit" not in logged.data.tags
+    assert logged.info.start_time >= started
+
+
+def test_log_run_takes_the_time_of_training_from_metadata_that_still_has_it(project, tmp_path):
+    """Folders from before run.json can still be registered as they are."""
+    model = shutil.copytree(project.folder / "model", tmp_path / "model")
+    (model / "run.json").unlink()
+    old = {"git_commit": "a" * 40, "git_dirty": False, "started_at": 1.6e9, "seconds": 5.0}
+    (model / "metadata.json").write_text(json.dumps(project.metadata() | old), encoding="utf-8")
+    before = {run.info.run_id for run in runs()}
+    assert log_run.main(["--model", str(model), *project.outputs()[2:]]) == 0
+    (logged,) = (run for run in runs() if run.info.run_id not in before)
+    assert (logged.info.start_time, logged.data.tags["git_commit"]) == (int(1.6e12), "a" * 40)
+
+
+def test_a_server_that_is_down_ends_the_stage_before_training(project, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{free_port()}")
     before = project.metadata()
     assert project.train() == 2
@@ -216,7 +291,7 @@ def test_a_server_that_is_down_is_said_before_training(project, monkeypatch, cap
 def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_later(project, monkeypatch, capsys):
     store = ("--backend-store-uri", f"sqlite:///{project.folder.as_posix()}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "through a server")
-    project.write_params(C=0.7)
+    project.write_params(C=0.7, bootstrap_samples=100_000)
     command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *project.arguments()]
     with TrackingServer(project.folder, *store) as server:
         variables = environment() | {
@@ -224,15 +299,15 @@ def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_
             "MLFLOW_EXPERIMENT_NAME": "through a server",
         }
         training = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
-        # Training starts as soon as it has made the experiment, and needs seconds to import scikit-learn.
+        # Training makes the experiment first, and then needs more than a second for the model and its figures.
         wait_until(lambda: server.experiment_id("through a server") is not None, 60)
     dead = time.monotonic()
-    said = training.communicate()[1]
-    assert training.returncode == 0, said
-    assert f"the run is not logged: cannot use the MLflow tracking store {server.address} " in said
-    assert len(said.splitlines()) == 1
-    (told,) = re.findall(r"then log it with `python scripts/log_run\.py (.*)`\n$", said)
-    assert told.split() == [str(Path(word).resolve()) if word[:2] != "--" else word for word in project.outputs()]
+    errors = training.communicate()[1]
+    assert training.returncode == 0, errors
+    assert f"the run is not logged: cannot use the MLflow tracking store {server.address} " in errors
+    assert len(errors.splitlines()) == 1
+    (arguments,) = re.findall(r"then log it with `python scripts/log_run\.py (.*)`\n$", errors)
+    assert arguments.split() == [str(Path(word).resolve()) if word[:2] != "--" else word for word in project.outputs()]
     assert time.monotonic() - dead < 60, "whoever trains should not wait minutes for a server that is gone"
     assert project.metadata()["parameters"]["C"] == 0.7
     load_model(project.folder / "model")
@@ -257,8 +332,8 @@ def test_without_prepared_data_the_message_names_the_command(project, capsys):
 def test_a_model_killed_before_its_metadata_is_there_is_refused_until_the_next_run(project, capsys):
     """Killed after the first of the renames, and before the last one; log_run logs no mixture of two trainings."""
     before = project.metadata()
-    # Every file of the model, every plot and the metrics come before the metadata.
-    last = len(before["files"]) + len(list((project.folder / "plots").iterdir())) + 1
+    # Every file of the model, every plot, the metrics and run.json come before the metadata.
+    last = len(before["files"]) + len(list((project.folder / "plots").iterdir())) + 2
     for number, renamed in ((1, False), (last, True)):
         figures = project.metrics()
         project.write_params(C=0.1 * number)

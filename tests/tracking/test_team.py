@@ -1,4 +1,4 @@
-"""MLflow for a team: behind a login on PostgreSQL, moved there from an embedded database without losing anything."""
+"""MLflow for a team: users of a server with a login, and the migration of an embedded database to PostgreSQL."""
 
 import hashlib
 import secrets
@@ -27,7 +27,7 @@ from support.team import TeamServer
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, expected",
     [
         (["mlflow.db"], "'mlflow.db' is not an embedded database: give sqlite:/// and its file"),
         (["sqlite:///none.db"], "none.db: no such file"),
@@ -38,17 +38,17 @@ from support.team import TeamServer
         ),
     ],
 )
-def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, monkeypatch, error_line):
+def test_migration_names_what_is_missing_on_the_command_line(arguments, expected, tmp_path, monkeypatch, error_line):
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "there.db").touch()
     assert migrate_mlflow.main(arguments) == 2
-    assert said in error_line()
+    assert expected in error_line()
 
 
 @pytest.mark.parametrize(
-    "target, said",
+    "target, expected",
     [
         ("sqlite:///other.db", "the target is sqlite: it has to be postgresql+pg8000://"),
         ("postgresql+nothing://x@127.0.0.1/x", "the target's address is not valid"),
@@ -56,17 +56,17 @@ def test_a_migration_without_what_it_needs_is_told(arguments, said, tmp_path, mo
         ("postgresql+pg8000://x:{word}@127.0.0.1:{port}/x", "Can't create a connection to host 127.0.0.1"),
     ],
 )
-def test_a_target_that_cannot_be_one_is_told(target, said, trained, tmp_path, error_line, capsys):
-    """And a password that is in its address is not shown."""
+def test_migration_refuses_a_target_that_is_not_postgresql(target, expected, trained, tmp_path, error_line, capsys):
+    """The message does not show a password that is in the address."""
     capsys.readouterr()
     target = target.format(port=free_port(), word="sesame")
     arguments = [f"sqlite:///{trained.database.as_posix()}", target, "--artifacts", str(tmp_path)]
     assert migrate_mlflow.main(arguments) == 2
     line = error_line()
-    assert said in line and "sesame" not in line
+    assert expected in line and "sesame" not in line
 
 
-def test_a_database_of_another_mlflow_is_not_moved(trained, tmp_path, error_line, capsys):
+def test_migration_refuses_a_database_of_another_mlflow(trained, tmp_path, error_line, capsys):
     shutil.copy(trained.database, tmp_path / "mlflow.db")
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         database.execute("UPDATE alembic_version SET version_num = 'another'")
@@ -77,14 +77,13 @@ def test_a_database_of_another_mlflow_is_not_moved(trained, tmp_path, error_line
     assert "is of another MLflow (its schema is another" in line and "`mlflow db upgrade sqlite:///" in line
 
 
-def test_there_are_no_users_without_a_server(monkeypatch, error_line):
+def test_user_commands_need_a_server(monkeypatch, error_line):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert mlflow_users.main(["list"]) == 2
     assert "set MLFLOW_TRACKING_URI to its address" in error_line()
 
 
-def test_the_server_does_not_start_without_its_secrets():
-    """And says how they are made."""
+def test_server_without_its_secrets_names_the_command_that_makes_them():
     command = [sys.executable, str(REPOSITORY / "deploy" / "mlflow" / "team_server.py")]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
@@ -109,13 +108,13 @@ class Embedded:
         client.log_metric(failed.info.run_id, "loss", float("nan"), step=2)
         client.set_terminated(failed.info.run_id, "FAILED")
         client.delete_run(failed.info.run_id)
-        # As a server on this database has left it, with files of its own.
+        # A run logged through a server on this database, which keeps its files itself.
         other = client.create_experiment("through a server", "mlflow-artifacts:/7")
         self.served = client.create_run(other).info.run_id
         place = folder / "mlartifacts" / "7" / self.served / "artifacts"
         place.mkdir(parents=True)
         (place / "note.txt").write_bytes(b"kept by a server")
-        # By the client: `set_experiment` would have an effect on every test after this one.
+        # Through the client, because `set_experiment` would affect every later test.
         trace = client.start_trace("asked", inputs={"text": "my laptop"}, experiment_id=experiment)
         client.end_trace(trace.trace_id)
         mlflow.flush_trace_async_logging()
@@ -135,8 +134,8 @@ def embedded(registry_commands, tmp_path) -> Embedded:
     return Embedded(registry_commands, tmp_path)
 
 
-def told(registry_commands: RegistryCommands) -> dict[str, Any]:
-    """Return all that the registry's reading commands say of what was there before."""
+def read_everything(registry_commands: RegistryCommands) -> dict[str, Any]:
+    """Return the JSON of the registry's reading commands for the first three versions."""
     shown = {name: registry_commands.read(name) for name in ("list", "history")}
     return shown | {f"show {number}": registry_commands.read("show", str(number)) for number in (1, 2, 3)}
 
@@ -145,16 +144,14 @@ def told(registry_commands: RegistryCommands) -> dict[str, Any]:
     "python scripts/migrate_mlflow.py sqlite:///mlflow.db postgresql+pg8000://mlflow:...@db/mlflow --artifacts /srv",
 )
 @pytest.mark.slow
-def test_a_team_goes_on_where_the_embedded_database_ended(
-    embedded, postgresql, tmp_path, monkeypatch, capsys, error_line
-):
-    """Same ids, stages, history and bytes after the migration; then two people train, promote and roll back.
+def test_a_team_continues_on_a_migrated_database(embedded, postgresql, tmp_path, monkeypatch, capsys, error_line):
+    """Ids, stages, history and bytes are the same after the migration; then two people train, promote and roll back.
 
-    Every command of the guide works for somebody who is no administrator, and on versions of somebody else; the
-    services' user reads what a service needs and changes nothing; whoever may not is told in one line.
+    Every command of the guide works for a user who is not an administrator, also on other people's versions. The
+    services' account reads what a service needs and changes nothing. A user without permission gets a one-line error.
     """
     registry_commands, artifacts = embedded.registry_commands, tmp_path / "artifacts"
-    before, exported = told(registry_commands), tmp_path / "exported"
+    before, exported = read_everything(registry_commands), tmp_path / "exported"
     registry_commands.run("export", "production", str(exported))
     bytes_before = embedded.file.read_bytes()
     capsys.readouterr()
@@ -168,7 +165,7 @@ def test_a_team_goes_on_where_the_embedded_database_ended(
         for name in ("amina", "ben"):
             server.add(name, monkeypatch, capsys)
         server.log_in("amina", monkeypatch)
-        assert told(registry_commands) == before
+        assert read_everything(registry_commands) == before
         registry_commands.run("export", "production", str(tmp_path / "again"))
         for path in exported.iterdir():
             assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
@@ -182,7 +179,7 @@ def test_a_team_goes_on_where_the_embedded_database_ended(
 
 
 def check_files(embedded: Embedded) -> None:
-    """Check that runs have their files through the server, and models load as MLflow's own users load them."""
+    """Check that the server gives the files of runs, and that MLflow loads the models."""
     client = mlflow.MlflowClient()
     run = client.get_run(embedded.registry_commands.trained.runs["good"])
     assert run.info.artifact_uri == f"mlflow-artifacts:/{run.info.experiment_id}/{run.info.run_id}/artifacts"
@@ -194,7 +191,7 @@ def check_files(embedded: Embedded) -> None:
 
 
 def check_work_of_two(server: TeamServer, registry_commands: RegistryCommands, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check that each goes on with what the other has done: train, log, register, promote, roll back, archive."""
+    """Check that two people can continue each other's work: train, log, register, promote, roll back, archive."""
     places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
     outputs = [
         text
@@ -230,7 +227,7 @@ def check_work_of_two(server: TeamServer, registry_commands: RegistryCommands, m
 
 
 def check_service(server: TeamServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check that a service answers as the user `services`, who can make nothing, not even a new experiment."""
+    """Check that a service works with the account `services`, which can create nothing, not even an experiment."""
     variables = server.login("services") | {"MODEL_URI": f"models:/{NAME}@production"}
     with Service(folder, **variables) as service:
         answer = service.ready().post("/predict", {"text": "my laptop is broken"})
@@ -243,17 +240,17 @@ def check_service(server: TeamServer, folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def check_refusals(server: TeamServer, registry_commands: RegistryCommands, monkeypatch, capsys, error_line) -> None:
-    """Check that whoever is not let in, or may not, is told what to do in one line, by every command."""
+    """Check that every command ends in a one-line error without a login, a password or a permission."""
     places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
     log = [text for option, name in places.items() for text in (option, str(registry_commands.trained.folder / name))]
-    judging = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
-    commands = [(mlflow_registry, ["staging", "--version", "2", *judging]), (log_run, log)]
+    gate_options = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
+    commands = [(mlflow_registry, ["staging", "--version", "2", *gate_options]), (log_run, log)]
     guest = {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": secrets.token_hex()}
     server.log_in("admin", monkeypatch)
     with translate_tracking_errors():
         call_users_api("POST", "users/create", username="guest", password=guest["MLFLOW_TRACKING_PASSWORD"])
     nobody = {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
-    for changes, said in (
+    for changes, expected in (
         (nobody, "requires a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         (
             {"MLFLOW_TRACKING_PASSWORD": server.passwords["services"]},
@@ -269,14 +266,12 @@ def check_refusals(server: TeamServer, registry_commands: RegistryCommands, monk
                 monkeypatch.setenv(name, value)
             capsys.readouterr()
             assert script.main(arguments) == 2
-            assert said in error_line(), (script, changes)
+            assert expected in error_line(), (script, changes)
 
 
 @pytest.mark.slow
-def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
-    embedded, postgresql, tmp_path, capsys, error_line
-):
-    """Here PostgreSQL refuses a name that is too long for it, which sqlite has let pass."""
+def test_a_failed_migration_leaves_no_row_and_can_be_repeated(embedded, postgresql, tmp_path, capsys, error_line):
+    """The failure is a name that sqlite accepts and PostgreSQL refuses as too long."""
     database, artifacts = postgresql.new_database("failing"), tmp_path / "artifacts"
     run_id = embedded.registry_commands.trained.runs["good"]
     (tmp_path / "file").touch()
@@ -286,8 +281,8 @@ def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
     with sqlite3.connect(embedded.file) as source:
         source.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", ("n" * 300, run_id))
     assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("error: the database refuses: value too long for type character varying(250)")
+    output = capsys.readouterr().err.splitlines()[-1]
+    assert output.startswith("error: the database refuses: value too long for type character varying(250)")
     with postgresql.ask("failing") as connection:
         for table in ("runs", "metrics", "registered_models"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
@@ -297,14 +292,14 @@ def test_a_migration_that_fails_leaves_no_row_and_can_be_given_again(
     assert migrate_mlflow.main(embedded.arguments(database, artifacts)) == 0
     with postgresql.ask("failing") as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM runs").scalar() == embedded.rows("runs")
-        # What the server numbers next comes after what was moved.
+        # The server numbers new rows after those that were moved.
         query = "SELECT nextval(pg_get_serial_sequence('experiments', 'experiment_id')) > max(experiment_id)"
         assert connection.exec_driver_sql(f"{query} FROM experiments").scalar()
 
 
 @pytest.mark.slow
-def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, tmp_path, capsys, error_line):
-    """Their places are recorded as whole paths, which are wrong once the folder was moved."""
+def test_migration_names_missing_files_and_finds_moved_ones(embedded, postgresql, tmp_path, capsys, error_line):
+    """MLflow records absolute paths, which are wrong after the folder was moved."""
     registry_commands, artifacts = embedded.registry_commands, tmp_path / "artifacts"
     recorded, place = registry_commands.trained.folder / "mlruns", tmp_path / "moved"
     shutil.copytree(recorded, place)
@@ -313,8 +308,8 @@ def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, 
     arguments = embedded.arguments(postgresql.new_database("moved"), artifacts)
     capsys.readouterr()
     assert migrate_mlflow.main(arguments) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert f"the files of version 1 of {NAME} ({gone.as_uri()}" in said and "--moved OLD NEW" in said
+    output = capsys.readouterr().err.splitlines()[-1]
+    assert f"the files of version 1 of {NAME} ({gone.as_uri()}" in output and "--moved OLD NEW" in output
     assert migrate_mlflow.main([*arguments, "--moved", gone.as_posix(), place.as_posix()]) == 0
     model = next((place / "models").glob("*/artifacts/model.skops"))
     copy = next(artifacts.glob(f"*/models/{model.parts[-3]}/artifacts/model.skops"))
@@ -329,15 +324,15 @@ def test_files_that_are_elsewhere_now_are_named_and_found(embedded, postgresql, 
     "python scripts/mlflow_users.py remove amina",
 )
 @pytest.mark.slow
-def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, capsys, error_line):
-    """A password is shown once, alone on stdout; who is removed is not let in any more; only an administrator may."""
+def test_users_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, capsys, error_line):
+    """A password is shown once, alone on stdout; a removed user cannot log in; only an administrator may do this."""
     with TeamServer(tmp_path, postgresql.new_database("people"), tmp_path / "artifacts") as server:
         server.add("amina", monkeypatch, capsys)
         server.add("ben", monkeypatch, capsys)
         assert len(server.passwords["amina"]) >= 32 and server.passwords["amina"] != server.passwords["ben"]
         assert mlflow_users.main(["add", "ben", "--admin"]) == 0
-        said = capsys.readouterr()
-        assert said.out == "" and "ben already exists and keeps the password; may now: do everything" in said.err
+        output = capsys.readouterr()
+        assert output.out == "" and "ben already exists and keeps the password; may now: do everything" in output.err
         assert mlflow_users.main(["list"]) == 0
         rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]]
         assert rows == [
@@ -356,9 +351,9 @@ def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, 
         assert mlflow_users.main(["add", "carla"]) == 2
         assert "amina is not an administrator" in error_line()
         server.log_in("admin", monkeypatch)
-        for name, said in (("nobody", "there is no user 'nobody'"), ("services", "services belongs to the server")):
+        for name, expected in (("nobody", "there is no user 'nobody'"), ("services", "services belongs to the server")):
             assert mlflow_users.main(["remove", name]) == 2
-            assert said in error_line()
+            assert expected in error_line()
         assert mlflow_users.main(["remove", "amina"]) == 0
         capsys.readouterr()
         server.log_in("amina", monkeypatch)
@@ -367,8 +362,8 @@ def test_people_are_added_listed_and_removed(postgresql, tmp_path, monkeypatch, 
 
 
 @pytest.mark.slow
-def test_pages_of_other_addresses_change_nothing_unless_they_are_named(postgresql, tmp_path):
-    """And a password of the environment is that of admin and services from the next start on."""
+def test_only_named_origins_may_change_the_server(postgresql, tmp_path):
+    """A password in the environment becomes that of admin and services at the next start."""
     import requests
 
     database = postgresql.new_database("pages")

@@ -17,7 +17,7 @@ LABELS = ["a", "b", "c"]
 
 
 def predictions(count: int, accuracy: float, seed: int = 1) -> Predictions:
-    """Predictions whose confidence says nothing about whether they are right."""
+    """Return predictions whose confidence says nothing about whether they are right."""
     generator = np.random.default_rng(seed)
     probabilities = generator.dirichlet([6, 1, 1], size=count)
     predicted = np.array(LABELS)[probabilities.argmax(axis=1)]
@@ -65,7 +65,7 @@ def test_everything_is_routed_when_accuracy_is_far_above_the_target():
 
 
 def test_a_threshold_at_the_edge_is_chosen_wrongly_at_most_as_often_as_promised():
-    """With an accuracy just under the target, any threshold is an error: at most 5% of 200 draws may have one."""
+    """At an accuracy just under the target, any threshold is an error: at most 5% of 200 draws may have one."""
     wrong = sum(choose_threshold(predictions(800, 0.949, seed), 0.95, 0.95) is not None for seed in range(200))
     assert wrong <= 0.05 * 200 + 2 * np.sqrt(200 * 0.05 * 0.95)
 

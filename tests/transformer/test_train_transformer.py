@@ -1,9 +1,8 @@
-"""Training the transformer: what it leaves, that it goes on after a kill, and what it refuses."""
+"""Training the transformer: its outputs, how it resumes after a kill, and what it refuses."""
 
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ slow = pytest.mark.slow
 
 
 def words_of(data, part, at_least=1):
-    """Return the words that a part has so often, lower case and without accents, as the tokenizer cuts them."""
+    """Return the words that occur at least so often in a part, lower case and without accents, as the tokenizer does."""
     texts = [unicodedata.normalize("NFKD", row["text"]).lower() for row in read_csv(data / f"{part}.csv")]
     plain = ["".join(sign for sign in text if not unicodedata.combining(sign)) for text in texts]
     counts = Counter(word for text in plain for word in re.findall(r"\w+", text))
@@ -41,7 +40,7 @@ def sha256(path):
 
 @slow
 def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
-    """What is written is what was judged: both exports, the tokenizer, metrics, plots, and one run with all of it."""
+    """The files are those that were evaluated: both exports, tokenizer, metrics, plots, and one run with all of them."""
     metadata = json.loads((transformer.model / "metadata.json").read_text(encoding="utf-8"))
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
     assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json", "validation.npy"]
@@ -61,9 +60,9 @@ def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
 
 @slow
 def test_both_exports_answer_as_pytorch_does(transformer):
-    """Single precision gives PyTorch's probabilities; what eight bits cost in accuracy is on record.
+    """Single precision gives PyTorch's probabilities; the accuracy of both exports is recorded.
 
-    That accuracy is of the first training, which did not see these tickets: the final model's would be flattered.
+    It is the accuracy of the first training, which did not see these tickets; the final model's would be too good.
     """
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["onnx_difference"] < 1e-4
@@ -83,8 +82,8 @@ def test_every_text_gets_probabilities(transformer):
 
 @slow
 @pytest.mark.parametrize("checkpoint", [".checkpoint.tmp", ".refit.tmp"])
-def test_a_killed_training_goes_on_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys, checkpoint):
-    """Killed after an epoch of either training, it does not begin that one again; the end is bit for bit the same."""
+def test_a_killed_training_resumes_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys, checkpoint):
+    """Killed after an epoch of either training, it resumes there, and the final model is bit for bit the same."""
     uri = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
     command = [sys.executable, str(SCRIPTS / "train_transformer.py"), *arguments(tmp_path, transformer.data)]
     variables = environment() | {"MLFLOW_TRACKING_URI": uri}
@@ -96,7 +95,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_model(transformer, tmp
     assert process.wait() != 0 and not (tmp_path / "model" / "metadata.json").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert train_transformer.main(arguments(tmp_path, transformer.data)) == 0
-    assert re.search(rf"going on after epoch \d+, from .*{checkpoint}$", capsys.readouterr().err, re.MULTILINE)
+    assert re.search(rf"resuming after epoch \d+, from .*{checkpoint}$", capsys.readouterr().err, re.MULTILINE)
     for name in ("model.onnx", "tokenizer.json", "validation.npy"):
         assert sha256(tmp_path / "model" / name) == sha256(transformer.model / name)
     assert not list((tmp_path / "model").glob(".*"))
@@ -104,7 +103,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_model(transformer, tmp
 
 @slow
 def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(transformer, tmp_path, monkeypatch):
-    """Without `refit` validation is judged alike, and the model that answers there is the one that was judged."""
+    """Without `refit` the figures of validation are the same, and they are those of the model that is written."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     assert train_transformer.main(arguments(tmp_path, transformer.data, refit=False)) == 0
     figures = [json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path, transformer.folder)]
@@ -114,21 +113,21 @@ def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(tr
     ]
     texts = [row["text"] for row in read_csv(transformer.data / "validation.csv")]
     first, final = (folder / "model" for folder in (tmp_path, transformer.folder))
-    said = np.load(final / "validation.npy")
+    held_out = np.load(final / "validation.npy")
     assert sha256(first / "validation.npy") == sha256(final / "validation.npy")
-    assert np.allclose(load_model(first).predict_proba(texts), said, atol=1e-5)
-    assert not np.allclose(load_model(final).predict_proba(texts), said, atol=1e-2)
+    assert np.allclose(load_model(first).predict_proba(texts), held_out, atol=1e-5)
+    assert not np.allclose(load_model(final).predict_proba(texts), held_out, atol=1e-2)
     learned = [json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"] for folder in (first, final)]
     only_there = words_of(transformer.data, "validation", at_least=2) - words_of(transformer.data, "train")
     assert not only_there & set(learned[0]) and only_there & set(learned[1])
     seen = [each["test"]["near_duplicates_of_training"] for each in figures]
     groups = {part: [row["group"] for row in read_csv(transformer.data / f"{part}.csv")] for part in PARTS}
-    for count, parts in zip(seen, (("train",), ("train", "validation"))):
+    for count, parts in zip(seen, (("train",), ("train", "validation")), strict=True):
         assert count == sum(group in [one for part in parts for one in groups[part]] for group in groups["test"])
 
 
 @slow
-def test_a_checkpoint_of_another_training_is_not_gone_on_with(transformer, tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_of_another_training_is_not_resumed(transformer, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / ".checkpoint.tmp").write_bytes(b"no checkpoint at all")
@@ -138,7 +137,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(transformer, tmp_p
 
 @slow
 def test_a_pretrained_encoder_is_fine_tuned_from_a_folder(transformer, tmp_path, monkeypatch):
-    """Any encoder that transformers has saved: weights, word pieces and limits are its own."""
+    """Any encoder saved by transformers, with its own weights, word pieces and limits."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     words = sorted({word for row in read_csv(transformer.data / "train.csv") for word in row["text"].lower().split()})
@@ -160,22 +159,24 @@ def test_a_pretrained_encoder_is_fine_tuned_from_a_folder(transformer, tmp_path,
 
 @slow
 @pytest.mark.parametrize(
-    "changes, said",
+    "changes, message",
     [
         ({"encoder": "./no/such/folder"}, "train_transformer.encoder: './no/such/folder' cannot be used"),
         ({"heads": 3}, "width must be a multiple of heads (they are 32 and 3)"),
         ({"precision": "float16"}, "train_transformer.precision: input should be 'float32' or 'int8'"),
     ],
 )
-def test_what_cannot_be_trained_is_said_in_one_line(transformer, tmp_path, monkeypatch, error_line, changes, said):
+def test_parameters_that_cannot_work_end_with_one_line(
+    transformer, tmp_path, monkeypatch, error_line, changes, message
+):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert train_transformer.main(arguments(tmp_path, transformer.data, **changes)) == 2
-    assert said in error_line()
+    assert message in error_line()
     assert not (tmp_path / "model").exists()
 
 
-def test_without_pytorch_it_says_how_to_install_it(trained, tmp_path, monkeypatch, error_line):
+def test_without_pytorch_training_names_the_command_that_installs_it(trained, tmp_path, monkeypatch, error_line):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert train_transformer.main(arguments(tmp_path, trained.data)) == 2
     assert error_line().startswith("torch, transformers, onnx not installed: `python setup_mlops.py transformer` ")
@@ -183,7 +184,7 @@ def test_without_pytorch_it_says_how_to_install_it(trained, tmp_path, monkeypatc
 
 @slow
 def test_the_two_models_are_compared_on_test(transformer, trained, tmp_path, capsys, error_line):
-    """Every share is counted anew here, from the models' own predictions."""
+    """The test counts every share itself, from the models' predictions."""
     tfidf = trained.folder / "model"
     command = [str(tfidf), str(transformer.model), "--data", str(transformer.data)]
     assert compare_models.main([*command, "--metrics", str(tmp_path / "agreement.json")]) == 0
@@ -206,7 +207,7 @@ def test_the_two_models_are_compared_on_test(transformer, trained, tmp_path, cap
 
 @pytest.mark.runs("dvc --cd transformer repro")
 @slow
-def test_its_own_pipeline_runs_and_the_main_one_does_not_notice(trained, tmp_path):
+def test_the_transformer_pipeline_runs_and_leaves_the_main_one_unchanged(trained, tmp_path):
     """`dvc --cd transformer repro` trains, compares and routes; the root stays as it was, without PyTorch."""
     need_pytorch()
     clone = tmp_path / "clone"
@@ -229,4 +230,4 @@ def test_its_own_pipeline_runs_and_the_main_one_does_not_notice(trained, tmp_pat
     left = subprocess.run(["git", "status", "--short", "models", "plots"], cwd=clone, capture_output=True, text=True)
     new = [line for line in left.stdout.splitlines() if not line.startswith("A ")]
     assert not [line for line in new if "transformer" in line or "agent" in line]
-    assert os.path.isfile(clone / "models" / "transformer" / "model.onnx")
+    assert (clone / "models" / "transformer" / "model.onnx").is_file()

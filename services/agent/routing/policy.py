@@ -90,7 +90,7 @@ class PolicyFile:
             self._seen, trouble = seen, ""
             logger.info("policy loaded", extra={"ask_below": self.policy.ask_below, "threshold": self.policy.threshold})
         except FileNotFoundError:
-            trouble = f"{self._path} is not there: each model's own threshold counts"
+            trouble = f"{self._path} is not there: each model's own threshold applies"
             self.policy = self._seen = None
         except (OSError, ValidationError) as error:
             trouble = f"{self._path} is not what fit_routing.py writes ({type(error).__name__})"

@@ -71,7 +71,7 @@ class Router:
         """Why the policy is not in force, or why a newer one could not be read; empty when all is well."""
         if self._policy_file.trouble or self.policy:
             return self._policy_file.trouble
-        return "the models that serve are not those that the policy was learned for: each one's own threshold counts"
+        return "the policy was not fitted for the models that serve: each model's own threshold applies"
 
     @property
     def labels(self) -> list[str]:
@@ -81,13 +81,13 @@ class Router:
                 return service.card["labels"]
         if self._policy_file.policy:
             return self._policy_file.policy.labels
-        raise Problem(503, "no model service has said yet which categories there are", {"Retry-After": RETRY_SECONDS})
+        raise Problem(503, "no model service has reported its categories yet", {"Retry-After": RETRY_SECONDS})
 
     async def route(self, texts: list[str], force: str | None, explain: bool) -> list[RoutingDecision]:
         """Return a decision for each text; a Problem 503 when no model answers."""
         policy = None if force else self.policy
         if force == "transformer" and self.transformer is None:
-            raise Problem(422, "there is no transformer service here: TRANSFORMER_URL names none")
+            raise Problem(422, "no transformer service is configured: TRANSFORMER_URL is not set")
         troubles: list[str] = []
         first: list[ModelAnswer | None] = [None] * len(texts)
         if force != "transformer":

@@ -203,7 +203,7 @@ def _answers(answer: HttpReply, count: int) -> list[ModelAnswer]:
     except ValidationError:
         raise TransientFailure("its answer is not what a model service promises") from None
     if len(found) != count or not all(each["best"] for each in found):
-        raise TransientFailure("it answered another number of tickets, or no category")
+        raise TransientFailure("its answer has another number of tickets, or a ticket without a category")
     return [_answer(each) for each in found]
 
 

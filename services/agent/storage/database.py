@@ -75,7 +75,7 @@ answers = Table(
 
 def make_engine(address: str) -> Engine:
     """Return an engine, without connecting yet; a ValueError when the address is not one that the agent can use."""
-    wrong = ValueError("DATABASE_URL is no address such as sqlite:///agent.db or postgresql://user@host/name")
+    wrong = ValueError("DATABASE_URL must be an address such as sqlite:///agent.db or postgresql://user@host/name")
     try:
         url = make_url(address)
     except ArgumentError:

@@ -73,7 +73,7 @@ class TicketStore:
         if row is None:
             return None
         if row.text_sha256 != text_digest(text):
-            raise Problem(409, "a ticket of this id, with another text, was answered before")
+            raise Problem(409, "a ticket with this id and another text was answered before")
         return row.answer
 
     def add(self, new: list[StoredTicket]) -> None:
@@ -122,7 +122,9 @@ class TicketStore:
             changes: dict[str, Any] = {"waiting": False} | NOT_HELD
             if row.text is None:
                 if text is None:
-                    raise Problem(422, "this ticket was decided without a person and its text not kept: send it along")
+                    raise Problem(
+                        422, "this ticket was decided automatically, so its text was not stored: send the text as well"
+                    )
                 if text_digest(text) != row.text_sha256:
                     raise Problem(409, "this is not the text that was answered under this id")
                 changes["text"] = storable(text)
@@ -195,7 +197,7 @@ def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row
     wanted = select(tickets).where(tickets.c.id == ticket_id)
     row = connection.execute(wanted.with_for_update() if lock else wanted).first()
     if row is None:
-        raise Problem(404, "there is no ticket of this id")
+        raise Problem(404, "there is no ticket with this id")
     return row
 
 

@@ -106,7 +106,7 @@ def _page(site: Site, request: Request, status: int = 200, error: Any = None) ->
 def _find(site: Site, request: Request, job_id: str) -> Job:
     job = site.jobs.find(job_id, session_of(request).id)
     if job is None:
-        raise Problem(404, "this session has no such file, or no longer")
+        raise Problem(404, "this session has no such file, or it was deleted")
     return job
 
 

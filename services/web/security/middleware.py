@@ -80,10 +80,10 @@ class PageMiddleware:
         try:
             await self._app(scope, self._limited(scope, receive), send_guarded)
         except Exception as error:
-            logger.error("this is a bug of ours", exc_info=error, extra={"request_id": current_request_id.get()})
+            logger.error("internal error", exc_info=error, extra={"request_id": current_request_id.get()})
             if started:
                 raise
-            problem = Problem(500, "this is a bug of ours; the log has its place")
+            problem = Problem(500, "internal error; the log has the details")
             await problem_response(self._site, request, problem)(scope, receive, send_guarded)
 
     def _refusal(self, request: Request, session: Session) -> Response | None:
@@ -115,13 +115,15 @@ class PageMiddleware:
                     async with asyncio.timeout_at(ends):
                         message = await receive()
                 except TimeoutError:
-                    raise Problem(408, f"the body did not come within {seconds:g} s", {"Connection": "close"}) from None
+                    raise Problem(
+                        408, f"the body did not arrive within {seconds:g} s", {"Connection": "close"}
+                    ) from None
                 if message["type"] == "http.disconnect":
-                    raise Problem(400, "the client has left before its request was complete")
+                    raise Problem(400, "the client disconnected before its request was complete")
                 read += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
                 if read > DISCARD_FACTOR * limit or (complete and read > limit):
-                    raise Problem(413, f"a body may have {limit} bytes", {"Connection": "close"})
+                    raise Problem(413, f"the body is larger than {limit} bytes", {"Connection": "close"})
                 if read <= limit:
                     return message
             return await receive()

@@ -1,4 +1,4 @@
-// A file can be dropped on the form; one that is too large is not sent; progress is asked for while a file is at work.
+// Accepts a file dropped on the form, refuses one that is too large, and polls the progress while a file is classified.
 "use strict";
 
 const drop = document.getElementById("drop");
@@ -14,14 +14,14 @@ async function watch() {
   const address = progress.dataset.ask;
   try {
     const answer = await fetch(address);
-    // Its time is over, or a login is needed: the page itself says which.
+    // The file has expired, or a login is needed: the page itself says which.
     if (!answer.ok || answer.redirected) return location.reload();
     const now = await answer.json();
     progress.value = now.done;
     document.getElementById("progress-text").textContent = now.text;
     if (now.state !== "running") return location.reload();
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // what fetch raises when nobody answers
+    if (!(error instanceof TypeError)) throw error; // fetch raises a TypeError when there is no answer
     document.getElementById("progress-text").textContent = progress.dataset.lost;
   }
   setTimeout(watch, 700);

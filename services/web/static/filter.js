@@ -1,5 +1,5 @@
-// A field with data-filter hides the buttons whose words it does not match, in the place that it names. Enter presses
-// the one that is left, or goes to the first of several; Escape empties the field, then leaves it.
+// A field with data-filter hides the buttons that do not match its words, within the element that it names. Enter
+// presses the only button left, or focuses the first of several; Escape empties the field, then leaves it.
 "use strict";
 
 function plainWords(text) {

@@ -1,5 +1,5 @@
-// Sends forms with data-live in the background and puts the answer's part of the page in the place of the old one, so
-// that what was typed stays and a screen reader hears the result. Without this script the same forms load the page.
+// Sends forms with data-live in the background and replaces a part of the page by that of the response, so that typed
+// text stays and screen readers announce the result. Without this script the same forms load the whole page.
 "use strict";
 
 function say(text) {
@@ -40,7 +40,7 @@ async function send(form, button) {
     form.querySelectorAll(":scope > .note").forEach((old) => old.remove());
     show(page, selector);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // what fetch raises when nobody answers
+    if (!(error instanceof TypeError)) throw error; // fetch raises a TypeError when there is no answer
     showLost(form);
   } finally {
     delete document.body.dataset.busy;

@@ -1,4 +1,5 @@
-// Single keys press what has their data-key, or go to it where it is a field. They can be turned off (WCAG 2.1.4), which this browser remembers.
+// Single keys press the element with their data-key, or focus it if it is a field. They can be turned off (WCAG 2.1.4);
+// the browser remembers that.
 "use strict";
 
 const REMEMBERED = "callcenterai-keys";
@@ -23,7 +24,7 @@ document.addEventListener("keydown", (event) => {
   const held = event.ctrlKey || event.altKey || event.metaKey || event.repeat;
   if (held || !keysAreOn() || document.body.dataset.busy) return;
   if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
-  // Enter means what has the focus, where something has.
+  // Enter belongs to the focused element, if there is one.
   if (event.key === "Enter" && event.target.matches("a, button, input, summary")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);

@@ -1,4 +1,4 @@
-// Asks for the services' health again while the page is in view.
+// Refreshes the health of the services while the page is visible.
 "use strict";
 
 const SECONDS = 10;
@@ -12,7 +12,7 @@ setInterval(async () => {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     place.replaceChildren(...page.body.children);
   } catch (error) {
-    // The time that stands there says how old the rest is.
+    // The time that is shown says how old the figures are.
     if (!(error instanceof TypeError)) throw error;
   }
 }, 1000 * SECONDS);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A cluster with POSTGRES_PASSWORD, and what /docker-entrypoint-initdb.d makes in it, before anybody is answered over TCP.
+# Create a cluster with POSTGRES_PASSWORD and run /docker-entrypoint-initdb.d, all before PostgreSQL listens on TCP.
 set -euo pipefail
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb --username=postgres --pwfile=<(printf '%s\n' "${POSTGRES_PASSWORD:?}") --auth-local=trust \
