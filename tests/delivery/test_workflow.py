@@ -347,7 +347,7 @@ def test_pre_commit_refuses_what_ci_would_refuse(runner):
     (runner.clone.folder / "tests" / "spoiled.txt").write_text(f"token: {'ghp_' + 'a1B2c3' * 6}\n")
     runner.clone.git("add", "-A")
     try:
-        for hook, finding in {"lint": "F401", "secrets": "GitHub Token"}.items():
+        for hook, finding in (("lint", "F401"), ("secrets", "GitHub Token")):
             refused = runner.bash(f".venv/bin/pre-commit run {hook}")
             assert refused.returncode == 1 and finding in refused.stdout, refused.stdout + refused.stderr
     finally:
