@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -214,7 +215,7 @@ def test_a_version_of_an_older_release_is_refused_with_advice(desk):
 
 
 def test_export_leaves_a_folder_that_the_safe_path_loads(desk, tmp_path):
-    from callcenterai.artifact.folder import load_model
+    from callcenterai.artifact.folder import load_model, read_run_facts
 
     desk.register("good")
     desk.run("export", "1", str(tmp_path / "served"))
@@ -222,7 +223,10 @@ def test_export_leaves_a_folder_that_the_safe_path_loads(desk, tmp_path):
         json.loads((tmp_path / "served" / "metadata.json").read_text(encoding="utf-8"))["labels"]
     )
     digest = hashlib.sha256((tmp_path / "served" / "model.skops").read_bytes()).hexdigest()
-    assert desk.read("list")[0]["model_sha256"] == digest
+    (listed,) = desk.read("list")
+    assert listed["model_sha256"] == digest
+    # run.json, from which services know the age of the model, is written anew from the registry's tags.
+    assert read_run_facts(tmp_path / "served")["started_at"] == datetime.fromisoformat(listed["trained_at"]).timestamp()
 
 
 def test_dry_run_checks_and_changes_nothing(desk):
