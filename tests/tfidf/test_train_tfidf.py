@@ -300,7 +300,7 @@ def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_
         }
         training = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
         # Training makes the experiment first, and then needs more than a second for the model and its figures.
-        wait_until(lambda: server.experiment_id("through a server") is not None, 60)
+        wait_until(lambda: server.experiment_id("through a server") is not None, 240)
     dead = time.monotonic()
     errors = training.communicate()[1]
     assert training.returncode == 0, errors
