@@ -1,9 +1,10 @@
-"""Log a finished training to MLflow again, when the tracking server was down at its end.
+"""Log a finished training to MLflow, for example when the tracking server was down at its end.
 
     python scripts/log_run.py
     python scripts/log_run.py --model models/tfidf --metrics metrics/tfidf.json --plots plots/tfidf
 
-Everything is read from the files that the training left; nothing is trained and no file is changed.
+Everything is read from the files that the training wrote; nothing is trained and no file is changed. Where run.json is
+missing, as after `dvc checkout`, the run does not show when and from which commit the model was trained.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""A trained transformer as the registry and the training judge it: the exported file, run by ONNX Runtime.
+"""An exported transformer with the interface of a scikit-learn classifier, for training, registry and batch scoring.
 
-It answers as a scikit-learn classifier does. The service has a runner of its own, services/transformer/scorer.py, for
-the same files: `model.onnx` takes input_ids and attention_mask, both int64 of shape (batch, tokens), and gives the
-calibrated probabilities, float32 of shape (batch, labels); `tokenizer.json` is that of the tokenizers library.
+ONNX Runtime runs it. The service has its own runner for the same files, services/transformer/scorer.py: `model.onnx`
+takes input_ids and attention_mask, both int64 of shape (batch, tokens), and returns the calibrated probabilities,
+float32 of shape (batch, labels); `tokenizer.json` has the format of the tokenizers library.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class OnnxClassifier:
     """Tokenizer and exported model."""
 
     def __init__(self, model: bytes, tokenizer: bytes, labels: Sequence[str]) -> None:
-        """Read both; ONNX Runtime and tokenizers raise their own errors when the bytes are not theirs."""
+        """Read both; ONNX Runtime and tokenizers raise errors of their own for bytes that they cannot read."""
         self.classes_ = np.array(labels, dtype=object)
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
         self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -30,17 +30,17 @@ class OnnxClassifier:
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probabilities, shape (n, n_labels), float64."""
         found = np.empty((len(texts), len(self.classes_)))
-        # Texts of one length together: padding costs as much as words.
+        # Texts of similar length together, since padding costs as much as words.
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             found[rows] = self._run([texts[row] for row in rows])
-        # Single precision leaves a sum that is off one by 1e-7.
+        # In single precision their sum is off by about 1e-7.
         return found / found.sum(axis=1, keepdims=True)
 
     def inputs_of(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return a batch as the model takes it."""
-        # A text from a file may hold lone surrogates, which the tokenizer's UTF-8 has no place for.
+        """Return a batch of texts as the inputs of the model."""
+        # A text from a file may hold lone surrogates, which UTF-8, and so the tokenizer, cannot represent.
         encoded = self._tokenizer.encode_batch_fast([text.encode("utf-8", "replace").decode() for text in texts])
         return {
             "input_ids": np.array([each.ids for each in encoded], dtype=np.int64),

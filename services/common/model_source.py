@@ -80,21 +80,25 @@ class FolderSource:
     def load(self, current: Any) -> ModelArtifact:
         """Read the files and check their hashes."""
         try:
-            metadata = _parse((self._folder / METADATA_FILE).read_bytes())
+            content = (self._folder / METADATA_FILE).read_bytes()
+            metadata = _parse(content)
             files = {name: (self._folder / name).read_bytes() for name in self._wanted(metadata)}
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
         _check(metadata, files)
-        return ModelArtifact(metadata, files, trained=self._trained(metadata))
+        return ModelArtifact(metadata, files, trained=self._trained(content, metadata))
 
-    def _trained(self, metadata: dict[str, Any]) -> datetime | None:
-        # run.json is not part of the model and may be missing; until December 2026 the time was in metadata.json.
+    def _trained(self, content: bytes, metadata: dict[str, Any]) -> datetime | None:
+        # run.json is no part of the model: it may be missing, or belong to the metadata of another training. Until
+        # December 2026 metadata.json itself had the time.
+        started = metadata.get("started_at")
         try:
             facts = json.loads((self._folder / RUN_FILE).read_bytes())
-            return datetime.fromtimestamp(facts["started_at"], UTC)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            started = metadata.get("started_at")
-            return None if started is None else datetime.fromtimestamp(started, UTC)
+            if facts["metadata_sha256"] == hashlib.sha256(content).hexdigest():
+                started = facts["started_at"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None if started is None else datetime.fromtimestamp(started, UTC)
 
 
 class RegistrySource:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -232,7 +233,7 @@ def test_a_version_of_an_older_release_is_refused_with_advice(registry_commands)
 
 
 def test_export_writes_a_folder_that_load_model_accepts(registry_commands, tmp_path):
-    from callcenterai.artifact.folder import load_model
+    from callcenterai.artifact.folder import load_model, read_run_facts
 
     registry_commands.register("good")
     registry_commands.run("export", "1", str(tmp_path / "served"))
@@ -240,7 +241,10 @@ def test_export_writes_a_folder_that_load_model_accepts(registry_commands, tmp_p
         json.loads((tmp_path / "served" / "metadata.json").read_text(encoding="utf-8"))["labels"]
     )
     digest = hashlib.sha256((tmp_path / "served" / "model.skops").read_bytes()).hexdigest()
-    assert registry_commands.read("list")[0]["model_sha256"] == digest
+    (listed,) = registry_commands.read("list")
+    assert listed["model_sha256"] == digest
+    # Services read the age of the model from run.json, which export writes from the registry's tags.
+    assert read_run_facts(tmp_path / "served")["started_at"] == datetime.fromisoformat(listed["trained_at"]).timestamp()
 
 
 def test_dry_run_checks_and_changes_nothing(registry_commands):

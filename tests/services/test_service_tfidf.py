@@ -247,6 +247,7 @@ def test_a_new_model_in_the_folder_is_served_without_a_failed_request(folders, t
     shutil.copytree(folders["bad"], place)
     with Service(tmp_path, MODEL_DIR=place) as service:
         old = service.ready().get("/model").json["version"]
+        assert service.metric("model_trained_timestamp_seconds") == trained_at(place)
         with Load(service) as load:
             for name in ("model.skops", "scorer.npz", "metadata.json"):
                 shutil.copy(folders["good"] / name, tmp_path / name)
@@ -254,6 +255,12 @@ def test_a_new_model_in_the_folder_is_served_without_a_failed_request(folders, t
             service.until(lambda: service.get("/model").json["version"] != old)
             service.until(lambda: len(load.versions()) == 2)
         assert load.statuses() == {200}
+        # run.json is no part of a model: the old one names another metadata.json and does not count.
+        assert service.metric("model_trained_timestamp_seconds") == 0
+
+
+def trained_at(folder):
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))["started_at"]
 
 
 @pytest.mark.parametrize("broken", ["scorer.npz", "metadata.json", "a scorer whose hash is right", "no name"])

@@ -11,15 +11,21 @@ import train_tfidf
 from support.repository import shipped_params
 
 WORDS = {
-    "Hardware": "laptop screen keyboard mouse battery charger dock monitor cable fan".split(),
-    "HR Support": "leave salary contract holiday payslip training manager absence pension onboarding".split(),
-    "Access": "password account login badge permission locked reset vpn token group".split(),
+    "Hardware": ["laptop", "screen", "keyboard", "mouse", "battery", "charger", "dock", "monitor", "cable", "fan"],
+    "HR Support": [
+        *("leave", "salary", "contract", "holiday", "payslip"),
+        *("training", "manager", "absence", "pension", "onboarding"),
+    ],
+    "Access": ["password", "account", "login", "badge", "permission", "locked", "reset", "vpn", "token", "group"],
 }
 
 
 def write_tickets(path: Path, count: int = 400) -> None:
     generator = random.Random(7)
-    shared = "please hello urgent today again since monday help thanks team question before after".split()
+    shared = [
+        *("please", "hello", "urgent", "today", "again", "since", "monday"),
+        *("help", "thanks", "team", "question", "before", "after"),
+    ]
     lines = ["text,category"]
     for number in range(count):
         label = generator.choice(list(WORDS))

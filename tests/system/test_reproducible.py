@@ -13,7 +13,7 @@ LINUX = (platform.system(), platform.machine()) == ("Linux", "x86_64")
 
 @pytest.mark.slow
 def test_a_forced_repro_gives_the_committed_split_metrics_and_hashes(tmp_path):
-    """On Linux with x86-64, for which dvc.lock is made; elsewhere the last bits of a model may differ, no split does."""
+    """On Linux with x86-64, for which dvc.lock is made; elsewhere the split is the same, the last bits may differ."""
     if (REPOSITORY / "params.yaml").read_text(encoding="utf-8") != shipped_params():
         pytest.skip("dvc.lock belongs to tickets of your own, which are not in git")
     clone = Clone(tmp_path / "clone")

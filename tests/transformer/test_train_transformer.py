@@ -27,7 +27,7 @@ slow = pytest.mark.slow
 
 
 def words_of(data, part, at_least=1):
-    """Return the words that occur at least so often in a part, lower case and without accents, as the tokenizer does."""
+    """Return the words with at least so many occurrences in a part, lower case and without accents."""
     texts = [unicodedata.normalize("NFKD", row["text"]).lower() for row in read_csv(data / f"{part}.csv")]
     plain = ["".join(sign for sign in text if not unicodedata.combining(sign)) for text in texts]
     counts = Counter(word for text in plain for word in re.findall(r"\w+", text))
@@ -40,7 +40,7 @@ def sha256(path):
 
 @slow
 def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
-    """The files are those that were evaluated: both exports, tokenizer, metrics, plots, and one run with all of them."""
+    """The files are the evaluated ones: both exports, tokenizer, metrics, plots, and one run with all of them."""
     metadata = json.loads((transformer.model / "metadata.json").read_text(encoding="utf-8"))
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
     assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json", "validation.npy"]
