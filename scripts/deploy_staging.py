@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 import _path  # noqa: F401
-from callcenterai.core.cli import UserError, run
+from callcenterai.core.cli import run
 from callcenterai.core.files import REPOSITORY
 
 
@@ -49,20 +49,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def deploy(args: argparse.Namespace) -> int:
-    """Check everything that can be checked before anything changes, and deploy; return the exit code."""
-    from callcenterai.delivery import deployment
-    from callcenterai.delivery.host import StepFailed
-    from callcenterai.delivery.stack import Stack
+    """Deploy; return the exit code."""
+    from callcenterai.delivery.deployment import deploy_staging
 
-    images = deployment.read_images(args.images)
-    models = [deployment.find_first_model(folder) for folder in args.first_model]
-    host = deployment.choose_host(args.host, args.folder, args.ssh_config)
-    try:
-        stack, secrets = Stack(host, args.compose, args.project), deployment.read_secrets(host)
-        planned = deployment.Deployment(stack, secrets, models, args.params, args.data, args.wait)
-        return deployment.deploy_images(planned, images)
-    except StepFailed as failure:
-        raise UserError(f"on {host.name}, where nothing was changed: {failure}") from None
+    return deploy_staging(
+        images_file=args.images,
+        first_models=args.first_model,
+        host=(args.host, args.folder, args.ssh_config),
+        compose=args.compose,
+        project=args.project,
+        params=args.params,
+        data=args.data,
+        seconds=args.wait,
+    )
 
 
 if __name__ == "__main__":

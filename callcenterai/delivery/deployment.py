@@ -47,6 +47,31 @@ class Deployment(NamedTuple):
     seconds: float
 
 
+def deploy_staging(
+    *,
+    images_file: Path,
+    first_models: list[Path],
+    host: tuple[str | None, str | None, Path | None],
+    compose: str,
+    project: str,
+    params: Path,
+    data: Path,
+    seconds: float,
+) -> int:
+    """Check everything that can be checked before anything changes, and deploy; return the exit code.
+
+    host: its name, the folder there and the configuration of ssh, as for choose_host.
+    """
+    images = read_images(images_file)
+    models = [find_first_model(folder) for folder in first_models]
+    place = choose_host(*host)
+    try:
+        stack, secrets = Stack(place, compose, project), read_secrets(place)
+        return deploy_images(Deployment(stack, secrets, models, params, data, seconds), images)
+    except StepFailed as failure:
+        raise UserError(f"on {place.name}, where nothing was changed: {failure}") from None
+
+
 def choose_host(name: str | None, folder: str | None, ssh_config: Path | None) -> LocalHost:
     """Return the host of this name and the folder there, or this machine if there is no name."""
     if name:
