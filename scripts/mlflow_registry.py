@@ -32,7 +32,7 @@ from pathlib import Path
 
 import _path  # noqa: F401
 from callcenterai.artifact.folder import KINDS
-from callcenterai.core.cli import UserError, run
+from callcenterai.core.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,55 +83,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def run_command(options: argparse.Namespace) -> int:
     """Run one command; return 3 if a gate refuses, else 0."""
-    if getattr(options, "force", False) and not options.reason:
-        raise UserError("--force needs --reason: the history must say why a gate was passed")
+    from callcenterai.registry.commands import run_registry_command
 
-    from callcenterai.registry import gates, reports
-    from callcenterai.tracking.store import translate_tracking_errors
-
-    try:
-        with translate_tracking_errors():
-            return change(options) if hasattr(options, "params") else read(options)
-    except gates.PromotionRefused as refusal:
-        reports.print_refusal(refusal)
-        return 3
-
-
-def read(options: argparse.Namespace) -> int:
-    """Run a command that only reads the registry."""
-    from callcenterai.registry import reports, store
-
-    registry = store.open_registry(options.model)
-    {
-        "list": lambda: reports.print_versions(registry, options.json),
-        "show": lambda: reports.print_version(registry, options.version, options.json),
-        "diff": lambda: reports.print_diff(registry, options.version, options.json),
-        "history": lambda: reports.print_history(registry, options.json),
-        "export": lambda: reports.export_version(registry, options.version, options.folder, options.json),
-    }[options.command]()
-    return 0
-
-
-def change(options: argparse.Namespace) -> int:
-    """Run a command that needs the gates: `check`, or one that changes the registry."""
-    from callcenterai.registry import promotion, reports
-
-    promoter = promotion.open_promoter(options.model, options.params, options.data)
-    if options.command == "check":
-        return 0 if reports.print_check(promoter, options.version, options.json) else 3
-    force, by = getattr(options, "force", False), options.by or promotion.find_user_name()
-    request = promotion.Request(by, options.reason, force, options.dry_run)
-    if options.command == "register":
-        reports.print_registration(promoter.register(options.run_id, request), promoter.registry.name)
-        return 0
-    made = {
-        "staging": lambda: promoter.promote_to_staging(options.version, request),
-        "production": lambda: promoter.promote_to_production(options.version, request),
-        "archive": lambda: promoter.archive(options.version, request),
-        "rollback": lambda: promoter.roll_back(request),
-    }[options.command]()
-    reports.print_change(made, options.dry_run)
-    return 0
+    return run_registry_command(options)
 
 
 if __name__ == "__main__":

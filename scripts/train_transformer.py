@@ -31,14 +31,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def train(params: Path, data: Path, folders: dict[str, Path]) -> None:
-    """Check the installation and train."""
-    from callcenterai.transformer import check_pytorch
+    """Run the stage."""
+    from callcenterai.transformer import run_training_stage
 
-    check_pytorch()
-    # Not before the check: this module imports PyTorch.
-    from callcenterai.transformer.model import train_transformer
-
-    train_transformer(params, data, folders)
+    run_training_stage(params, data, folders)
 
 
 if __name__ == "__main__":
