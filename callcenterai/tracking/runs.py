@@ -54,15 +54,15 @@ def log_model_folder(folders: dict[str, Path]) -> str:
     The model is loaded through the safe path, which checks every file's hash.
     """
     metadata = read_metadata(folders["model"])
+    model = load_model(folders["model"])
+    if not folders["metrics"].is_file():
+        raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
     if not read_run_facts(folders["model"]):
         print(
             f"warning: {folders['model'] / RUN_FILE} is missing or belongs to another training: the run will not show "
             "when and from which commit the model was trained",
             file=sys.stderr,
         )
-    model = load_model(folders["model"])
-    if not folders["metrics"].is_file():
-        raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
     experiment_id = store.connect(kind_named(metadata["name"]))
     return log_training(experiment_id, model, metadata, folders)
 

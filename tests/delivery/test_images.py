@@ -10,7 +10,7 @@ from callcenterai.delivery.engine import Container, create_container
 from callcenterai.delivery.image_checks import SERVICE_LIMITS
 from support.images import check_image, readable_copy
 from support.processes import wait_until
-from support.repository import REPOSITORY
+from support.repository import locked_versions
 
 MEGABYTES = {"tfidf": 320, "transformer": 600, "agent": 420, "web": 300}
 # Packages that no image needs.
@@ -21,12 +21,8 @@ UNNEEDED_PACKAGES = {"sklearn", "mlflow", "torch", "transformers", "pip", "bin"}
 def test_lock_of_each_image_has_the_versions_of_the_development_environment(name):
     """So the images run the versions that the tests have run."""
 
-    def locked(path: Path) -> set[str]:
-        # Compare without the markers: they depend on which package needs the dependency.
-        return set(re.findall(r"^(\S+==\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
-
-    ours = locked(REPOSITORY / "services" / name / "requirements.txt")
-    assert ours and ours <= locked(REPOSITORY / "requirements-mlops.txt")
+    ours = locked_versions(f"services/{name}/requirements.txt")
+    assert ours and ours <= locked_versions("requirements-mlops.txt")
 
 
 @pytest.fixture

@@ -163,6 +163,15 @@ def test_a_ticket_that_could_not_be_stored_is_counted_once_when_it_is_sent_again
     assert tickets_counted(fresh) == fresh.metric("ticket_confidence_count") == 4
 
 
+def test_people_can_answer_while_no_model_service_is_reachable(tmp_path):
+    """The categories that a service reported last stay known."""
+    with start_tfidf() as tfidf, start_agent(tmp_path, tfidf.url) as agent:
+        ticket_id = predicted(agent, UNSURE)["ticket_id"]
+        tfidf.stop()
+        agent.until(lambda: agent.get("/ready").status == 503)
+        assert agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage"}).status == 201
+
+
 def test_an_answered_ticket_no_longer_waits_until_the_answer_is_withdrawn(agent):
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
     waiting = agent.get("/reviews").json["waiting"]

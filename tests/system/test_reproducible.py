@@ -5,7 +5,7 @@ import platform
 import pytest
 import yaml
 
-from support.clone import Clone
+from support.clone import make_clone
 from support.repository import REPOSITORY, shipped_params
 
 LINUX = (platform.system(), platform.machine()) == ("Linux", "x86_64")
@@ -16,8 +16,7 @@ def test_a_forced_repro_gives_the_committed_split_metrics_and_hashes(tmp_path):
     """On Linux with x86-64, for which dvc.lock is made; elsewhere the split is the same, the last bits may differ."""
     if (REPOSITORY / "params.yaml").read_text(encoding="utf-8") != shipped_params():
         pytest.skip("dvc.lock belongs to tickets of your own, which are not in git")
-    clone = Clone(tmp_path / "clone")
-    clone.command("python scripts/make_sample_tickets.py data/raw/tickets.csv --force")
+    clone = make_clone(tmp_path / "clone", tickets=12_000)
     clone.command("dvc repro -f")
     if LINUX:
         assert clone.git("diff") == "" == clone.git("status", "--porcelain")

@@ -75,10 +75,11 @@ class Router:
 
     @property
     def labels(self) -> list[str]:
-        """The categories that the models know; a Problem 503 while no model has answered yet."""
-        for service in self.services:
-            if service.card:
-                return service.card["labels"]
+        """The categories that the models know or last knew; a Problem 503 while no model has answered yet."""
+        # The sort is stable: a service that is ready comes before one whose labels are from an earlier answer.
+        for service in sorted(self.services, key=lambda service: service.card is None):
+            if service.labels:
+                return service.labels
         if self._policy_file.policy:
             return self._policy_file.policy.labels
         raise Problem(503, "no model service has reported its categories yet", {"Retry-After": RETRY_SECONDS})

@@ -70,7 +70,11 @@ class RequestLimits(NamedTuple):
 
 
 class ModelServiceClient:
-    """One model service. `card` is what it last said about its model, None while it is not ready."""
+    """One model service.
+
+    `card` is what it says about its model, None while it is not ready; `labels` are the last that it reported, so that
+    people can go on answering while the service is away.
+    """
 
     def __init__(self, name: str, url: str, key: str | None, limits: RequestLimits, metrics: AgentMetrics) -> None:
         """Asks nothing yet."""
@@ -80,6 +84,7 @@ class ModelServiceClient:
         self._session: aiohttp.ClientSession | None = None
         self._breakers = AsyncCircuitBreakerFactory(limits.failures, limits.rest)
         self.card: dict[str, Any] | None = None
+        self.labels: list[str] = []
         self.trouble = "not asked yet"
         self._context: Context | None = None
         self._logged_state: str = CLOSED
@@ -188,6 +193,8 @@ class ModelServiceClient:
         if trouble != self.trouble:
             logger.info("model service", extra={"service": self.name, "ready": card is not None, "trouble": trouble})
         self.card, self.trouble = card, trouble
+        if card:
+            self.labels = card["labels"]
         self._metrics.service_ready.labels(self.name).set(card is not None)
 
     async def close(self) -> None:
