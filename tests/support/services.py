@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY
+from support.thoroughness import rounds
 
 TFIDF = [sys.executable, "-m", "services.tfidf.app"]
 TRANSFORMER = [sys.executable, "-m", "services.transformer.app"]
@@ -178,7 +179,7 @@ def assert_fuzzing_finds_nothing(
             file.write(f"checks.positive_data_acceptance.expected-statuses = {['2xx', '413', *more]}\n")
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"]
     url = f"http://127.0.0.1:{service.port}/openapi.json"
-    options = ["--checks", "all", "--max-time", "30", "--generation-database", "none", "--seed", "1"]
+    options = ["--checks", "all", "--max-time", str(rounds(12, 60)), "--generation-database", "none", "--seed", "1"]
     done = subprocess.run(
         [*map(str, command), url, *options], cwd=folder, env=environment(), capture_output=True, text=True
     )
