@@ -66,7 +66,7 @@ def transformer(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def postgresql() -> Any:
     """A PostgreSQL server for the session."""
-    from support.postgresql import Postgresql
+    from support.servers.postgresql import Postgresql
 
     server = Postgresql()
     yield server
@@ -76,7 +76,7 @@ def postgresql() -> Any:
 @pytest.fixture(scope="session")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The address of a Dask scheduler with two workers, which the tests of the session share."""
-    from support.dask_workers import Workers
+    from support.servers.dask_workers import Workers
 
     workers = Workers(tmp_path_factory.mktemp("workers"), 2)
     yield workers.address
@@ -110,7 +110,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def builder() -> Any:
     """Builds images with Podman, on a base image that is made where no registry can be reached."""
-    from support.images import ImageBuilder
+    from support.containers.images import ImageBuilder
 
     return ImageBuilder()
 

@@ -17,10 +17,10 @@ import yaml
 
 import search_tfidf
 import set_parameters
-from support.dask_workers import Workers, only_error
-from support.mlflow_server import TrackingServer
 from support.processes import environment, free_port, run, wait_until
 from support.repository import SCRIPTS
+from support.servers.dask_workers import Workers, only_error
+from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import Project
 
 EXPERIMENT = "callcenterai-tfidf-classification-search"

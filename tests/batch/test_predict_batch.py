@@ -17,9 +17,9 @@ import predict_batch
 from callcenterai.artifact.folder import load_model, read_metadata
 from callcenterai.core import cluster
 from callcenterai.core.cli import UserError
-from support.dask_workers import Workers, only_error
 from support.processes import environment, free_port, run_killed, wait_until
 from support.repository import SCRIPTS
+from support.servers.dask_workers import Workers, only_error
 from support.tickets import invent, write_csv
 
 # A gzip file with damaged bytes in the middle. Test names are made from it, so it must not hold the time: pytest-xdist

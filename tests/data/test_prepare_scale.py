@@ -18,10 +18,10 @@ from callcenterai.data import near_duplicates, spill
 from callcenterai.data import prepare as prepare_stage
 from callcenterai.data.fingerprints import fingerprint
 from callcenterai.data.split import draw
-from support.dask_workers import Workers
 from support.prepare_runner import Prepare
 from support.processes import environment, run_killed, wait_until
 from support.repository import PACKAGE, REPOSITORY, SCRIPTS
+from support.servers.dask_workers import Workers
 from support.thoroughness import rounds
 from support.tickets import PARTS, invent, write_csv
 

@@ -7,7 +7,7 @@ import yaml
 
 import check_image as command
 from callcenterai.delivery.image_checks import SERVICE_LIMITS, checks_for
-from support.images import check_image, containers_of
+from support.containers.images import check_image, containers_of
 from support.repository import REPOSITORY
 
 DEAF = """

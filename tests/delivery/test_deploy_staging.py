@@ -16,10 +16,10 @@ import mlflow_registry
 import train_tfidf
 from callcenterai.delivery.deployment import find_first_model, promote_first_model
 from callcenterai.delivery.host import StepFailed
-from support.compose_stack import ComposeStack
+from support.containers.compose_stack import ComposeStack
+from support.containers.staging import ImageRegistry, SshServer, podman
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
-from support.staging import ImageRegistry, SshServer, podman
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"

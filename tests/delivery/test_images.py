@@ -8,7 +8,7 @@ import pytest
 
 from callcenterai.delivery.engine import Container, create_container
 from callcenterai.delivery.image_checks import SERVICE_LIMITS
-from support.images import check_image, readable_copy
+from support.containers.images import check_image, readable_copy
 from support.processes import wait_until
 from support.repository import locked_versions
 

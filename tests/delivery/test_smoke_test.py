@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import smoke_test
-from support import web as web_world
-from support.agent import ModelService, start_agent, tfidf_says
 from support.processes import free_port
-from support.services import Service
+from support.servers import web as web_world
+from support.servers.agent import ModelService, start_agent, tfidf_says
+from support.servers.services import Service
 
 KEY, PASSWORD = "sesame", "open the pages"
 NAMES = [

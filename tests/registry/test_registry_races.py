@@ -11,10 +11,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from support.mlflow_server import TrackingServer
 from support.registry import NAME, RegistryCommands, assert_agreement
 from support.registry_worker import processes, race, run_killed
-from support.team import TeamServer
+from support.servers.mlflow_server import TrackingServer
+from support.servers.team import TeamServer
 from support.thoroughness import rounds
 
 WORKERS, ROUNDS, VERSIONS = 8, rounds(8, 25), 3

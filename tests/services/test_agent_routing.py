@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from callcenterai import routing
-from support.agent import (
+from support.processes import wait_until
+from support.servers.agent import (
     LABELS,
     QUICK,
     SURE,
@@ -22,8 +23,7 @@ from support.agent import (
     start_transformer,
     write_policy,
 )
-from support.processes import wait_until
-from support.services import AGENT, Service, assert_problem
+from support.servers.services import AGENT, Service, assert_problem
 
 TROUBLES = ["500", "503", "slow", "in drops", "hangs up", "broken JSON", "too few", "too many", "no category"]
 TROUBLES += ["not a number", "another shape"]

@@ -15,8 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.agent.storage import database
-from support.agent import LABELS, SURE, UNSURE, start_agent, start_tfidf
-from support.services import AGENT, Service, assert_problem, fails_to_start
+from support.servers.agent import LABELS, SURE, UNSURE, start_agent, start_tfidf
+from support.servers.services import AGENT, Service, assert_problem, fails_to_start
 
 KINDS = ("sqlite", "postgresql")
 

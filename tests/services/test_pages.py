@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from support.processes import free_port
-from support.services import Service
-from support.web import AGENT, LABELS, MANY_LABELS, AgentDouble, start
+from support.servers.services import Service
+from support.servers.web import AGENT, LABELS, MANY_LABELS, AgentDouble, start
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]

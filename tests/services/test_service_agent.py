@@ -13,8 +13,8 @@ import pytest
 from callcenterai import routing
 from callcenterai.artifact.folder import load_model
 from callcenterai.privacy.scrub import scrub
-from support.agent import policy_of, start_agent, start_tfidf, write_policy
-from support.services import TFIDF, TRANSFORMER, Service, assert_fuzzing_finds_nothing, assert_problem
+from support.servers.agent import policy_of, start_agent, start_tfidf, write_policy
+from support.servers.services import TFIDF, TRANSFORMER, Service, assert_fuzzing_finds_nothing, assert_problem
 from support.tickets import read_csv
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}

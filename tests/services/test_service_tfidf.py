@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from callcenterai.artifact.folder import load_model
-from support.mlflow_server import TrackingServer
 from support.registry import NAME, RegistryCommands
-from support.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
+from support.servers.mlflow_server import TrackingServer
+from support.servers.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}
 SECRET = "Zanzibar-4711"

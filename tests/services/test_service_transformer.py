@@ -11,7 +11,7 @@ import mlflow_registry
 from callcenterai.artifact.folder import load_model
 from services.transformer import batching
 from support.repository import write_params
-from support.services import TRANSFORMER, Load, Service, assert_fuzzing_finds_nothing
+from support.servers.services import TRANSFORMER, Load, Service, assert_fuzzing_finds_nothing
 from support.tickets import read_csv
 
 pytestmark = pytest.mark.slow

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.mlflow_server import TrackingServer
 from support.processes import free_port
 from support.registry import NAME, RegistryCommands
 from support.repository import REPOSITORY
-from support.services import assert_problem, fails_to_start
-from support.web import LABELS, WEB, AgentDouble, Visitor, start
+from support.servers.mlflow_server import TrackingServer
+from support.servers.services import assert_problem, fails_to_start
+from support.servers.web import LABELS, WEB, AgentDouble, Visitor, start
 
 TICKET = "The laptop of anna@example.org does not start"
 SECRET = "Zanzibar-4711"

@@ -15,7 +15,7 @@ import make_secrets
 import mlflow_registry
 import train_tfidf
 from callcenterai.delivery.secrets import SECRETS, parse_env
-from support.compose_stack import STARTED, ComposeStack
+from support.containers.compose_stack import STARTED, ComposeStack
 from support.processes import wait_until
 from support.repository import REPOSITORY, write_params
 from support.transformer import SMALL, need_pytorch

@@ -14,9 +14,9 @@ import yaml
 
 import setup_mlops
 from support.clone import EXPERIMENT, PRINTED, Clone, trained_clone
-from support.mlflow_server import TrackingServer
 from support.processes import run
 from support.repository import REPOSITORY, write_params
+from support.servers.mlflow_server import TrackingServer
 from support.tickets import invent, write_csv
 from support.transformer import SMALL, need_pytorch
 

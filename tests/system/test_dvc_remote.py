@@ -13,7 +13,7 @@ import yaml
 from callcenterai.artifact.folder import load_model
 from support.clone import Clone, trained_clone
 from support.processes import free_port, run
-from support.s3 import BUCKET, S3
+from support.servers.s3 import BUCKET, S3
 
 pytestmark = pytest.mark.slow
 # The guide's commands, with another bucket and server address.

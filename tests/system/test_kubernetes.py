@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.kubernetes import (
+from support.containers.kubernetes import (
     DOCUMENTED,
     FOLDER,
     SETTINGS,
@@ -32,7 +32,7 @@ from support.kubernetes import (
     secret_variables,
     staging_manifests,
 )
-from support.pods import played
+from support.containers.pods import played
 from support.processes import wait_until
 from support.repository import REPOSITORY
 

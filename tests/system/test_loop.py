@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from support.clone import Clone, trained_clone
-from support.mlflow_server import TrackingServer
 from support.processes import run
-from support.services import TFIDF, Service
+from support.servers.mlflow_server import TrackingServer
+from support.servers.services import TFIDF, Service
 
 AGENT = [sys.executable, "-m", "services.agent.app"]
 # Three tickets about something that does not occur in the sample.

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from support.repository import REPOSITORY
-from support.services import TFIDF, TRANSFORMER, Service
+from support.servers.services import TFIDF, TRANSFORMER, Service
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 GRAFANA = REPOSITORY / "deploy" / "grafana"

@@ -18,8 +18,8 @@ import yaml
 import log_run
 import train_tfidf
 from callcenterai.artifact.folder import load_model
-from support.mlflow_server import TrackingServer
 from support.processes import environment, free_port, run_killed, wait_until
+from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
 from support.tickets import invent
 

@@ -22,8 +22,8 @@ from callcenterai.tracking.store import translate_tracking_errors
 from support.processes import environment, free_port
 from support.registry import EXPERIMENT, NAME, RegistryCommands
 from support.repository import REPOSITORY, write_params
-from support.services import Service
-from support.team import TeamServer
+from support.servers.services import Service
+from support.servers.team import TeamServer
 
 
 @pytest.mark.parametrize(

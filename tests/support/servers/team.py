@@ -4,8 +4,8 @@ import secrets
 from pathlib import Path
 
 import mlflow_users
-from support.mlflow_server import TrackingServer
 from support.repository import REPOSITORY
+from support.servers.mlflow_server import TrackingServer
 
 SERVER = REPOSITORY / "deploy" / "mlflow"
 PASSWORDS = ("MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_READER_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from support.services import Answer, Service
+from support.servers.services import Answer, Service
 
 AGENT = [sys.executable, "-m", "services.agent.app"]
 WEB = [sys.executable, "-m", "services.web.app"]

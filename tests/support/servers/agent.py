@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from support.processes import free_port
-from support.services import AGENT, Service
+from support.servers.services import AGENT, Service
 
 LABELS = ["HR Support", "Hardware", "Storage"]
 SURE, UNSURE = "my laptop is broken again, please help me", "it is a vague thing, please help me"

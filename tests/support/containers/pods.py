@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.kubernetes import Manifest, container_spec, pod_spec
+from support.containers.kubernetes import Manifest, container_spec, pod_spec
 
 PROGRAM = """
 import json, os, urllib.request

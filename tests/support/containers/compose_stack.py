@@ -82,7 +82,7 @@ class ComposeStack:
             "-q",
             "-t",
             official["image"],
-            str(REPOSITORY / "tests" / "support" / "postgres_stand_in"),
+            str(REPOSITORY / "tests" / "support" / "containers" / "postgres_stand_in"),
         ]
         with one_build_at_a_time():
             if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:

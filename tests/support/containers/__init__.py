@@ -1,0 +1,1 @@
+"""Images, stacks, pods and hosts that tests build and start with Podman."""
