@@ -33,6 +33,7 @@ MADE = {
     "mlflow.db",
     "model.skops",
     "metadata.json",
+    "run.json",
     "rejected.csv",
 }
 
