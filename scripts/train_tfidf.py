@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(params: Path, data: Path, folders: dict[str, Path]) -> None:
     """Import what trains, which takes seconds, and train."""
-    from callcenterai.tfidf.model import train_tfidf
+    from callcenterai.tfidf.stage import train_tfidf
 
     train_tfidf(params, data, folders)
 

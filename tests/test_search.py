@@ -18,7 +18,7 @@ import yaml
 import search_tfidf
 import set_parameters
 from support.processes import environment, free_port, run, wait_until
-from support.repository import SCRIPTS
+from support.repository import REPOSITORY, SCRIPTS
 from support.servers.dask_workers import Workers, only_error
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import Project
@@ -258,3 +258,7 @@ def trials_logged(database: Path) -> int:
             return connection.execute("SELECT count(*) FROM runs").fetchone()[0] - 1
     except sqlite3.OperationalError:
         return 0
+
+
+def test_a_trial_runs_without_mlflow_on_the_worker():
+    run(REPOSITORY, "-c", "import sys, callcenterai.tfidf.trial; assert 'mlflow' not in sys.modules")

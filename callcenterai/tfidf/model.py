@@ -1,14 +1,13 @@
 """TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts.
 
-The work of scripts/train_tfidf.py: train_tfidf runs the stage, fit_pipeline trains, fit_on_train is the part of it by
-which parameters are chosen.
+fit_pipeline trains; fit_on_train is the part of it by which parameters are chosen. Neither imports MLflow, which the
+workers of a parameter search therefore do not need.
 """
 
 import sys
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -22,17 +21,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from callcenterai.artifact.folder import MODEL_FILE, SCORER_FILE
-from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
-from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.cli import UserError
-from callcenterai.core.params import TrainTfidfParameters, read_parameters
-from callcenterai.data.parts import Part, read_part
+from callcenterai.core.params import TrainTfidfParameters
+from callcenterai.data.parts import Part
 from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
-from callcenterai.training.stage import TrainedModel, run_training
 
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
 CALIBRATION_FOLDS = 5
 # Beyond these digits a calibration depends on the processor: BLAS adds in another order on each kind.
 CALIBRATION_DIGITS = 9
@@ -64,29 +58,6 @@ class FittedPipeline:
     validation: Predictions
     converged: bool
     cpu_seconds: float
-
-
-def train_tfidf(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
-    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
-    parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
-    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params))
-
-
-def train_model(parts: dict[str, Part], params: TrainTfidfParameters) -> TrainedModel:
-    """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
-    fitted = fit_pipeline(parts["train"], parts["validation"], params)
-    features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
-    return TrainedModel(
-        fitted.pipeline,
-        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
-        fitted.validation,
-        LIBRARIES,
-        fitted.cpu_seconds,
-        refit=params.refit,
-        metrics={"converged": int(fitted.converged), "features": features},
-        metadata={"converged": fitted.converged},
-    )
 
 
 @one_blas_thread
