@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import positive, run
 from process_cost import Cost, measure
 from stages import stage_commands, tracking_variables, write_params

@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from stages import stage_commands, write_params
 
 NAMES = {"ours": "ours", "a": "(a) SVC, 5,000 features", "b": "(b) balanced LR, calibrated"}

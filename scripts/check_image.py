@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import run
 from callcenterai.delivery.engine import ENGINES
 from callcenterai.delivery.image_checks import SERVICE_LIMITS, check_image

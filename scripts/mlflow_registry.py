@@ -30,7 +30,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import run
 

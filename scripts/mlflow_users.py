@@ -15,7 +15,7 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are those of an administra
 import argparse
 import sys
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import run
 
 

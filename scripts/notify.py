@@ -13,7 +13,7 @@ says that nobody was notified. Exit codes: 0 every job succeeded; 1 a job failed
 import argparse
 import sys
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import run
 
 

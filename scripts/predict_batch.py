@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import _path  # noqa: F401
+import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import positive, run
 
 

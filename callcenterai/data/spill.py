@@ -23,7 +23,8 @@ class AppendOnlyBuffer:
     def __init__(self, folder: Path) -> None:
         """Start empty; the folder is made when the disk is needed."""
         self._folder, self.size = folder, 0
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115, close() closes it
+        # Not in a `with`: the file lives as long as this object, and close() closes it.
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115
 
     def append(self, content: bytes) -> None:
         """Append bytes; an OSError names the folder."""

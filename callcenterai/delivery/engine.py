@@ -66,6 +66,7 @@ class ServiceLimits:
     def options(self) -> list[str]:
         """The engine's options; the port is published on loopback under any free number."""
         published = f"127.0.0.1::{self.port}"
+        # B108 warns of a shared /tmp: this one is inside the container, which has it to itself.
         limits = ["--memory", self.memory, "--cpus", self.cpus, "--tmpfs", f"/tmp:size={self.tmp}"]  # nosec B108
         return [*HARDENED_OPTIONS, *limits, "--publish", published]
 

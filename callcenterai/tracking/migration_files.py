@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from sqlalchemy import text
+from sqlalchemy import TableClause, column, select, text
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
@@ -79,10 +79,9 @@ def find_locations(old: Any, recorded: RecordedPlaces) -> list[Location]:
 
 
 def _read_recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
-    for table, (column, row_id) in LOCATION_COLUMNS.items():
-        # Names cannot be bound parameters; these come from LOCATION_COLUMNS only, never from the user.
-        query = f"SELECT {row_id}, experiment_id, {column} FROM {table} WHERE {column} IS NOT NULL"  # nosec B608
-        for row in old.execute(text(query)):
+    for table, (location, row_id) in LOCATION_COLUMNS.items():
+        wanted = select(column(row_id), column("experiment_id"), column(location)).select_from(TableClause(table))
+        for row in old.execute(wanted.where(column(location).is_not(None))):
             yield (table, *row)
     query = (
         "SELECT request_id, experiment_id, value FROM trace_tags JOIN trace_info USING (request_id) WHERE key = :key"

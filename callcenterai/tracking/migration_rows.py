@@ -16,7 +16,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import JSON, Integer, create_engine, func, insert, null, select, text
+from sqlalchemy import JSON, Integer, TableClause, create_engine, delete, func, insert, null, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from callcenterai.core.cli import UserError
@@ -114,8 +114,7 @@ def copy_rows(old: Any, new: Any, rewrite: RewriteRow) -> dict[str, int]:
     new.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
     check_target_is_empty(new)
     for name in DEFAULT_ROWS:
-        # Names cannot be bound parameters; these come from DEFAULT_ROWS only, never from the user.
-        new.execute(text(f"DELETE FROM {name}"))  # nosec B608
+        new.execute(delete(TableClause(name)))
     counts = {}
     for table in list_tables():
         written = insert_rows(table, read_rows(old, table, rewrite), new)
