@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from sqlalchemy import TableClause, column, select, text
+from sqlalchemy import Select, TableClause, column, select, text
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
@@ -80,7 +80,8 @@ def find_locations(old: Any, recorded: RecordedPlaces) -> list[Location]:
 
 def _read_recorded(old: Any) -> Iterator[tuple[str, Any, Any, str]]:
     for table, (location, row_id) in LOCATION_COLUMNS.items():
-        wanted = select(column(row_id), column("experiment_id"), column(location)).select_from(TableClause(table))
+        names = (row_id, "experiment_id", location)
+        wanted: Select = select(*(column(name) for name in names)).select_from(TableClause(table))
         for row in old.execute(wanted.where(column(location).is_not(None))):
             yield (table, *row)
     query = (

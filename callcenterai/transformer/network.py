@@ -117,8 +117,8 @@ def load_encoder(params: TrainTransformerParameters, root: Path) -> tuple[nn.Mod
     folder = root / params.encoder
     name, _, revision = (str(folder), "", "") if folder.is_dir() else params.encoder.partition("@")
     try:
-        # B615 wants a pinned revision: the user may pin one with @, and safetensors hold no code.
-        encoder = AutoModel.from_pretrained(  # nosec B615
+        # The user may pin a revision with @; safetensors hold no code.
+        encoder = AutoModel.from_pretrained(
             name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
         )
         tokenizer, mask = pretrained_tokenizer(name, revision or "main", params.max_tokens)
@@ -159,8 +159,8 @@ def pretrained_tokenizer(name: str, revision: str, max_tokens: int) -> tuple[Tok
 
     Raises a ValueError when the tokenizers library, all that the service has, cannot run it.
     """
-    # B615 wants a pinned revision: the user may pin one with @, and no code from the hub is run.
-    loaded = AutoTokenizer.from_pretrained(name, revision=revision)  # nosec B615
+    # The user may pin a revision with @; no code from the hub is run.
+    loaded = AutoTokenizer.from_pretrained(name, revision=revision)
     if not loaded.is_fast or loaded.pad_token is None:
         raise ValueError("its tokenizer is not a fast one with a padding token")
     return with_limits(loaded.backend_tokenizer, loaded.pad_token, max_tokens), loaded.mask_token
