@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from pydantic import Field, ValidationError, model_validator
 from scipy.stats import loguniform, uniform
 from sklearn.model_selection import ParameterGrid, ParameterSampler
@@ -22,7 +21,13 @@ from tqdm import tqdm
 
 from callcenterai.artifact.folder import git_state
 from callcenterai.core.cli import UserError, print_table
-from callcenterai.core.cluster import dask_client, translate_killed_worker
+from callcenterai.core.cluster import (
+    dask_client,
+    send_once,
+    translate_killed_worker,
+    wait_for_first,
+    wait_for_result,
+)
 from callcenterai.core.files import dvc_md5
 from callcenterai.core.params import Parameters, Seed, TrainTfidfParameters, read_parameters
 from callcenterai.data.parts import Part, read_part
@@ -88,8 +93,8 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     planned = plan_trials(space, base, params_path)
     parts = {name: read_part(data, name) for name in ("train", "validation")}
     trials = []
-    with dask_client(workers), SearchRuns("tfidf", space, parts) as logged:
-        for trial in run_trials(planned, parts):
+    with dask_client(workers) as client, SearchRuns("tfidf", space, parts) as logged:
+        for trial in run_trials(client, planned, parts):
             logged.log(trial)
             trials.append(trial)
         ranked = rank_trials(trials, space)
@@ -142,15 +147,25 @@ def _round(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def run_trials(planned: list[TrainTfidfParameters], parts: dict[str, Part]) -> Iterator[Trial]:
-    """Yield the trials as they end, in any order; a Dask client must be open."""
-    train, validation = parts["train"], parts["validation"]
-    with parallel_config(backend="dask", scatter=[train, validation]):
-        # One task for each trial: trials take seconds, and joblib's batches would leave workers idle at the end.
-        parallel = Parallel(return_as="generator_unordered", batch_size=1)
-        tasks = (delayed(run_trial)(number, train, validation, params) for number, params in enumerate(planned))
-        with translate_killed_worker("a trial", "give them more memory"):
-            yield from tqdm(parallel(tasks), desc="trials", total=len(planned), file=sys.stderr)
+def run_trials(client: Any, planned: list[TrainTfidfParameters], parts: dict[str, Part]) -> Iterator[Trial]:
+    """Yield the trials as they end, in any order; one whose worker dies is run again.
+
+    Raises a UserError when several workers have died of the same trial.
+    """
+    train, validation = (send_once(client, parts[name]) for name in ("train", "validation"))
+    # pure=False: a future of its own for each trial.
+    pending = {
+        client.submit(run_trial, number, train, validation, params, pure=False) for number, params in enumerate(planned)
+    }
+    with (
+        tqdm(total=len(planned), desc="trials", file=sys.stderr) as bar,
+        translate_killed_worker("a trial", "give them more memory"),
+    ):
+        while pending:
+            for future in wait_for_first(client, pending):
+                pending.remove(future)
+                bar.update()
+                yield wait_for_result(client, future)
 
 
 class SearchRuns:

@@ -82,6 +82,19 @@ def count_threads(client: Any) -> int:
     return max(1, sum(client.nthreads().values()))
 
 
+def send_once(client: Any, data: Any) -> Any:
+    """Return a future of data, which a worker gets once, however many tasks take the future as an argument.
+
+    The scheduler keeps the data, and sends it again when the only worker that had it dies. What Client.scatter has sent
+    would be lost with that worker, and so would the tasks that need it.
+    """
+    return client.submit(_return_unchanged, data, pure=False)
+
+
+def _return_unchanged(data: Any) -> Any:
+    return data
+
+
 def map_in_order(client: Any, function: Callable, items: Iterable) -> Iterator:
     """Yield function(item) for each item, in order; a task whose worker dies is run again.
 
