@@ -113,7 +113,8 @@ class ModelServiceClient:
                 answers = await self._ask(texts, query)
         except (ServiceDown, TimeoutError) as error:
             self._metrics.asked(self.name, "failed", time.perf_counter() - started)
-            raise ServiceDown(f"{self.name}: {error or 'no answer in time'}") from None
+            # asyncio raises its TimeoutError without a message.
+            raise ServiceDown(f"{self.name}: {str(error) or 'no answer in time'}") from None
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
 
