@@ -11,12 +11,11 @@ from starlette.responses import Response
 
 from services.common.agent_api import ModelServiceStatus, TicketVolumes
 from services.web.clients.agent import AgentError
-from services.web.clients.registry import Figure, RegistryError
+from services.web.clients.registry import FIGURES, Figure, RegistryError
 from services.web.site import page_status, site_of
 
 PERIODS = (1, 7, 30, 90)
 DEFAULT_DAYS = 30
-FIGURES = ("accuracy", "macro_f1")
 Found = TypeVar("Found")
 
 
