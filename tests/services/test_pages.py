@@ -134,6 +134,23 @@ def classify(page: Page, text: str) -> None:
     page.get_by_role("button", name="Classify").click()
 
 
+def upload(page: Page, path: Path, send_unsure: bool = False) -> None:
+    """Send a file to be classified, and its unsure tickets to the review if wanted."""
+    page.goto("/batch")
+    if send_unsure:
+        page.get_by_label("Send unsure tickets").check()
+    page.get_by_label("Drop a CSV file").set_input_files(path)
+    page.get_by_role("button", name="Start").click()
+
+
+def download(page: Page) -> tuple[str, list[list[str]]]:
+    """Return the name and the rows of the classified file."""
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    with started.value.path().open(encoding="utf-8", newline="") as file:
+        return started.value.suggested_filename, list(csv.reader(file))
+
+
 def expect_ticket(page: Page, text: str) -> None:
     """Check which ticket the page shows."""
     expect(page.locator(".ticket")).to_have_text(text)
@@ -234,18 +251,21 @@ def many(queue) -> AgentDouble:
     return queue
 
 
+def search_categories(page: Page, words: str) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type(words)
+
+
 def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone(page, many):
     """Enter answers if one category is left, goes to the first of several, and does nothing if none is left."""
     page.goto("/review")
     expect(page.locator("#every button:visible")).to_have_count(77)
-    page.keyboard.press("/")
-    page.keyboard.type("CHÈQUE cash")
+    search_categories(page, "CHÈQUE cash")
     expect(page.locator("#every button:visible")).to_have_text(["balance_not_updated_after_cheque_or_cash_deposit"])
     page.keyboard.press("Enter")
     expect_ticket(page, WAITING[1])
     assert many.answers[-1]["category"] == "balance_not_updated_after_cheque_or_cash_deposit"
-    page.keyboard.press("/")
-    page.keyboard.type("take loan")
+    search_categories(page, "take loan")
     expect(page.locator("#every button:visible")).to_have_text(["loan_takes_too_long"])
     page.get_by_label("Search 77 categories").fill("refund_")
     expect(page.locator("#every button:visible")).to_have_count(7)
@@ -257,8 +277,7 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone
     page.keyboard.press("Enter")
     expect_ticket(page, WAITING[2])
     assert many.answers[-1]["category"] == "refund_takes_too_long"
-    page.keyboard.press("/")
-    page.keyboard.type("1 laptop")
+    search_categories(page, "1 laptop")
     expect(page.locator("#unmatched")).to_have_text("No matching category.")
     page.keyboard.press("Enter")
     for _ in range(2):
@@ -334,9 +353,7 @@ def test_without_javascript_everything_except_shortcuts_works(make_page, queue, 
     expect_ticket(page, WAITING[1])
     page.get_by_role("button", name="Undo").click()
     expect_ticket(page, WAITING[0])
-    page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nwifi\n"))
-    page.get_by_role("button", name="Start").click()
+    upload(page, write(tmp_path, "text\nwifi\n"))
     # The page reloads itself until the file is done.
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=10_000)
 
@@ -350,16 +367,11 @@ def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent_
     agent_double.pause = 0.15
     rows = [[f"laptop screen {number}", "=kept"] for number in range(200)]
     path = write(tmp_path, "text,note\n" + "".join(",".join(row) + "\n" for row in rows))
-    page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(path)
-    page.get_by_role("button", name="Start").click()
+    upload(page, path)
     expect(page.locator("#progress-text")).to_have_text(re.compile("^[1-9][0-9]* of 200 rows"))
     expect(page.get_by_role("heading", name="Done")).to_be_visible(timeout=15_000)
-    with page.expect_download() as started:
-        page.get_by_role("link", name="Download").click()
-    assert started.value.suggested_filename == "tickets-categories.csv"
-    with started.value.path().open(encoding="utf-8", newline="") as file:
-        header, *found = csv.reader(file)
+    name, (header, *found) = download(page)
+    assert name == "tickets-categories.csv"
     assert header[:2] == ["text", "note"] and [row[:2] for row in found] == rows
     assert {row[2] for row in found} == {"Hardware"}
 
@@ -547,15 +559,9 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, real_pag
     page.get_by_label("What is the right category?").select_option("Storage")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#note")).to_contain_text("Noted: Storage.")
-    page.goto("/batch")
-    page.get_by_label("Send unsure tickets").check()
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nhello <b>there</b>\nperhaps\n \n"))
-    page.get_by_role("button", name="Start").click()
-    with page.expect_download() as started:
-        page.get_by_role("link", name="Download").click()
-    with started.value.path().open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["decision"] for row in rows] == ["review", "review", "empty"]
+    upload(page, write(tmp_path, "text\nhello <b>there</b>\nperhaps\n \n"), send_unsure=True)
+    _, (header, *rows) = download(page)
+    assert [row[header.index("decision")] for row in rows] == ["review", "review", "empty"]
     page.goto("/review")
     expect(page.locator(".count")).to_contain_text("2 tickets waiting")
     first = page.locator(".ticket").inner_text()
