@@ -102,10 +102,12 @@ def make_endpoints(settings: AgentSettings, processor: TicketProcessor) -> dict[
         return await processor.add_feedback(given)
 
     return {
-        "/predict": JsonEndpoint(settings, ticket, RoutedTicket, predict, ("explain",), (409,)),
-        "/predict/batch": JsonEndpoint(settings, tickets, RoutedTickets, predict_batch, ("explain",)),
-        "/reviews/next": JsonEndpoint(settings, ReviewRequest, Review, next_review, ()),
-        "/feedback": JsonEndpoint(settings, Feedback, ReviewAnswer, feedback, (), (404, 409), 201),
+        "/predict": JsonEndpoint(settings, ticket, RoutedTicket, predict, options=("explain",), failures=(409,)),
+        "/predict/batch": JsonEndpoint(settings, tickets, RoutedTickets, predict_batch, options=("explain",)),
+        "/reviews/next": JsonEndpoint(settings, ReviewRequest, Review, next_review, options=()),
+        "/feedback": JsonEndpoint(
+            settings, Feedback, ReviewAnswer, feedback, options=(), failures=(404, 409), status=201
+        ),
     }
 
 
