@@ -20,10 +20,10 @@ from services.common.settings import Settings
 
 logger = logging.getLogger("services")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-# They reveal nothing about tickets, and probes and Prometheus have no key.
-OPEN_PATHS = frozenset(("/health", "/ready", "/model", "/metrics", "/docs", "/openapi.json"))
-# Probes and Prometheus ask these every few seconds.
-UNLOGGED_PATHS = frozenset(("/health", "/ready", "/metrics"))
+# Probes and Prometheus ask these every few seconds, without a key or a session; they are not logged.
+MACHINE_PATHS = frozenset(("/health", "/ready", "/metrics"))
+# Answered without a key: they reveal nothing about tickets.
+OPEN_PATHS = MACHINE_PATHS | {"/model", "/docs", "/openapi.json"}
 RETRY_SECONDS = "1"
 # What the log and the metrics have for a request that got no response; nginx uses the same number.
 NO_RESPONSE = 499
@@ -107,7 +107,7 @@ class ServiceMiddleware:
         path = getattr(scope.get("route"), "path", scope["path"])
         path = path if path in self._paths else "other"
         self._metrics.requested(path, status, seconds, self._in_flight)
-        if path not in UNLOGGED_PATHS or status >= 400:
+        if path not in MACHINE_PATHS or status >= 400:
             write_access(request_id.decode(), scope["method"], path, status, round(1000 * seconds, 2))
 
 

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.common.middleware import current_request_id
+from services.common.middleware import MACHINE_PATHS, current_request_id
 from services.common.problems import Problem
-from services.web.pages.problem_pages import MACHINE_PATHS, problem_response
+from services.web.pages.problem_pages import problem_response
 from services.web.security.sessions import COOKIE, Session
 from services.web.site import PAGES, Site, redirect
 
