@@ -10,7 +10,6 @@ and the routing policy was fitted for the two models that serve.
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -26,6 +25,7 @@ from services.agent.settings import AgentSettings
 from services.agent.storage.database import make_engine
 from services.agent.storage.store import TicketStore
 from services.agent.tickets import TicketProcessor, scrub_and_detect
+from services.agent.upkeep import Upkeep
 from services.common.agent_api import (
     TICKET_ID,
     AgentStatus,
@@ -43,8 +43,6 @@ from services.common.application import Alive, base_app, describe_endpoints, ser
 from services.common.endpoint import JsonEndpoint, Options
 from services.common.middleware import ServiceMiddleware
 from services.common.problems import Problem, documented
-
-logger = logging.getLogger("services.agent")
 
 
 def make_router(settings: AgentSettings, policy_file: PolicyFile, metrics: AgentMetrics) -> Router:
@@ -67,35 +65,15 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
     processor = TicketProcessor(router, store, metrics)
-
-    async def poll() -> None:
-        refreshes = (service.refresh() for service in router.services)
-        await asyncio.gather(asyncio.to_thread(policy_file.refresh), *refreshes)
-        metrics.policy_in_force.set(router.policy is not None)
-        try:
-            await asyncio.to_thread(store.prepare)
-            metrics.waiting.set((await asyncio.to_thread(store.waiting, 0))[0])
-            if settings.keep_days:
-                metrics.deleted.inc(await asyncio.to_thread(store.delete_old, settings.keep_days))
-        except Problem as problem:
-            logger.error("database", extra={"trouble": problem.detail})
-
-    async def poll_for_ever() -> None:
-        while True:
-            try:
-                await poll()
-            except Exception as error:
-                # Polling must go on after any error, or a service that comes back would never be noticed.
-                logger.error("internal error", exc_info=error)
-            await asyncio.sleep(settings.poll_seconds)
+    upkeep = Upkeep(router, policy_file, store, metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Loads the language model now; otherwise the first ticket would wait for it.
         await asyncio.to_thread(scrub_and_detect, ["a ticket"])
-        polling = asyncio.create_task(poll_for_ever())
+        repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
         yield
-        polling.cancel()
+        repeating.cancel()
         await asyncio.gather(*(service.close() for service in router.services))
         store.close()
 
@@ -124,10 +102,12 @@ def make_endpoints(settings: AgentSettings, processor: TicketProcessor) -> dict[
         return await processor.add_feedback(given)
 
     return {
-        "/predict": JsonEndpoint(settings, ticket, RoutedTicket, predict, ("explain",), (409,)),
-        "/predict/batch": JsonEndpoint(settings, tickets, RoutedTickets, predict_batch, ("explain",)),
-        "/reviews/next": JsonEndpoint(settings, ReviewRequest, Review, next_review, ()),
-        "/feedback": JsonEndpoint(settings, Feedback, ReviewAnswer, feedback, (), (404, 409), 201),
+        "/predict": JsonEndpoint(settings, ticket, RoutedTicket, predict, options=("explain",), failures=(409,)),
+        "/predict/batch": JsonEndpoint(settings, tickets, RoutedTickets, predict_batch, options=("explain",)),
+        "/reviews/next": JsonEndpoint(settings, ReviewRequest, Review, next_review, options=()),
+        "/feedback": JsonEndpoint(
+            settings, Feedback, ReviewAnswer, feedback, options=(), failures=(404, 409), status=201
+        ),
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
-from services.common.settings import Settings
+from services.common.settings import Settings, empty_as_unset
 
 
 class AgentSettings(Settings):
@@ -24,8 +24,4 @@ class AgentSettings(Settings):
     keep_days: int | None = Field(None, ge=1, description="when tickets that no longer wait are deleted; unset: never")
     poll_seconds: float = Field(2.0, gt=0, description="how often the services and the policy are checked")
 
-    @field_validator("keep_days", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        # compose.yaml passes an unset variable on as an empty one.
-        return None if value == "" else value
+    _empty_as_unset = field_validator("keep_days", mode="before")(empty_as_unset)

@@ -25,8 +25,8 @@ class TicketProcessor:
         """Answer one ticket; the same ticket sent again gets the same answer."""
         ticket_id = asked.ticket_id or secrets.token_hex(16)
         ((scrubbed, language),) = await asyncio.to_thread(scrub_and_detect, [asked.text])
-        may_be_stored = asked.ticket_id and asked.store
-        if may_be_stored and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
+        may_be_repeated = asked.ticket_id and asked.store
+        if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
             return {**earlier, "text": scrubbed.text, "explanation": []} if explain else earlier
         (ticket,) = await self._route([(scrubbed, language)], [ticket_id], asked.force_model, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict  # pydantic supports typing.TypedDict from Python 3.12 on only
 
-from services.common.predictions import NOT_BLANK, Choice, Probability, Weight
+from services.common.predictions import Choice, Probability, Weight, request_models
 from services.common.settings import Settings
 
 TICKET_ID = r"^[A-Za-z0-9._-]{1,64}$"
@@ -122,18 +122,7 @@ class AgentStatus(BaseModel):
 
 def agent_request_models(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the pydantic models of a ticket and of a batch, with the limits of these settings."""
-    strict = ConfigDict(extra="forbid")
-    text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=NOT_BLANK)]
-    texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
     kept = "keep the decision, and the text without personal data if a person decides"
     store = Annotated[bool, Field(strict=True, description=kept)]
-    more: dict[str, Any] = {"force_model": (ForcedModel | None, None), "store": (store, True)}
-    ticket = create_model(
-        "Ticket",
-        __config__=strict,
-        __doc__="A ticket as it arrived.",
-        text=(text, ...),
-        ticket_id=(TicketId | None, None),
-        **more,
-    )
-    return ticket, create_model("Tickets", __config__=strict, __doc__="Several.", texts=(texts, ...), **more)
+    shared = {"force_model": (ForcedModel | None, None), "store": (store, True)}
+    return request_models(settings, {"ticket_id": (TicketId | None, None)}, shared)

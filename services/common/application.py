@@ -84,6 +84,10 @@ def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSett
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return _run_until_stopped(application, settings)
+
+
+def _run_until_stopped(application: ServiceMiddleware, settings: Settings) -> int:
     config = uvicorn.Config(
         application,
         host=settings.host,

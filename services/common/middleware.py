@@ -20,11 +20,13 @@ from services.common.settings import Settings
 
 logger = logging.getLogger("services")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-# They reveal nothing about tickets, and probes and Prometheus have no key.
-OPEN_PATHS = frozenset(("/health", "/ready", "/model", "/metrics", "/docs", "/openapi.json"))
-# Probes and Prometheus ask these every few seconds.
-UNLOGGED_PATHS = frozenset(("/health", "/ready", "/metrics"))
+# Probes and Prometheus ask these every few seconds, without a key or a session; they are not logged.
+MACHINE_PATHS = frozenset(("/health", "/ready", "/metrics"))
+# Answered without a key: they reveal nothing about tickets.
+OPEN_PATHS = MACHINE_PATHS | {"/model", "/docs", "/openapi.json"}
 RETRY_SECONDS = "1"
+# What the log and the metrics have for a request that got no response; nginx uses the same number.
+NO_RESPONSE = 499
 # The id of the request that is being answered, to be passed on to the services that it asks.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
@@ -53,11 +55,9 @@ class ServiceMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 499
+        started, status = time.perf_counter(), NO_RESPONSE
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"")
-        if not REQUEST_ID.fullmatch(request_id):
-            request_id = secrets.token_hex(16).encode()
+        request_id = _request_id(headers)
         current_request_id.set(request_id.decode())
 
         async def send_with_id(message: Message) -> None:
@@ -76,7 +76,7 @@ class ServiceMiddleware:
         except Exception as error:
             logger.error("internal error", exc_info=error, extra={"request_id": request_id.decode()})
             # Once the response has begun, only the server can end the connection.
-            if status != 499:
+            if status != NO_RESPONSE:
                 raise
             await respond(Problem(500, "internal error; the log has the details"))(scope, receive, send_with_id)
         finally:
@@ -107,5 +107,11 @@ class ServiceMiddleware:
         path = getattr(scope.get("route"), "path", scope["path"])
         path = path if path in self._paths else "other"
         self._metrics.requested(path, status, seconds, self._in_flight)
-        if path not in UNLOGGED_PATHS or status >= 400:
+        if path not in MACHINE_PATHS or status >= 400:
             write_access(request_id.decode(), scope["method"], path, status, round(1000 * seconds, 2))
+
+
+def _request_id(headers: dict[bytes, bytes]) -> bytes:
+    """Return the id that the client has given to its request, or a new one."""
+    given = headers.get(b"x-request-id", b"")
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16).encode()

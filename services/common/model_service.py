@@ -2,20 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from services.common.application import base_app
+from services.common.application import base_app, describe_endpoints
+from services.common.endpoint import JsonEndpoint, Options
 from services.common.metrics import ModelMetrics
+from services.common.middleware import ServiceMiddleware
 from services.common.model_source import ModelArtifact, SelectFiles, make_source
-from services.common.predictions import Prediction, Weight
+from services.common.predictions import Prediction, Predictions, Weight, request_models
 from services.common.problems import documented
 from services.common.served_model import LoadedModel, ServedModel
 from services.common.settings import ModelSettings
+
+# Answers several texts with one model, even if another is promoted meanwhile.
+PredictTexts = Callable[[list[str], Options], Awaitable[list[Prediction]]]
 
 
 class ModelReady(BaseModel):
@@ -65,6 +70,27 @@ def create_app(
         return model_card(served.current)
 
     return app, served, metrics
+
+
+def make_model_service(
+    app: FastAPI, settings: ModelSettings, metrics: ModelMetrics, predict: PredictTexts
+) -> ServiceMiddleware:
+    """Return the whole service: the application, with the endpoints for one ticket and for several."""
+    ticket, batch = request_models(settings)
+
+    async def predict_one(asked: Any, options: Options) -> Prediction:
+        (prediction,) = await predict([asked.text], options)
+        return prediction
+
+    async def predict_batch(asked: Any, options: Options) -> Predictions:
+        return {"predictions": await predict(asked.texts, options)}
+
+    endpoints = {
+        "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
+        "/predict/batch": JsonEndpoint(settings, batch, Predictions, predict_batch),
+    }
+    describe_endpoints(app, endpoints, settings.needs_key)
+    return ServiceMiddleware(app, endpoints, settings, metrics)
 
 
 def model_card(loaded: LoadedModel[Any]) -> ModelCard:

@@ -153,11 +153,15 @@ class RegistrySource:
 
 
 def _parse(content: bytes) -> dict[str, Any]:
+    wrong = SourceError(f"{METADATA_FILE} is not what training writes")
     try:
         metadata = json.loads(content)
-        return metadata if isinstance(metadata["files"], dict) else {"files": {}}
+        files = metadata["files"]
     except (ValueError, KeyError, TypeError):
-        raise SourceError(f"{METADATA_FILE} is not what training writes") from None
+        raise wrong from None
+    if not isinstance(files, dict):
+        raise wrong
+    return metadata
 
 
 def _check(metadata: dict[str, Any], files: dict[str, bytes]) -> None:

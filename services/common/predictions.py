@@ -1,6 +1,7 @@
 """The shapes of a model service's API: a ticket or several come in, a prediction for each goes out."""
 
-from typing import Annotated, NotRequired
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from typing_extensions import TypedDict  # pydantic supports typing.TypedDict from Python 3.12 on only
@@ -10,6 +11,8 @@ from services.common.settings import Settings
 # At least one character that is not white space. U+0085 and U+FEFF are listed because regular expression engines (ours,
 # and those of clients that read our OpenAPI document) disagree about whether they are white space.
 NOT_BLANK = r"[^\s\u0085\ufeff]"
+Fields = Mapping[str, tuple[Any, Any]]
+NO_FIELDS: Fields = {}
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -44,11 +47,20 @@ class Predictions(TypedDict):
     predictions: list[Prediction]
 
 
-def request_models(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
-    """Return the pydantic models of a ticket and of a batch, with the limits of these settings."""
+def request_models(
+    settings: Settings, ticket_fields: Fields = NO_FIELDS, shared_fields: Fields = NO_FIELDS
+) -> tuple[type[BaseModel], type[BaseModel]]:
+    """Return the pydantic models of a ticket and of a batch, with the limits of these settings.
+
+    ticket_fields are further fields of a ticket, shared_fields those of a ticket and of a batch: (type, default) by
+    name.
+    """
     strict = ConfigDict(extra="forbid")
     text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=NOT_BLANK)]
-    ticket = create_model("Ticket", __config__=strict, __doc__="A ticket as it arrived.", text=(text, ...))
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
-    batch = create_model("Tickets", __config__=strict, __doc__="Several tickets.", texts=(texts, ...))
-    return ticket, batch
+    one: dict[str, Any] = {"text": (text, ...), **ticket_fields, **shared_fields}
+    several: dict[str, Any] = {"texts": (texts, ...), **shared_fields}
+    return (
+        create_model("Ticket", __config__=strict, __doc__="A ticket as it arrived.", **one),
+        create_model("Tickets", __config__=strict, __doc__="Several tickets.", **several),
+    )

@@ -9,6 +9,16 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 
+def split_at_commas(value: object) -> object:
+    """Return the parts of a text that commas separate; a validator for settings with several values."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def empty_as_unset(value: object) -> object:
+    """Return None for an empty text; a validator for variables that compose.yaml passes on even if they are unset."""
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     """The settings of every service. Each has an environment variable in capitals: HOST, PORT, API_KEYS, ...
 
@@ -26,10 +36,7 @@ class Settings(BaseSettings):
     body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
     shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")
 
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    _split_keys = field_validator("api_keys", mode="before")(split_at_commas)
 
     @property
     def on_loopback(self) -> bool:

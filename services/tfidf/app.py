@@ -9,15 +9,14 @@ takes a fraction of a millisecond, so more threads would only make requests wait
 
 import asyncio
 import sys
-from typing import Any
 
-from services.common.application import describe_endpoints, serve
-from services.common.endpoint import JsonEndpoint, Options
+from services.common.application import serve
+from services.common.endpoint import Options
 from services.common.metrics import ModelMetrics
 from services.common.middleware import ServiceMiddleware
-from services.common.model_service import create_app, make_explanation, make_prediction
+from services.common.model_service import create_app, make_explanation, make_model_service, make_prediction
 from services.common.model_source import ModelArtifact
-from services.common.predictions import Prediction, Predictions, request_models
+from services.common.predictions import Prediction
 from services.common.served_model import LoadedModel
 from services.common.settings import ModelSettings
 from services.tfidf.scorer import TfidfScorer
@@ -50,27 +49,17 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
     app, served, metrics = create_app(
         "CallCenterAI: TF-IDF", settings, build_tfidf_scorer, lambda metadata: (SCORER_FILE,)
     )
-    ticket, batch = request_models(settings)
 
-    async def predict_one(asked: Any, options: Options) -> Prediction:
-        return predict_ticket(served.current, asked.text, options, metrics)
-
-    async def predict_batch(asked: Any, options: Options) -> Predictions:
-        # One model answers the whole batch, even if another is promoted meanwhile.
+    async def predict(texts: list[str], options: Options) -> list[Prediction]:
         loaded = served.current
         found: list[Prediction] = []
-        for number, text in enumerate(asked.texts):
+        for number, text in enumerate(texts):
             if number % TICKETS_PER_TURN == TICKETS_PER_TURN - 1:
                 await asyncio.sleep(0)
             found.append(predict_ticket(loaded, text, options, metrics))
-        return {"predictions": found}
+        return found
 
-    endpoints = {
-        "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
-        "/predict/batch": JsonEndpoint(settings, batch, Predictions, predict_batch),
-    }
-    describe_endpoints(app, endpoints, settings.needs_key)
-    return ServiceMiddleware(app, endpoints, settings, metrics)
+    return make_model_service(app, settings, metrics, predict)
 
 
 def main() -> int:

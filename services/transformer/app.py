@@ -10,12 +10,12 @@ requests that arrive at the same time are answered together.
 import sys
 from typing import Any
 
-from services.common.application import describe_endpoints, serve
-from services.common.endpoint import JsonEndpoint, Options
+from services.common.application import serve
+from services.common.endpoint import Options
 from services.common.middleware import ServiceMiddleware
-from services.common.model_service import create_app, make_explanation, make_prediction
+from services.common.model_service import create_app, make_explanation, make_model_service, make_prediction
 from services.common.model_source import ModelArtifact
-from services.common.predictions import Prediction, Predictions, request_models
+from services.common.predictions import Prediction
 from services.common.settings import ModelSettings
 from services.transformer.batching import Batcher
 from services.transformer.scorer import TransformerScorer
@@ -40,11 +40,9 @@ def build_transformer_scorer(files: ModelArtifact) -> TransformerScorer:
 def make_app(settings: ModelSettings) -> ServiceMiddleware:
     """Return the service; a ValueError when the settings name no source of a model."""
     app, served, metrics = create_app("CallCenterAI: transformer", settings, build_transformer_scorer, served_files)
-    ticket, tickets = request_models(settings)
     batcher = Batcher(settings.batch_size, metrics.registry)
 
-    async def predict_all(texts: list[str], options: Options) -> list[Prediction]:
-        # One model answers the whole request, even if another is promoted meanwhile.
+    async def predict(texts: list[str], options: Options) -> list[Prediction]:
         loaded = served.current
         found: list[Prediction] = []
         for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
@@ -54,19 +52,7 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
             found.append(prediction)
         return found
 
-    async def predict_one(asked: Any, options: Options) -> Prediction:
-        (prediction,) = await predict_all([asked.text], options)
-        return prediction
-
-    async def predict_batch(asked: Any, options: Options) -> Predictions:
-        return {"predictions": await predict_all(asked.texts, options)}
-
-    endpoints = {
-        "/predict": JsonEndpoint(settings, ticket, Prediction, predict_one),
-        "/predict/batch": JsonEndpoint(settings, tickets, Predictions, predict_batch),
-    }
-    describe_endpoints(app, endpoints, settings.needs_key)
-    return ServiceMiddleware(app, endpoints, settings, metrics)
+    return make_model_service(app, settings, metrics, predict)
 
 
 def main() -> int:

@@ -5,13 +5,14 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from services.common.problems import Problem
-from services.web.site import Site, session_of
+from services.web.site import session_of, site_of
 
 MAX_FIELDS = 20
 
 
-async def read_form(request: Request, site: Site) -> FormData:
+async def read_form(request: Request) -> FormData:
     """Return the form; a Problem when it is malformed or has no token of this session."""
+    site = site_of(request)
     limit = site.settings.max_body_bytes
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
         parser = MultiPartParser(

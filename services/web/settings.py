@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from services.common.settings import RegistrySettings
+from services.common.settings import RegistrySettings, empty_as_unset, split_at_commas
 
 HTTP = ("http", "https")
 
@@ -40,16 +40,8 @@ class WebSettings(RegistrySettings):
         description="models to show, by commas",
     )
 
-    @field_validator("web_password", "session_secret", "agent_api_key", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        # compose.yaml passes an unset variable on as an empty one.
-        return value or None
-
-    @field_validator("registered_models", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    _empty_as_unset = field_validator("web_password", "session_secret", "agent_api_key", mode="before")(empty_as_unset)
+    _split_names = field_validator("registered_models", mode="before")(split_at_commas)
 
     @field_validator("agent_url")
     @classmethod

@@ -86,6 +86,11 @@ class StaticFile:
         return Response(self._content, media_type=self._kind, headers={"Cache-Control": "public, max-age=86400"})
 
 
+def site_of(request: Request) -> Site:
+    """Return the site that answers a request."""
+    return request.app.state.site
+
+
 def session_of(request: Request) -> Session:
     """Return the session that the middleware has read from the cookie."""
     return request.state.session

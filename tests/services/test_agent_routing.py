@@ -251,6 +251,14 @@ def test_a_slow_service_delays_a_ticket_by_no_more_than_the_budget(tfidf, transf
         assert 1.1 < time.perf_counter() - started < 2
 
 
+def test_a_ticket_that_no_model_answers_within_the_budget_gets_that_as_the_reason(tfidf, tmp_path):
+    with start_agent(tmp_path, tfidf.url, ATTEMPT_SECONDS=5, BUDGET_SECONDS=0.3) as alone:
+        tfidf.misbehave("slow")
+        assert assert_problem(alone.post("/predict", {"text": SURE}), 503) == (
+            "no model answers: tfidf: no answer in time"
+        )
+
+
 def test_the_breaker_opens_after_failures_and_closes_again_by_itself(agent, tfidf):
     """It opens after BREAKER_FAILURES attempts; after BREAKER_SECONDS one request tests the service and closes it."""
     breaker = 'circuit_breaker_open{service="tfidf"}'

@@ -85,22 +85,17 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def agent():
-    with AgentDouble() as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def web(agent, tmp_path_factory):
-    with start(tmp_path_factory.mktemp("web"), agent.address, MAX_JOBS=100, MAX_BATCH=20) as running:
+def web(agent_double, tmp_path_factory):
+    with start(tmp_path_factory.mktemp("web"), agent_double.address, MAX_JOBS=100, MAX_BATCH=20) as running:
         yield running
 
 
 @pytest.fixture
-def make_page(browser: Browser, web, agent):
+def make_page(browser: Browser, web, agent_double):
     """Returns a page of a new visitor; at the end no page may have violated its policy or raised an error."""
-    agent.trouble, agent.pause, agent.waiting, agent.holds, agent.labels = None, 0, {}, {}, LABELS
-    agent.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
+    agent_double.trouble, agent_double.pause, agent_double.labels = None, 0, LABELS
+    agent_double.waiting, agent_double.holds = {}, {}
+    agent_double.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
     said: list[str] = []
 
@@ -126,17 +121,34 @@ def page(make_page) -> Page:
 
 
 @pytest.fixture
-def queue(agent, make_page) -> AgentDouble:
+def queue(agent_double, make_page) -> AgentDouble:
     """Three tickets are waiting."""
     for text in WAITING:
-        agent.predict(text, True, False)
-    return agent
+        agent_double.predict(text, True, False)
+    return agent_double
 
 
 def classify(page: Page, text: str) -> None:
     page.goto("/")
     page.get_by_label("Ticket").fill(text)
     page.get_by_role("button", name="Classify").click()
+
+
+def upload(page: Page, path: Path, send_unsure: bool = False) -> None:
+    """Send a file to be classified, and its unsure tickets to the review if wanted."""
+    page.goto("/batch")
+    if send_unsure:
+        page.get_by_label("Send unsure tickets").check()
+    page.get_by_label("Drop a CSV file").set_input_files(path)
+    page.get_by_role("button", name="Start").click()
+
+
+def download(page: Page) -> tuple[str, list[list[str]]]:
+    """Return the name and the rows of the classified file."""
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    with started.value.path().open(encoding="utf-8", newline="") as file:
+        return started.value.suggested_filename, list(csv.reader(file))
 
 
 def expect_ticket(page: Page, text: str) -> None:
@@ -159,15 +171,15 @@ def test_a_ticket_is_classified_and_its_words_are_marked(page):
     assert part / rail == pytest.approx(0.773, abs=0.01)
 
 
-def test_a_wrong_category_is_corrected_and_the_correction_is_withdrawn(page, agent):
+def test_a_wrong_category_is_corrected_and_the_correction_is_withdrawn(page, agent_double):
     classify(page, TICKET)
     page.get_by_label("What is the right category?").select_option("Network")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#note")).to_contain_text("Noted: Network.")
-    assert agent.answers[-1]["text"] == TICKET
+    assert agent_double.answers[-1]["text"] == TICKET
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#note")).to_contain_text("was withdrawn")
-    assert agent.answers[-1]["withdrawn"]
+    assert agent_double.answers[-1]["withdrawn"]
 
 
 def test_a_script_in_a_ticket_shows_as_text(page, queue):
@@ -239,18 +251,21 @@ def many(queue) -> AgentDouble:
     return queue
 
 
+def search_categories(page: Page, words: str) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type(words)
+
+
 def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone(page, many):
     """Enter answers if one category is left, goes to the first of several, and does nothing if none is left."""
     page.goto("/review")
     expect(page.locator("#every button:visible")).to_have_count(77)
-    page.keyboard.press("/")
-    page.keyboard.type("CHÈQUE cash")
+    search_categories(page, "CHÈQUE cash")
     expect(page.locator("#every button:visible")).to_have_text(["balance_not_updated_after_cheque_or_cash_deposit"])
     page.keyboard.press("Enter")
     expect_ticket(page, WAITING[1])
     assert many.answers[-1]["category"] == "balance_not_updated_after_cheque_or_cash_deposit"
-    page.keyboard.press("/")
-    page.keyboard.type("take loan")
+    search_categories(page, "take loan")
     expect(page.locator("#every button:visible")).to_have_text(["loan_takes_too_long"])
     page.get_by_label("Search 77 categories").fill("refund_")
     expect(page.locator("#every button:visible")).to_have_count(7)
@@ -262,8 +277,7 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone
     page.keyboard.press("Enter")
     expect_ticket(page, WAITING[2])
     assert many.answers[-1]["category"] == "refund_takes_too_long"
-    page.keyboard.press("/")
-    page.keyboard.type("1 laptop")
+    search_categories(page, "1 laptop")
     expect(page.locator("#unmatched")).to_have_text("No matching category.")
     page.keyboard.press("Enter")
     for _ in range(2):
@@ -339,9 +353,7 @@ def test_without_javascript_everything_except_shortcuts_works(make_page, queue, 
     expect_ticket(page, WAITING[1])
     page.get_by_role("button", name="Undo").click()
     expect_ticket(page, WAITING[0])
-    page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nwifi\n"))
-    page.get_by_role("button", name="Start").click()
+    upload(page, write(tmp_path, "text\nwifi\n"))
     # The page reloads itself until the file is done.
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=10_000)
 
@@ -351,20 +363,15 @@ def write(folder: Path, content: str | bytes, name: str = "tickets.csv") -> Path
     return folder / name
 
 
-def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent, tmp_path):
-    agent.pause = 0.15
+def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent_double, tmp_path):
+    agent_double.pause = 0.15
     rows = [[f"laptop screen {number}", "=kept"] for number in range(200)]
     path = write(tmp_path, "text,note\n" + "".join(",".join(row) + "\n" for row in rows))
-    page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(path)
-    page.get_by_role("button", name="Start").click()
+    upload(page, path)
     expect(page.locator("#progress-text")).to_have_text(re.compile("^[1-9][0-9]* of 200 rows"))
     expect(page.get_by_role("heading", name="Done")).to_be_visible(timeout=15_000)
-    with page.expect_download() as started:
-        page.get_by_role("link", name="Download").click()
-    assert started.value.suggested_filename == "tickets-categories.csv"
-    with started.value.path().open(encoding="utf-8", newline="") as file:
-        header, *found = csv.reader(file)
+    name, (header, *found) = download(page)
+    assert name == "tickets-categories.csv"
     assert header[:2] == ["text", "note"] and [row[:2] for row in found] == rows
     assert {row[2] for row in found} == {"Hardware"}
 
@@ -400,18 +407,18 @@ def test_the_text_column_is_chosen_by_keyboard(page, tmp_path):
     expect(page.get_by_role("link", name="Download")).to_be_visible()
 
 
-def test_when_the_agent_fails_the_text_stays_and_the_page_says_what_to_do(page, agent):
-    agent.trouble = 503
+def test_when_the_agent_fails_the_text_stays_and_the_page_says_what_to_do(page, agent_double):
+    agent_double.trouble = 503
     classify(page, TICKET)
     expect(page.get_by_role("alert")).to_contain_text("Try again in a moment")
     expect(page.get_by_label("Ticket", exact=True)).to_have_value(TICKET)
-    agent.trouble = None
+    agent_double.trouble = None
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("heading", level=2)).to_have_text("Hardware")
 
 
-def test_when_the_server_of_the_pages_is_gone_the_text_stays(make_page, agent, tmp_path):
-    with start(tmp_path, agent.address) as service:
+def test_when_the_server_of_the_pages_is_gone_the_text_stays(make_page, agent_double, tmp_path):
+    with start(tmp_path, agent_double.address) as service:
         page = make_page(service.port)
         page.goto("/")
         page.get_by_label("Ticket").fill(TICKET)
@@ -420,13 +427,13 @@ def test_when_the_server_of_the_pages_is_gone_the_text_stays(make_page, agent, t
     expect(page.get_by_label("Ticket")).to_have_value(TICKET)
 
 
-def test_the_health_of_the_models_is_refreshed(page, agent):
+def test_the_health_of_the_models_is_refreshed(page, agent_double):
     page.clock.install()
     page.goto("/models")
     expect(page.locator(".services .badge")).to_have_text(["Ready", "Down"])
     expect(page.locator(".services .facts").first).to_contain_text("Circuit breaker")
     expect(page.locator(".volumes li")).to_have_count(len(LABELS))
-    agent.trouble = 500
+    agent_double.trouble = 500
     page.clock.run_for(11_000)
     expect(page.get_by_role("alert")).to_contain_text("no usable answer")
 
@@ -444,8 +451,8 @@ def test_the_pages_speak_french(make_page, queue):
     expect(page.get_by_role("heading", level=1)).to_have_text("Review")
 
 
-def test_people_log_in_and_out(make_page, agent, tmp_path):
-    with start(tmp_path, agent.address, WEB_PASSWORD=PASSWORD) as service:
+def test_people_log_in_and_out(make_page, agent_double, tmp_path):
+    with start(tmp_path, agent_double.address, WEB_PASSWORD=PASSWORD) as service:
         page = make_page(service.port)
         page.goto("/batch")
         page.get_by_label("Your name").fill("Ada")
@@ -552,15 +559,9 @@ def test_a_ticket_goes_all_the_way_through_the_real_services(make_page, real_pag
     page.get_by_label("What is the right category?").select_option("Storage")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#note")).to_contain_text("Noted: Storage.")
-    page.goto("/batch")
-    page.get_by_label("Send unsure tickets").check()
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "text\nhello <b>there</b>\nperhaps\n \n"))
-    page.get_by_role("button", name="Start").click()
-    with page.expect_download() as started:
-        page.get_by_role("link", name="Download").click()
-    with started.value.path().open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["decision"] for row in rows] == ["review", "review", "empty"]
+    upload(page, write(tmp_path, "text\nhello <b>there</b>\nperhaps\n \n"), send_unsure=True)
+    _, (header, *rows) = download(page)
+    assert [row[header.index("decision")] for row in rows] == ["review", "review", "empty"]
     page.goto("/review")
     expect(page.locator(".count")).to_contain_text("2 tickets waiting")
     first = page.locator(".ticket").inner_text()

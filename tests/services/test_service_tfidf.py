@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from callcenterai.artifact.folder import load_model
+from services.common.model_source import FolderSource, SourceError
 from support.registry import NAME, RegistryCommands
 from support.servers.mlflow_server import TrackingServer
 from support.servers.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
@@ -293,6 +294,15 @@ def test_a_broken_artifact_leaves_the_last_good_model_in_use(folders, tmp_path, 
             shutil.copy(path, place / path.name)
         os.utime(place / "metadata.json")
         service.until(lambda: service.metric("model_source_up") == 1)
+
+
+@pytest.mark.parametrize("content", ["", "7", "[]", "{}", '{"files": []}', '{"files": null}'])
+def test_a_metadata_file_that_training_did_not_write_is_named(tmp_path, content):
+    (tmp_path / "metadata.json").write_text(content, encoding="utf-8")
+    source = FolderSource(tmp_path, lambda metadata: ("scorer.npz",))
+    (tmp_path / "scorer.npz").touch()
+    with pytest.raises(SourceError, match=r"^metadata\.json is not what training writes$"):
+        source.load(source.current())
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from support.registry import NAME, RegistryCommands
 from support.repository import REPOSITORY
 from support.servers.mlflow_server import TrackingServer
 from support.servers.services import assert_problem, fails_to_start
-from support.servers.web import LABELS, WEB, AgentDouble, Visitor, start
+from support.servers.web import LABELS, WEB, Visitor, start
 
 TICKET = "The laptop of anna@example.org does not start"
 SECRET = "Zanzibar-4711"
@@ -28,13 +28,7 @@ POSTS = ("/", "/answer", "/undo", "/review", "/batch", "/batch/column", "/batch/
 
 
 @pytest.fixture(scope="module")
-def agent():
-    with AgentDouble() as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def web(agent, tmp_path_factory):
+def web(agent_double, tmp_path_factory):
     """The pages, with small limits."""
     limits = {
         "MAX_UPLOAD_BYTES": 50_000,
@@ -43,23 +37,23 @@ def web(agent, tmp_path_factory):
         "AGENT_SECONDS": 1,
         "MAX_TEXT_LENGTH": 2_000,
     }
-    with start(tmp_path_factory.mktemp("web"), agent.address, **limits) as running:
+    with start(tmp_path_factory.mktemp("web"), agent_double.address, **limits) as running:
         yield running.ready()
 
 
 @pytest.fixture
-def visitor(web, agent):
+def visitor(web, agent_double):
     """A visitor with a new session; the agent works, and no ticket waits."""
-    agent.trouble, agent.pause = None, 0
-    agent.waiting.clear()
+    agent_double.trouble, agent_double.pause = None, 0
+    agent_double.waiting.clear()
     return Visitor(web)
 
 
 @pytest.fixture
-def with_password(agent, tmp_path):
-    agent.trouble = None
+def with_password(agent_double, tmp_path):
+    agent_double.trouble = None
     limits = {"LOGIN_ATTEMPTS": 3, "LOGIN_MINUTES": 0.05}
-    with start(tmp_path, agent.address, WEB_PASSWORD=PASSWORD, **limits) as running:
+    with start(tmp_path, agent_double.address, WEB_PASSWORD=PASSWORD, **limits) as running:
         yield running
 
 
@@ -110,8 +104,8 @@ def test_a_text_that_cannot_be_classified_stays_in_its_field(visitor, text, said
         (422, 422, "told to fail"),
     ],
 )
-def test_when_the_agent_fails_the_page_says_so_and_keeps_the_text(visitor, agent, trouble, status, said):
-    agent.trouble = trouble
+def test_when_the_agent_fails_the_page_says_so_and_keeps_the_text(visitor, agent_double, trouble, status, said):
+    agent_double.trouble = trouble
     page = visitor.post("/", text=TICKET)
     assert page.status == status and said in read(page)
     assert f">\n{TICKET}</textarea>" in page.body.decode()
@@ -131,14 +125,14 @@ def test_without_an_agent_the_pages_are_alive_and_not_ready_and_say_why(tmp_path
         assert visitor.get("/batch").status == 200
 
 
-def test_the_request_id_is_sent_to_the_agent_and_no_ticket_is_logged(visitor, agent, web):
+def test_the_request_id_is_sent_to_the_agent_and_no_ticket_is_logged(visitor, agent_double, web):
     body = f"csrf={visitor.token()}&text={SECRET}".encode()
     form = {"Content-Type": "application/x-www-form-urlencoded", "X-Request-ID": "desk-7", "Cookie": visitor.cookie}
     assert web.ask("POST", "/", body, **form).status == 200
-    assert agent.asked[-1][2]["X-Request-ID"] == "desk-7"
-    agent.trouble = "nonsense"
+    assert agent_double.asked[-1][2]["X-Request-ID"] == "desk-7"
+    agent_double.trouble = "nonsense"
     visitor.post("/", text=SECRET)
-    agent.trouble = None
+    agent_double.trouble = None
     finish(visitor, visitor.upload(f"text\n{SECRET}\n".encode(), name=f"{SECRET}.csv"))
     line = next(line for line in web.lines() if line.get("request_id") == "desk-7")
     assert (line["path"], line["status"]) == ("/", 200)
@@ -146,7 +140,7 @@ def test_the_request_id_is_sent_to_the_agent_and_no_ticket_is_logged(visitor, ag
     assert web.metric('http_requests_total{path="/batch/progress",status="200"}') >= 1
 
 
-def test_a_correction_is_stored_with_its_text_and_can_be_withdrawn(visitor, agent):
+def test_a_correction_is_stored_with_its_text_and_can_be_withdrawn(visitor, agent_double):
     text = TICKET + "\nsecond line "
     form = visitor.post("/", text=text).body.decode()
     ticket = re.search(r'name="ticket_id" value="([^"]+)"', form)[1]
@@ -154,40 +148,43 @@ def test_a_correction_is_stored_with_its_text_and_can_be_withdrawn(visitor, agen
         visitor, visitor.post("/answer", ticket_id=ticket, category="Network", text=text.replace("\n", "\r\n"))
     )
     assert "Noted: Network." in read(page)
-    noted = agent.answers[-1]
+    noted = agent_double.answers[-1]
     assert (noted["ticket_id"], noted["category"], noted["text"]) == (ticket, "Network", text)
     assert "was withdrawn" in read(follow(visitor, visitor.post("/undo")))
     assert noted["withdrawn"]
     assert "no answer to withdraw" in read(follow(visitor, visitor.post("/undo")))
 
 
-def test_a_session_can_withdraw_only_its_own_answers(visitor, agent, web):
-    agent.predict("wifi", True, False)
-    ticket = next(iter(agent.waiting))
+def test_a_session_can_withdraw_only_its_own_answers(visitor, agent_double, web):
+    agent_double.predict("wifi", True, False)
+    ticket = next(iter(agent_double.waiting))
     assert visitor.post("/review", ticket_id=ticket, category="Network").status == 303
     other = Visitor(web)
     assert "no answer to withdraw" in read(follow(other, other.post("/undo")))
-    assert not agent.answers[-1]["withdrawn"]
+    assert not agent_double.answers[-1]["withdrawn"]
 
 
-def test_a_ticket_is_held_for_a_session_across_processes(visitor, agent, tmp_path):
+def test_a_ticket_is_held_for_a_session_across_processes(visitor, agent_double, tmp_path):
     """The pages store nothing; the agent gets an id that reveals neither the session nor the person."""
     for text in ("wifi", "printer"):
-        agent.predict(text, True, False)
+        agent_double.predict(text, True, False)
     secret = {"SESSION_SECRET": "s" * 32, "WEB_PASSWORD": PASSWORD}
-    with start(tmp_path, agent.address, **secret) as first, start(tmp_path, agent.address, **secret) as second:
+    with (
+        start(tmp_path, agent_double.address, **secret) as first,
+        start(tmp_path, agent_double.address, **secret) as second,
+    ):
         ada, bob = Visitor(first), Visitor(first)
         for person, text in ((ada, "wifi"), (bob, "printer")):
             person.post("/login", name="Ada Lovelace", password=PASSWORD)
             for person.service in (first, second, first):
                 assert f">{text}" in re.sub(r"</?mark[^>]*>", "", person.get("/review").body.decode())
-    for reviewer in agent.holds:
+    for reviewer in agent_double.holds:
         assert re.fullmatch("[0-9a-f]{32}", reviewer) and reviewer not in ada.cookie + bob.cookie
 
 
-def test_an_unknown_category_is_refused_with_the_list_of_known_ones(visitor, agent):
-    agent.predict("wifi", True, False)
-    page = visitor.post("/review", ticket_id=next(iter(agent.waiting)), category="Nonsense")
+def test_an_unknown_category_is_refused_with_the_list_of_known_ones(visitor, agent_double):
+    agent_double.predict("wifi", True, False)
+    page = visitor.post("/review", ticket_id=next(iter(agent_double.waiting)), category="Nonsense")
     assert page.status == 422 and ", ".join(LABELS) in read(page)
 
 
@@ -219,16 +216,16 @@ def test_unknown_paths_and_methods_get_error_pages_and_there_is_no_openapi_docum
     assert web.ask("POST", "/", b"x" * 1_100_000, Content_Type="application/x-www-form-urlencoded").status == 413
 
 
-def test_an_overload_is_a_page_in_the_persons_language_and_problem_details_for_a_program(agent, tmp_path):
+def test_an_overload_is_a_page_in_the_persons_language_and_problem_details_for_a_program(agent_double, tmp_path):
     """Without a login as well: a refused request goes no further."""
-    agent.trouble = None
+    agent_double.trouble = None
     html, french = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, {"Accept_Language": "fr"}
-    with start(tmp_path, agent.address, MAX_IN_FLIGHT=1) as web, ThreadPoolExecutor(1) as threads:
+    with start(tmp_path, agent_double.address, MAX_IN_FLIGHT=1) as web, ThreadPoolExecutor(1) as threads:
         visitor = Visitor(web)
         visitor.get("/?lang=fr")
-        token, asked, agent.trouble = visitor.token(), len(agent.asked), "slow"
+        token, asked, agent_double.trouble = visitor.token(), len(agent_double.asked), "slow"
         slow = threads.submit(visitor.post, "/", token, text=TICKET)
-        web.until(lambda: len(agent.asked) > asked)
+        web.until(lambda: len(agent_double.asked) > asked)
         page = visitor.get("/", **html)
         assert page.status == 503 and page.headers["retry-after"] and '<html lang="fr">' in page.body.decode()
         assert "Trop de requêtes" in read(page) and page.headers["x-request-id"] in read(page)
@@ -240,7 +237,7 @@ def test_an_overload_is_a_page_in_the_persons_language_and_problem_details_for_a
             assert "too many requests" in assert_problem(refused, 503) and refused.headers["retry-after"]
         assert web.get("/health").status == 200
         assert slow.result().status == 200
-    agent.trouble = None
+    agent_double.trouble = None
 
 
 @pytest.mark.parametrize(
@@ -257,10 +254,10 @@ def test_every_error_is_a_page_for_people_and_problem_details_for_programs(web, 
         assert_problem(web.ask(method, path, body, Accept=accept, **form), status)
 
 
-def test_markup_in_a_ticket_is_escaped(visitor, agent):
+def test_markup_in_a_ticket_is_escaped(visitor, agent_double):
     for text in ("<script>alert(1)</script> laptop", '"><img src=x onerror=alert(1)> wifi'):
         page = visitor.post("/", text=text).body.decode()
-        agent.predict(text, True, False)
+        agent_double.predict(text, True, False)
         for body in (page, visitor.get("/review").body.decode()):
             assert "<script>alert" not in body and "<img" not in body
 
@@ -268,7 +265,7 @@ def test_markup_in_a_ticket_is_escaped(visitor, agent):
 class TestLogin:
     """With WEB_PASSWORD set, people log in with their name."""
 
-    def test_pages_need_a_login_and_answers_carry_the_name(self, with_password, agent):
+    def test_pages_need_a_login_and_answers_carry_the_name(self, with_password, agent_double):
         visitor = Visitor(with_password)
         for path in (*PAGES, "/batch/job?id=1", "/nothing"):
             answer = visitor.get(path)
@@ -277,9 +274,9 @@ class TestLogin:
         before = visitor.cookie
         answer = visitor.post("/login", name=" Ada  Lovelace ", password=PASSWORD, next="/review")
         assert (answer.status, answer.headers["location"]) == (303, "/review") and visitor.cookie != before
-        agent.predict("wifi", True, False)
-        assert visitor.post("/review", ticket_id=list(agent.waiting)[-1], category="Network").status == 303
-        assert agent.answers[-1]["by"] == "Ada Lovelace"
+        agent_double.predict("wifi", True, False)
+        assert visitor.post("/review", ticket_id=list(agent_double.waiting)[-1], category="Network").status == 303
+        assert agent_double.answers[-1]["by"] == "Ada Lovelace"
         assert visitor.post("/logout").headers["location"] == "/login"
         assert visitor.get("/").status == 303
 
@@ -314,10 +311,10 @@ class TestLogin:
         assert visitor.get("/").status == 303
 
 
-def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allowed(agent, tmp_path):
+def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allowed(agent_double, tmp_path):
     assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0")
     assert "WEB_PASSWORD is needed" in fails_to_start(WEB, HOST="0.0.0.0", WEB_PASSWORD="")
-    with start(tmp_path, agent.address, HOST="0.0.0.0", ALLOW_ANONYMOUS="true") as web:
+    with start(tmp_path, agent_double.address, HOST="0.0.0.0", ALLOW_ANONYMOUS="true") as web:
         assert web.get("/").status == 200
 
 
@@ -334,24 +331,24 @@ def test_invalid_settings_of_the_pages_are_reported_in_one_line_without_secrets(
     assert said in line and "short" not in line.partition(":")[2].replace("shorter", "")
 
 
-def test_a_session_outlives_a_restart_when_its_secret_is_set(agent, tmp_path):
-    agent.trouble = None
+def test_a_session_outlives_a_restart_when_its_secret_is_set(agent_double, tmp_path):
+    agent_double.trouble = None
     variables = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32}
-    with start(tmp_path, agent.address, **variables) as first:
+    with start(tmp_path, agent_double.address, **variables) as first:
         visitor = Visitor(first)
         visitor.post("/login", name="Ada", password=PASSWORD)
-    with start(tmp_path, agent.address, **variables) as visitor.service:
+    with start(tmp_path, agent_double.address, **variables) as visitor.service:
         assert visitor.get("/").status == 200
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could answer")
-def test_the_pages_stop_on_sigterm_even_while_a_file_is_being_classified(agent, tmp_path):
-    agent.trouble, agent.pause = None, 0.3
-    with start(tmp_path, agent.address, MAX_BATCH=1) as web:
+def test_the_pages_stop_on_sigterm_even_while_a_file_is_being_classified(agent_double, tmp_path):
+    agent_double.trouble, agent_double.pause = None, 0.3
+    with start(tmp_path, agent_double.address, MAX_BATCH=1) as web:
         assert Visitor(web).upload(b"text\n" + b"wifi\n" * 50).status == 303
         web.process.terminate()
         assert web.process.wait(10) == 0
-    agent.pause = 0
+    agent_double.pause = 0
 
 
 class TestFile:
@@ -363,7 +360,7 @@ class TestFile:
         return visitor.get(f"/batch/download?id={job}")
 
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_rows_and_cells_of_a_file_stay_unchanged(self, visitor, agent, delimiter):
+    def test_rows_and_cells_of_a_file_stay_unchanged(self, visitor, agent_double, delimiter):
         rows = [[str(n), f"wifi laptop laptop {n}", "=1+1"] for n in range(140)]
         rows[3][1], rows[4][1], rows[5][1] = 'say "laptop"\nand\r\nwifi, laptop; x\ty', " ", "x" * 2001
         buffer = io.StringIO(newline="")
@@ -377,16 +374,16 @@ class TestFile:
         assert [row[:3] for row in found] == rows
         assert found[0][3:] == ["Hardware", "0.6538", "auto", "tfidf"]
         assert found[4][3:] == ["", "", "empty", ""] and found[5][3:] == ["", "", "too long", ""]
-        assert not agent.waiting
+        assert not agent_double.waiting
 
     def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
         assert answer.body.splitlines()[0] == b"category,text,predicted_category,confidence,decision,model"
         assert answer.body.splitlines()[1].startswith(b"mine,wifi,Network,")
 
-    def test_unsure_tickets_of_a_file_are_sent_to_review_if_requested(self, visitor, agent):
+    def test_unsure_tickets_of_a_file_are_sent_to_review_if_requested(self, visitor, agent_double):
         finish(visitor, visitor.upload(b"text\nwifi\nlaptop screen\n", store="yes"))
-        assert [ticket["text"] for ticket in agent.waiting.values()] == ["wifi"]
+        assert [ticket["text"] for ticket in agent_double.waiting.values()] == ["wifi"]
 
     def test_a_row_that_the_agent_refuses_does_not_affect_the_others(self, visitor):
         answer = self.fetch(visitor, b"text\n" + b"wifi\n" * 20 + b"REFUSE ME\n" + b"laptop\n" * 20)
@@ -430,12 +427,12 @@ class TestFile:
         page = visitor.post("/batch")
         assert page.status == 422 and "No file was uploaded" in read(page)
 
-    def test_a_file_stops_when_the_agent_fails_and_continues_from_there(self, visitor, agent):
-        agent.trouble = 500
+    def test_a_file_stops_when_the_agent_fails_and_continues_from_there(self, visitor, agent_double):
+        agent_double.trouble = 500
         job = finish(visitor, visitor.upload(b"text\n" + b"laptop screen\n" * 120), "stopped")
         page = visitor.get(f"/batch/job?id={job}")
         assert "no usable answer" in read(page) and visitor.get(f"/batch/download?id={job}").status == 303
-        agent.trouble = None
+        agent_double.trouble = None
         assert visitor.post("/batch/continue", id=job).status == 303
         visitor.service.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
         assert visitor.get(f"/batch/download?id={job}").body.count(b"Hardware") == 120
@@ -453,9 +450,9 @@ class TestFile:
         assert visitor.get(f"/batch/job?id={jobs[0]}").status == 404
         assert visitor.upload(b"text\nwifi\n").status == 303
 
-    def test_a_file_is_deleted_after_its_time_without_a_visit(self, agent, tmp_path):
-        agent.trouble = None
-        with start(tmp_path, agent.address, JOB_MINUTES=0.03, MAX_JOBS_EACH=1) as web:
+    def test_a_file_is_deleted_after_its_time_without_a_visit(self, agent_double, tmp_path):
+        agent_double.trouble = None
+        with start(tmp_path, agent_double.address, JOB_MINUTES=0.03, MAX_JOBS_EACH=1) as web:
             visitor = Visitor(web)
             finish(visitor, visitor.upload(b"text\nwifi\n"))
             assert visitor.upload(b"text\nwifi\n").status == 503
@@ -491,18 +488,18 @@ def test_the_language_is_the_browsers_until_another_is_chosen(visitor, accepted,
     assert f'<html lang="{other}">' in visitor.get("/batch", Accept_Language=accepted).body.decode()
 
 
-def test_an_unreachable_registry_is_reported_and_the_rest_is_shown(agent, tmp_path):
-    agent.trouble = None
+def test_an_unreachable_registry_is_reported_and_the_rest_is_shown(agent_double, tmp_path):
+    agent_double.trouble = None
     dead = f"http://127.0.0.1:{free_port()}"
-    with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=dead) as web:
+    with start(tmp_path, agent_double.address, MLFLOW_TRACKING_URI=dead) as web:
         page = web.get("/models")
         assert page.status == 200 and "registry cannot be reached" in read(page) and "93.8%" in read(page)
 
 
 @pytest.mark.slow
-def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent, tmp_path, monkeypatch, capsys):
+def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent_double, tmp_path, monkeypatch, capsys):
     """With a real MLflow server and real promotions."""
-    agent.trouble = None
+    agent_double.trouble = None
     registry_commands = RegistryCommands(trained, tmp_path, monkeypatch, capsys)
     stores = ("--backend-store-uri", f"sqlite:///{(tmp_path / 'r.db').as_posix()}", "--artifacts-destination", "a")
     with TrackingServer(tmp_path, *stores) as server:
@@ -510,7 +507,7 @@ def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent,
             registry_commands.register_in(server.address)
         registry_commands.run("production", "--version", "1", "--force", "--reason", "<b>first</b>")
         registry_commands.run("staging", "--version", "2", "--force", "--reason", "a trial")
-        with start(tmp_path, agent.address, MLFLOW_TRACKING_URI=server.address) as web:
+        with start(tmp_path, agent_double.address, MLFLOW_TRACKING_URI=server.address) as web:
             page = web.get("/models")
             body, text = page.body.decode(), re.sub(r"\s+", " ", read(page))
     assert page.status == 200 and NAME in text

@@ -61,12 +61,15 @@ class HttpReply(NamedTuple):
 
 
 class RequestLimits(NamedTuple):
-    """Timeouts in seconds of an attempt and in all; failures that open the breaker, and for how long it stays open."""
+    """How long an attempt and all attempts together may take, and when the circuit breaker opens and for how long.
 
-    attempt: float
-    budget: float
-    failures: int
-    rest: float
+    They are the agent's settings of these names.
+    """
+
+    attempt_seconds: float
+    budget_seconds: float
+    breaker_failures: int
+    breaker_seconds: float
 
 
 class ModelServiceClient:
@@ -82,7 +85,7 @@ class ModelServiceClient:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
-        self._breakers = AsyncCircuitBreakerFactory(limits.failures, limits.rest)
+        self._breakers = AsyncCircuitBreakerFactory(limits.breaker_failures, limits.breaker_seconds)
         self.card: dict[str, Any] | None = None
         self.labels: list[str] = []
         self.trouble = "not asked yet"
@@ -109,11 +112,12 @@ class ModelServiceClient:
         started = time.perf_counter()
         query: dict[str, Any] = {"top": EVERY_LABEL, "explain": str(explain).lower()}
         try:
-            async with asyncio.timeout(self._limits.budget):
+            async with asyncio.timeout(self._limits.budget_seconds):
                 answers = await self._ask(texts, query)
         except (ServiceDown, TimeoutError) as error:
             self._metrics.asked(self.name, "failed", time.perf_counter() - started)
-            raise ServiceDown(f"{self.name}: {error or 'no answer in time'}") from None
+            # asyncio raises its TimeoutError without a message.
+            raise ServiceDown(f"{self.name}: {str(error) or 'no answer in time'}") from None
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
 
@@ -169,7 +173,7 @@ class ModelServiceClient:
             self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
         options: dict[str, Any] = {"data": body, "params": query, "headers": headers, "allow_redirects": False}
         async with (
-            asyncio.timeout(self._limits.attempt),
+            asyncio.timeout(self._limits.attempt_seconds),
             self._session.request(method, self._url + path, **options) as answer,
         ):
             return HttpReply(answer.status, await answer.read())

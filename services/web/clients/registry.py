@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from services.common.model_source import STAGES
 from services.web.settings import WebSettings
 
 TIMEOUT_SECONDS = 5.0
-STAGES = {"production": "Production", "staging": "Staging"}
 HISTORY_TAG = "history."
 CONFUSION_FILE = "plots/confusion.csv"
 # The confusion file has a row for each test ticket.
@@ -142,7 +142,7 @@ class RegistryReader:
     async def _staged_version(self, name: str, stage: str, version: str) -> StagedVersion:
         found = await self._json("model-versions/get", name=name, version=version)
         if found is None:
-            raise KeyError(version)
+            raise RegistryError("broken")
         tags = _by_key(found["model_version"].get("tags", []))
         run = await self._run(found["model_version"].get("run_id", ""))
         return StagedVersion(stage, version, tags.get("trained_at", ""), tags.get("git_commit", ""), run)

@@ -12,75 +12,97 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from services.common.problems import Problem
 from services.web.forms import read_form, text_of
 from services.web.jobs import Job, TooManyJobs
-from services.web.site import Site, redirect, session_of
+from services.web.site import Site, redirect, session_of, site_of
 from services.web.tables import TableError, read_csv_table, write_csv_table
 
 MAX_NAME_LENGTH = 100
 
 
-def add_routes(app: FastAPI, site: Site) -> None:
+def add_routes(app: FastAPI) -> None:
     """Add the page's routes."""
+    app.get("/batch")(show_upload)
+    app.post("/batch")(upload_file)
+    app.get("/batch/job")(show_job)
+    app.get("/batch/progress")(show_progress)
+    app.post("/batch/column")(choose_column)
+    app.post("/batch/continue")(continue_job)
+    app.post("/batch/delete")(delete_job)
+    app.get("/batch/download")(download_job)
 
-    @app.get("/batch")
-    async def show(request: Request) -> Response:
-        return _page(site, request)
 
-    @app.post("/batch")
-    async def upload(request: Request) -> Response:
-        try:
-            form = await read_form(request, site)
-            job = await _accept(site, request, form)
-        except (TableError, TooManyJobs) as error:
-            return _page(site, request, getattr(error, "status", 503), error)
-        except Problem as problem:
-            if problem.status != 413:
-                raise
-            return _page(site, request, 413, TableError("large", 413, limit=site.settings.max_upload_bytes))
-        if job.column is not None:
-            site.jobs.start(job)
+async def show_upload(request: Request) -> Response:
+    """Show the form for a file, and the files of this session."""
+    return _page(site_of(request), request)
+
+
+async def upload_file(request: Request) -> Response:
+    """Take a file, and start to classify it if its text column is known."""
+    site = site_of(request)
+    try:
+        form = await read_form(request)
+        job = await _accept(site, request, form)
+    except (TableError, TooManyJobs) as error:
+        return _page(site, request, getattr(error, "status", 503), error)
+    except Problem as problem:
+        if problem.status != 413:
+            raise
+        return _page(site, request, 413, TableError("large", 413, limit=site.settings.max_upload_bytes))
+    if job.column is not None:
+        site.jobs.start(job)
+    return redirect(f"/batch/job?id={job.id}")
+
+
+async def show_job(request: Request, id: str = "") -> Response:
+    """Show the state of a file."""
+    site = site_of(request)
+    return site.page(request, "job.html", job=_find(site, request, id))
+
+
+async def show_progress(request: Request, id: str = "") -> Response:
+    """Return how much of a file is done, for batch.js."""
+    site = site_of(request)
+    job, t = _find(site, request, id), site.words(request)
+    done, rows = len(job.outcomes), len(job.table.rows)
+    text = t("job.progress", done=t.number(done), rows=t.number(rows))
+    return JSONResponse({"state": job.state, "done": done, "rows": rows, "text": text})
+
+
+async def choose_column(request: Request) -> Response:
+    """Start a file with the column that the person has chosen."""
+    site, form = site_of(request), await read_form(request)
+    job, column = _find(site, request, text_of(form, "id")), text_of(form, "column")
+    if job.state == "column" and column in map(str, range(len(job.table.header))):
+        job.column = int(column)
+        site.jobs.start(job)
+    return redirect(f"/batch/job?id={job.id}")
+
+
+async def continue_job(request: Request) -> Response:
+    """Continue a file where it stopped."""
+    site, form = site_of(request), await read_form(request)
+    job = _find(site, request, text_of(form, "id"))
+    if job.state == "stopped":
+        site.jobs.start(job)
+    return redirect(f"/batch/job?id={job.id}")
+
+
+async def delete_job(request: Request) -> Response:
+    """Delete a file."""
+    site, form = site_of(request), await read_form(request)
+    site.jobs.delete(_find(site, request, text_of(form, "id")))
+    session_of(request).notice = ["notice.deleted", {}]
+    return redirect("/batch")
+
+
+async def download_job(request: Request, id: str = "") -> Response:
+    """Return a file with its predictions."""
+    site = site_of(request)
+    job = _find(site, request, id)
+    if job.state != "done":
         return redirect(f"/batch/job?id={job.id}")
-
-    @app.get("/batch/job")
-    async def show_job(request: Request, id: str = "") -> Response:
-        return site.page(request, "job.html", job=_find(site, request, id))
-
-    @app.get("/batch/progress")
-    async def progress(request: Request, id: str = "") -> Response:
-        job, t = _find(site, request, id), site.words(request)
-        done, rows = len(job.outcomes), len(job.table.rows)
-        text = t("job.progress", done=t.number(done), rows=t.number(rows))
-        return JSONResponse({"state": job.state, "done": done, "rows": rows, "text": text})
-
-    @app.post("/batch/column")
-    async def choose(request: Request) -> Response:
-        form = await read_form(request, site)
-        job, column = _find(site, request, text_of(form, "id")), text_of(form, "column")
-        if job.state == "column" and column in map(str, range(len(job.table.header))):
-            job.column = int(column)
-            site.jobs.start(job)
-        return redirect(f"/batch/job?id={job.id}")
-
-    @app.post("/batch/continue")
-    async def continue_job(request: Request) -> Response:
-        job = _find(site, request, text_of(await read_form(request, site), "id"))
-        if job.state == "stopped":
-            site.jobs.start(job)
-        return redirect(f"/batch/job?id={job.id}")
-
-    @app.post("/batch/delete")
-    async def delete(request: Request) -> Response:
-        site.jobs.delete(_find(site, request, text_of(await read_form(request, site), "id")))
-        session_of(request).notice = ["notice.deleted", {}]
-        return redirect("/batch")
-
-    @app.get("/batch/download")
-    async def download(request: Request, id: str = "") -> Response:
-        job = _find(site, request, id)
-        if job.state != "done":
-            return redirect(f"/batch/job?id={job.id}")
-        site.jobs.mark_fetched(job)
-        headers = {"Content-Disposition": _attachment(job.name)}
-        return StreamingResponse(write_csv_table(job.table, job.cells()), media_type="text/csv", headers=headers)
+    site.jobs.mark_fetched(job)
+    headers = {"Content-Disposition": _attachment(job.name)}
+    return StreamingResponse(write_csv_table(job.table, job.cells()), media_type="text/csv", headers=headers)
 
 
 async def _accept(site: Site, request: Request, form: FormData) -> Job:

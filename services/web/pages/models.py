@@ -11,12 +11,11 @@ from starlette.responses import Response
 
 from services.common.agent_api import ModelServiceStatus, TicketVolumes
 from services.web.clients.agent import AgentError
-from services.web.clients.registry import Figure, RegistryError
-from services.web.site import Site, page_status
+from services.web.clients.registry import FIGURES, Figure, RegistryError
+from services.web.site import page_status, site_of
 
 PERIODS = (1, 7, 30, 90)
 DEFAULT_DAYS = 30
-FIGURES = ("accuracy", "macro_f1")
 Found = TypeVar("Found")
 
 
@@ -28,29 +27,35 @@ class CategoryVolume(NamedTuple):
     reviewed: int
 
 
-def add_routes(app: FastAPI, site: Site) -> None:
+def add_routes(app: FastAPI) -> None:
     """Add the page's routes."""
+    app.get("/models")(show_models)
+    app.get("/models/health")(show_health)
 
-    @app.get("/models")
-    async def show(request: Request, days: str = "") -> Response:
-        period = int(days) if days in map(str, PERIODS) else DEFAULT_DAYS
-        (status, no_status), (volumes, no_volumes), (models, no_registry) = await asyncio.gather(
-            _try(site.agent.status()), _try(site.agent.volumes(period)), _try(site.registry.models())
-        )
-        return site.page(
-            request,
-            "models.html",
-            page_status(no_status, no_volumes),
-            **_health(status.services if status else {}),
-            **{"trouble": no_status, "models": models, "no_registry": no_registry, "no_volumes": no_volumes},
-            **{"volumes": by_category(volumes) if volumes else [], "days": period, "periods": PERIODS},
-        )
 
-    @app.get("/models/health")
-    async def health(request: Request) -> Response:
-        status, trouble = await _try(site.agent.status())
-        services = _health(status.services if status else {})
-        return site.page(request, "health.html", page_status(trouble), trouble=trouble, **services)
+async def show_models(request: Request, days: str = "") -> Response:
+    """Show the whole page."""
+    site = site_of(request)
+    period = int(days) if days in map(str, PERIODS) else DEFAULT_DAYS
+    (status, no_status), (volumes, no_volumes), (models, no_registry) = await asyncio.gather(
+        _try(site.agent.status()), _try(site.agent.volumes(period)), _try(site.registry.models())
+    )
+    return site.page(
+        request,
+        "models.html",
+        page_status(no_status, no_volumes),
+        **_health(status.services if status else {}),
+        **{"trouble": no_status, "models": models, "no_registry": no_registry, "no_volumes": no_volumes},
+        **{"volumes": by_category(volumes) if volumes else [], "days": period, "periods": PERIODS},
+    )
+
+
+async def show_health(request: Request) -> Response:
+    """Show the part of the page that models.js refreshes."""
+    site = site_of(request)
+    status, trouble = await _try(site.agent.status())
+    services = _health(status.services if status else {})
+    return site.page(request, "health.html", page_status(trouble), trouble=trouble, **services)
 
 
 async def _try(question: Awaitable[Found]) -> tuple[Found | None, Any]:

@@ -7,11 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.common.middleware import MACHINE_PATHS
 from services.common.problems import Problem, respond
 from services.web.site import Site
-
-# Probes and Prometheus ask these, without a session.
-MACHINE_PATHS = frozenset(("/health", "/ready", "/metrics"))
 
 
 def problem_response(site: Site, request: Request, problem: Problem) -> Response:

@@ -6,46 +6,49 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from services.common.agent_api import TICKET_ID
 from services.web.clients.agent import AgentError, WaitingTicket
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
-from services.web.site import Site, page_status, redirect, session_of
+from services.web.site import page_status, redirect, session_of, site_of
 
 # The keys 1 to 9, and 0.
 MAX_KEYS = 10
-TICKET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def add_routes(app: FastAPI, site: Site) -> None:
+def add_routes(app: FastAPI) -> None:
     """Add the page's routes."""
-
-    @app.get("/review")
-    async def show(request: Request, ticket: str = "", after: str = "") -> Response:
-        return await _page(site, request, ticket, after)
-
-    @app.post("/review")
-    async def answer(request: Request) -> Response:
-        form = await read_form(request, site)
-        ticket_id, category, after = (text_of(form, name) for name in ("ticket_id", "category", "after"))
-        session = session_of(request)
-        try:
-            noted = await site.agent.answer(ticket_id, category, session.name, None)
-        except AgentError as trouble:
-            return await _page(site, request, ticket_id, after, trouble)
-        session.remember(noted["answer_id"], noted["ticket_id"], "/review")
-        session.notice = ["notice.answered", {"category": noted["category"]}]
-        return redirect(f"/review?after={after}" if TICKET_ID.fullmatch(after) else "/review")
+    app.get("/review")(show_review)
+    app.post("/review")(answer_review)
 
 
-async def _page(
-    site: Site, request: Request, ticket_id: str, after: str, trouble: AgentError | None = None
-) -> Response:
+async def show_review(request: Request, ticket: str = "", after: str = "") -> Response:
+    """Show the ticket of an id, or the next after the one that was skipped last."""
+    return await _page(request, ticket, after)
+
+
+async def answer_review(request: Request) -> Response:
+    """Give the ticket its category, and show the next one."""
+    form = await read_form(request)
+    ticket_id, category, after = (text_of(form, name) for name in ("ticket_id", "category", "after"))
+    session = session_of(request)
+    try:
+        noted = await site_of(request).agent.answer(ticket_id, category, session.name, None)
+    except AgentError as trouble:
+        return await _page(request, ticket_id, after, trouble)
+    session.remember(noted["answer_id"], noted["ticket_id"], "/review")
+    session.notice = ["notice.answered", {"category": noted["category"]}]
+    return redirect(f"/review?after={after}" if _is_ticket_id(after) else "/review")
+
+
+async def _page(request: Request, ticket_id: str, after: str, trouble: AgentError | None = None) -> Response:
     """Show the ticket of an id if it is free, else the next after the one that was skipped last.
 
     trouble is the error of an earlier step, if any.
     """
+    site = site_of(request)
     values: dict[str, Any] = {"ticket": None, "waiting": None, "after": "", "labels": [], "keys": {}, "pieces": []}
-    skipped, wanted = (each if TICKET_ID.fullmatch(each) else None for each in (after, ticket_id))
+    skipped, wanted = (each if _is_ticket_id(each) else None for each in (after, ticket_id))
     try:
         found = await site.agent.next_review(session_of(request).reviewer, skipped, wanted)
         labels = (await site.agent.status()).labels
@@ -55,6 +58,10 @@ async def _page(
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)
+
+
+def _is_ticket_id(text: str) -> bool:
+    return re.fullmatch(TICKET_ID, text) is not None
 
 
 def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.common.middleware import current_request_id
+from services.common.middleware import MACHINE_PATHS, current_request_id
 from services.common.problems import Problem
-from services.web.pages.problem_pages import MACHINE_PATHS, problem_response
+from services.web.pages.problem_pages import problem_response
 from services.web.security.sessions import COOKIE, Session
 from services.web.site import PAGES, Site, redirect
 
@@ -30,6 +30,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 # The form around a file adds a few lines to it.
 FORM_BYTES = 20_000
@@ -53,7 +54,6 @@ class PageMiddleware:
         known = self._site.sessions.read(_cookie(Headers(scope=scope)))
         session, before = known or Session(), asdict(known) if known else None
         scope["state"]["session"] = session
-        has_session = scope["path"] not in MACHINE_PATHS and scope["path"] not in self._site.files
         started = False
 
         async def send_guarded(message: Message) -> None:
@@ -63,18 +63,12 @@ class PageMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                if has_session and asdict(session) != before:
+                if self._has_session(scope["path"]) and asdict(session) != before:
                     headers.append("Set-Cookie", self._site.sessions.cookie(session, scope["scheme"] == "https"))
             await send(message)
 
         request = Request(scope, receive)
-        # The outer middleware has already refused the request when there are too many.
-        if turned_away := scope["state"].get("refusal"):
-            refusal: Response | None = problem_response(self._site, request, turned_away)
-        else:
-            refusal = self._refusal(request, session) if has_session else None
-        if refusal:
+        if refusal := self._refusal(request, session):
             await refusal(scope, receive, send_guarded)
             return
         try:
@@ -86,19 +80,30 @@ class PageMiddleware:
             problem = Problem(500, "internal error; the log has the details")
             await problem_response(self._site, request, problem)(scope, receive, send_guarded)
 
+    def _has_session(self, path: str) -> bool:
+        """Whether a path is for people: neither probes nor static files need a session."""
+        return path not in MACHINE_PATHS and path not in self._site.files
+
     def _refusal(self, request: Request, session: Session) -> Response | None:
-        """Return the response to a form of another site or to somebody who is not logged in; None for all others."""
+        """Return the response to one request too many, a form of another site, or somebody who is not logged in."""
+        # The outer middleware counts the requests, and leaves the problem here when there are too many.
+        if turned_away := request.scope["state"].get("refusal"):
+            return problem_response(self._site, request, turned_away)
+        # As the router sees it; request.url also depends on headers.
+        path = request.scope["path"]
+        if not self._has_session(path):
+            return None
         chosen = request.query_params.get("lang")
         if chosen in self._site.languages:
             session.language = chosen
         posted = request.method not in ("GET", "HEAD")
         if posted and request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return problem_response(self._site, request, Problem(403, "another site has sent this form"))
-        if self._site.settings.web_password is None or session.logged_in or request.url.path == "/login":
+        if self._site.settings.web_password is None or session.logged_in or path == "/login":
             return None
         if posted:
             return problem_response(self._site, request, Problem(401, "log in on a page of this service first"))
-        return redirect(f"/login?next={request.url.path}" if request.url.path in PAGES else "/login")
+        return redirect(f"/login?next={path}" if path in PAGES else "/login")
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Return a receive that raises a Problem when the body is too big or too slow."""

@@ -1,0 +1,46 @@
+"""The agent's recurring work: looks for changed models and policies, deletes old tickets, and updates the metrics."""
+
+import asyncio
+import logging
+
+from services.agent.metrics import AgentMetrics
+from services.agent.routing.policy import PolicyFile
+from services.agent.routing.router import Router
+from services.agent.storage.store import TicketStore
+from services.common.problems import Problem
+
+logger = logging.getLogger("services.agent")
+
+
+class Upkeep:
+    """Keeps what the agent knows about its services, its policy and its database up to date."""
+
+    def __init__(self, router: Router, policy_file: PolicyFile, store: TicketStore, metrics: AgentMetrics) -> None:
+        """Does nothing yet."""
+        self._router, self._policy_file, self._store, self._metrics = router, policy_file, store, metrics
+
+    async def repeat(self, seconds: float, keep_days: int | None) -> None:
+        """Do the work every so many seconds, for ever; with keep_days, delete tickets that are older."""
+        while True:
+            try:
+                await self._refresh_routing()
+                await self._tend_database(keep_days)
+            except Exception as error:
+                # The work must go on after any error, or a service that comes back would never be noticed.
+                logger.error("internal error", exc_info=error)
+            await asyncio.sleep(seconds)
+
+    async def _refresh_routing(self) -> None:
+        refreshes = (service.refresh() for service in self._router.services)
+        await asyncio.gather(asyncio.to_thread(self._policy_file.refresh), *refreshes)
+        self._metrics.policy_in_force.set(self._router.policy is not None)
+
+    async def _tend_database(self, keep_days: int | None) -> None:
+        try:
+            await asyncio.to_thread(self._store.prepare)
+            waiting, _ = await asyncio.to_thread(self._store.waiting, 0)
+            self._metrics.waiting.set(waiting)
+            if keep_days:
+                self._metrics.deleted.inc(await asyncio.to_thread(self._store.delete_old, keep_days))
+        except Problem as problem:
+            logger.error("database", extra={"trouble": problem.detail})
