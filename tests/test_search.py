@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -227,7 +226,7 @@ def test_a_search_goes_on_when_its_tracking_server_dies(project, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_worker_loses_and_doubles_no_trial(project, tmp_path, monkeypatch):
-    """The only worker that was sent the tickets dies; each trial is one nested run, with the figures of one worker alone.
+    """The only worker that has the tickets dies; each trial is one nested run, with the figures of one worker alone.
 
     The second worker joins when the first has already done a trial.
     """
