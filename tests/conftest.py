@@ -15,9 +15,10 @@ from support.prepare_runner import Prepare
 from support.repository import REPOSITORY, SHARED_DATA
 from support.thoroughness import load_hypothesis_profile
 
-# One thread: OpenBLAS's threads spin while they wait, which doubles the time of the many small calibrations when tests
-# run in parallel. numpy reads the variable when it is first imported, here and in the processes that tests start.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# One thread each: the threads of OpenBLAS and of PyTorch (OpenMP) spin while they wait for each other, which doubles the
+# time of small products when tests run in parallel. They are read at import, here and in the processes that tests start.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 # Begins parallel runs with the longest files, and records how long each file takes.
 pytest_plugins = ["support.durations"]
 load_hypothesis_profile()
