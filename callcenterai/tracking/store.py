@@ -15,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError
+from callcenterai.core.files import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+# The folder whose commit and files the runs describe, and where mlflow.db is.
+ROOT = REPOSITORY
 LONGEST_MESSAGE = 300
 # The tag trained_at of a run whose model folder does not say when it was trained.
 UNKNOWN = "unknown"

@@ -19,11 +19,10 @@ import log_run
 import train_tfidf
 from callcenterai.artifact.folder import load_model
 from support.processes import environment, free_port, run_killed, wait_until
+from support.repository import SCRIPTS
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
 from support.tickets import invent
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +112,7 @@ def test_training_twice_writes_the_same_bytes(project, tmp_path):
         variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
         inputs = ["--params", project.at("params.yaml"), "--data", project.at("data")]
         outputs = ["--model", "model", "--metrics", "metrics.json", "--plots", "plots"]
-        command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *inputs, *outputs]
+        command = [sys.executable, str(SCRIPTS / "train_tfidf.py"), *inputs, *outputs]
         trainings.append(subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL))
     assert [training.wait() for training in trainings] == [0, 0]
     written = [output_hashes(tmp_path / number) for number in ("1", "2")]
@@ -292,7 +291,7 @@ def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_
     store = ("--backend-store-uri", f"sqlite:///{project.folder.as_posix()}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "through a server")
     project.write_params(C=0.7, bootstrap_samples=100_000)
-    command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *project.arguments()]
+    command = [sys.executable, str(SCRIPTS / "train_tfidf.py"), *project.arguments()]
     with TrackingServer(project.folder, *store) as server:
         variables = environment() | {
             "MLFLOW_TRACKING_URI": server.address,
