@@ -1,6 +1,7 @@
 """The end of every training: evaluate on test once, write model, metadata, metrics and plots, log the MLflow run."""
 
 import hashlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -62,7 +63,11 @@ def run_training(
         trained = train()
         metadata, metrics = evaluate_and_write(kind, trained, parts, params, folders, started)
     except BaseException as error:
-        runs.log_failure(experiment, params.model_dump(), started, error)
+        try:
+            runs.log_failure(experiment, params.model_dump(), started, error)
+        except UserError as unlogged:
+            # Only a warning: the training's own error is the one to report.
+            print(f"warning: the failed run is not logged: {unlogged}", file=sys.stderr)
         raise
     test = metrics["test"]
     print(f"test: accuracy {test['accuracy']:.4f}, macro F1 {test['macro_f1']:.4f}, on {test['tickets']} tickets")
@@ -71,7 +76,7 @@ def run_training(
     except UserError as error:
         # Model and figures are written and stay: a failure now would make DVC throw a good training away.
         # The command names whole paths because the stage may run in another folder than its user.
-        again = " ".join(f"--{name} {path.resolve()}" for name, path in folders.items())
+        again = " ".join(f"--{name} {shlex.quote(str(path.resolve()))}" for name, path in folders.items())
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
             file=sys.stderr,

@@ -202,6 +202,19 @@ def test_a_training_that_cannot_work_leaves_a_failed_run_and_the_last_good_model
     assert runs()[0].info.status == "FAILED"
 
 
+def test_a_failed_training_names_its_own_error_when_the_tracking_store_fails_too(project, capsys, monkeypatch):
+    """The store, which answered when the training began, is only warned about."""
+
+    def refuse(*_, **__):
+        raise mlflow.MlflowException("gone")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_run", refuse)
+    assert project.train(min_df=100_000) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: the failed run is not logged: cannot use the MLflow tracking store")
+    assert "lower train_tfidf.min_df" in error
+
+
 def test_a_solver_that_does_not_converge_is_reported(project, capsys):
     before = project.metadata(), project.metrics()
     assert project.train(max_iter=1, tol=1e-9) == 0
