@@ -1,10 +1,9 @@
 """Moves an embedded MLflow database and its files to a server on PostgreSQL, completely or not at all."""
 
 import os
-import sys
 from pathlib import Path
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_progress
 from callcenterai.tracking import migration_files, migration_rows
 from callcenterai.tracking.migration_files import Location, RecordedPlaces
 
@@ -37,9 +36,9 @@ def migrate(
             recorded = RecordedPlaces(proxied or database.parent / "mlartifacts", moved)
             locations = migration_files.find_locations(old, recorded)
             check_missing_files(migration_files.find_missing_models(old, locations, recorded), skip_missing)
-            report_progress(f"copying the files of {sum(each.has_files() for each in locations)} runs and models")
+            print_progress(f"copying the files of {sum(each.has_files() for each in locations)} runs and models")
             files, size = migration_files.copy_files(locations, artifacts)
-            report_progress("copying the database")
+            print_progress("copying the database")
             with engine.begin() as new:
                 counts = migration_rows.copy_rows(old, new, migration_files.LocationRewriter(locations))
         finally:
@@ -76,11 +75,6 @@ def print_summary(counts: dict[str, int], files: int, size: int, locations: list
     print(f"{'files':<32} {files:>9,}   {size / 1e6:,.1f} MB, SHA-256 of each compared")
     owners = [each for each in locations if each.table != "experiments"]
     if empty := sum(each.folder is not None and not each.has_files() for each in owners):
-        report_progress(f"{empty} runs or models had no files")
+        print_progress(f"{empty} runs or models had no files")
     if elsewhere := sum(each.folder is None for each in owners):
-        report_progress(f"{elsewhere} runs or models keep their files where they are, outside this machine's folders")
-
-
-def report_progress(line: str) -> None:
-    """Print a line on stderr at once."""
-    print(line, file=sys.stderr, flush=True)
+        print_progress(f"{elsewhere} runs or models keep their files where they are, outside this machine's folders")
