@@ -18,16 +18,11 @@ def migrate(
 ) -> None:
     """Move everything, or raise a UserError and leave the target without a row.
 
-    source and target are database addresses and artifacts is the server's place for files; a target or artifacts of
-    None is read from the server's own variables. proxied, moved: see RecordedPlaces.
+    source and target are database addresses and artifacts is the server's place for files; find_destination has the
+    defaults of both. proxied, moved: see RecordedPlaces.
     """
     database = find_source_file(source)
-    target = target or os.environ.get("MLFLOW_BACKEND_STORE_URI")
-    artifacts = artifacts or os.environ.get("MLFLOW_ARTIFACTS_DESTINATION")
-    if not target or not artifacts:
-        missing = "a target, or MLFLOW_BACKEND_STORE_URI" if not target else "--artifacts"
-        raise UserError(f"the destination is incomplete: give {missing}; --help shows both")
-
+    target, artifacts = find_destination(target, artifacts)
     with migration_rows.translate_database_errors(), migration_rows.open_source(database) as old:
         engine = migration_rows.open_target(target)
         try:
@@ -56,6 +51,16 @@ def find_source_file(source: str) -> Path:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     return path.resolve()
+
+
+def find_destination(target: str | None, artifacts: str | None) -> tuple[str, str]:
+    """Return the server's database and its place for files, by default those of the server's own variables."""
+    target = target or os.environ.get("MLFLOW_BACKEND_STORE_URI")
+    artifacts = artifacts or os.environ.get("MLFLOW_ARTIFACTS_DESTINATION")
+    if not target or not artifacts:
+        missing = "a target, or MLFLOW_BACKEND_STORE_URI" if not target else "--artifacts"
+        raise UserError(f"the destination is incomplete: give {missing}; --help shows both")
+    return target, artifacts
 
 
 def check_missing_files(models: list[str], skip_missing: bool) -> None:

@@ -109,18 +109,30 @@ def evaluate_and_write(
         "threshold": threshold,
         "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
     }
-    drawn = draw(test, metrics["test"]["per_class"], threshold)
+    plots = draw(test, metrics["test"]["per_class"], threshold)
+    write_outputs(trained, metadata, metrics, plots, folders, started)
+    return metadata, metrics
+
+
+def write_outputs(
+    trained: TrainedModel,
+    metadata: dict[str, Any],
+    metrics: dict[str, Any],
+    plots: dict[Path, bytes],
+    folders: dict[str, Path],
+    started: float,
+) -> None:
+    """Write everything that a training leaves, all of it or nothing."""
     described = json_bytes(metadata)
     # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
     # recorded one, and never a model with the figures of another.
     files: dict[Path, bytes | Iterable[bytes]] = {
         folders["model"] / name: content for name, content in trained.files.items()
     }
-    files |= {folders["plots"] / name: content for name, content in drawn.items()}
+    files |= {folders["plots"] / name: content for name, content in plots.items()}
     files[folders["metrics"]] = json_bytes(metrics)
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
-    return metadata, metrics
 
 
 def make_metadata(
