@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import write_bytes
 from callcenterai.data.fingerprints import fold
 from callcenterai.formats.delimited import csv_bytes
@@ -41,10 +41,9 @@ def standing_answers(database: str) -> list[dict[str, Any]]:
             "--database is not an address such as sqlite:///agent.db or postgresql://user@host/name"
         ) from None
     except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
         raise UserError(
-            f"the agent's tables cannot be read ({reason}): check that --database is the agent's DATABASE_URL and that "
-            "the database is running"
+            f"the agent's tables cannot be read ({one_line(str(error.orig))}): check that --database is the agent's "
+            "DATABASE_URL and that the database is running"
         ) from None
 
 

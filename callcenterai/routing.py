@@ -20,7 +20,7 @@ from callcenterai.artifact.folder import check_trained_on, load_model, read_meta
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_bytes, write_files
 from callcenterai.core.params import FitRoutingParameters, read_parameters
-from callcenterai.data.parts import Part, read_part
+from callcenterai.data.parts import Part, read_part, read_parts
 from callcenterai.training.evaluation import Predictions, choose_threshold, evaluate
 
 MODELS = ("tfidf", "transformer")
@@ -60,7 +60,7 @@ def run_fit_routing(
 ) -> None:
     """Learn the policy on validation, measure it on test, and write both files; folders has the two model folders."""
     params = read_parameters(params_path, "fit_routing", FitRoutingParameters)
-    parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
+    parts = read_parts(data)
     for folder in folders.values():
         for part in parts.values():
             check_trained_on(folder, part.path)

@@ -30,10 +30,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def train(params: Path, data: Path, folders: dict[str, Path]) -> None:
-    """Import what trains, which takes seconds, and train."""
-    from callcenterai.tfidf.stage import train_tfidf
+    """Run the stage."""
+    from callcenterai.tfidf.stage import run_tfidf_stage
 
-    train_tfidf(params, data, folders)
+    run_tfidf_stage(params, data, folders)
 
 
 if __name__ == "__main__":

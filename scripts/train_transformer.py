@@ -32,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(params: Path, data: Path, folders: dict[str, Path]) -> None:
     """Run the stage."""
-    from callcenterai.transformer import run_training_stage
+    from callcenterai.transformer.stage import run_transformer_stage
 
-    run_training_stage(params, data, folders)
+    run_transformer_stage(params, data, folders)
 
 
 if __name__ == "__main__":

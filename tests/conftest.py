@@ -15,8 +15,8 @@ from support.prepare_runner import Prepare
 from support.repository import REPOSITORY, SHARED_DATA
 from support.thoroughness import load_hypothesis_profile
 
-# One thread each: the threads of OpenBLAS and of PyTorch (OpenMP) spin while they wait for each other, which doubles the
-# time of small products when tests run in parallel. They are read at import, here and in the processes that tests start.
+# One thread each: the threads of OpenBLAS and of PyTorch (OpenMP) spin while they wait for each other, which doubles
+# the time of small products when tests run in parallel. The libraries read this at import, also in what tests start.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 # Begins parallel runs with the longest files, and records how long each file takes.

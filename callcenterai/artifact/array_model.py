@@ -6,7 +6,6 @@ instead of a Python loop over n-grams. services/tfidf/scorer.py does the same fo
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any
@@ -17,6 +16,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from callcenterai.artifact.scorer_format import WORDS, Arrays
+from callcenterai.data.fingerprints import fold
 
 # Word numbers and vocabulary prefixes stay below 2**31, so a pair of them fits into 63 bits.
 SHIFT = np.int64(1) << 31
@@ -66,7 +66,7 @@ class FastVectorizer:
         words: list[int] = []
         ends = np.zeros(len(texts) + 1, dtype=np.int64)
         unknown = repeat(-1)
-        for number, text in enumerate(map(_plain, texts), start=1):
+        for number, text in enumerate(map(fold, texts), start=1):
             if self._ascii and text.isascii():
                 words.extend(map(self._ascii.get, text.encode().translate(BLANKED).split(), unknown))
             else:
@@ -118,14 +118,6 @@ def _normalize(values: np.ndarray) -> np.ndarray:
         return np.hstack([1.0 - values, values])
     total = values.sum(axis=1, keepdims=True)
     return np.divide(values, total, out=np.full_like(values, 1 / values.shape[1]), where=total != 0)
-
-
-def _plain(text: str) -> str:
-    """Return a text in lower case and without accents, as the vectorizers do, without importing them."""
-    text = text.lower()
-    if text.isascii():
-        return text
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def _tables(codes: np.ndarray, sizes: np.ndarray) -> list[tuple[pd.Index, np.ndarray]]:

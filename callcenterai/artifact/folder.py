@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import sha256
 
 # numpy, skops and ONNX Runtime are imported where they are needed: `mlflow_registry.py --help` imports this module.
@@ -128,7 +128,7 @@ def _read_skops(path: Path) -> Any:
     try:
         return skops.io.load(path, trusted=TRUSTED_TYPES)
     except UntrustedTypesFoundException as error:
-        raise UserError(f"{path.name} is refused: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path.name} is refused: {one_line(str(error))}") from None
 
 
 def _read_onnx(folder: Path, metadata: dict[str, Any]) -> Any:
@@ -140,7 +140,7 @@ def _read_onnx(folder: Path, metadata: dict[str, Any]) -> Any:
         return OnnxClassifier(model, tokenizer, metadata["labels"])
     except Exception as error:
         # ONNX Runtime and tokenizers have no exception type of their own for a file that they cannot read.
-        raise UserError(f"{served} or {TOKENIZER_FILE} is refused: {' '.join(str(error).split())}") from None
+        raise UserError(f"{served} or {TOKENIZER_FILE} is refused: {one_line(str(error))}") from None
 
 
 def read_validation(folder: Path) -> Any:

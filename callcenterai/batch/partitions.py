@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from callcenterai.batch.rows import Chunk, Partition, RowEnds, Source, find_row_ends, split_lines
+from callcenterai.batch.row_ends import RowEnds, find_row_ends, split_lines
+from callcenterai.batch.rows import Chunk, Partition, Source
 from callcenterai.core.cli import UserError
 from callcenterai.formats.delimited import csv_rows
 from callcenterai.formats.opening import open_bytes

@@ -70,6 +70,11 @@ def one_line(message: str) -> str:
     return " ".join(message.split())
 
 
+def print_progress(line: str) -> None:
+    """Write a line about the progress of a command to stderr at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str | None] | None = None
 ) -> None:

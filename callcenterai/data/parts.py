@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from callcenterai.core.cli import UserError
+from callcenterai.data.split import PARTS
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+def read_parts(folder: Path) -> dict[str, Part]:
+    """Return the three parts by name."""
+    return {name: read_part(folder, name) for name in PARTS}
 
 
 def read_part(folder: Path, name: str) -> Part:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from callcenterai.artifact.folder import kind_named, read_metadata
-from callcenterai.core.cli import UserError, one_line
+from callcenterai.core.cli import UserError, one_line, print_progress
 from callcenterai.core.files import REPOSITORY
-from callcenterai.delivery.host import LocalHost, SshHost, StepFailed, print_progress
+from callcenterai.delivery.host import LocalHost, SshHost, StepFailed
 from callcenterai.delivery.secrets import SECRETS, parse_env
 from callcenterai.delivery.smoke import WrongAnswer, check_stack, make_target, wait_until_ready
 from callcenterai.delivery.stack import SERVICES, Stack, image_variable

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -216,11 +215,6 @@ def pack_files(folder: Path) -> bytes:
         for name in SENT_FILES:
             archive.add(folder / name, name, filter=anonymous)
     return buffer.getvalue()
-
-
-def print_progress(line: str) -> None:
-    """Write a line about the progress to stderr."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_progress
 from callcenterai.core.files import REPOSITORY
 
 # Locks with hashes. The tests make sure that the locks of the images add nothing to the first one.
@@ -28,7 +28,7 @@ def run_scans(names: list[str], sbom_file: Path) -> int:
     failed = []
     for name in names:
         started = time.monotonic()
-        print(f"== {name}", file=sys.stderr, flush=True)
+        print_progress(f"== {name}")
         result = SCANS[name](sbom_file)
         failed += [name] if result == "FAILED" else []
         print(f"{name:15} {result} ({time.monotonic() - started:.1f} s)", flush=True)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_progress
 from callcenterai.delivery.engine import health_command, last_lines
-from callcenterai.delivery.host import NO_VARIABLES, LocalHost, StepFailed, print_progress
+from callcenterai.delivery.host import NO_VARIABLES, LocalHost, StepFailed
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 IMAGE_FORMAT = "{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}"

@@ -134,10 +134,7 @@ class Promoter:
         second rollback would go too far, and `production` would find Staging empty.
         """
 
-        def plan(state: State) -> Change | None:
-            moves = find_moves(state)
-            return _describe_change(Change(action, moves, request.by, request.reason), state) if moves else None
-
+        plan = partial(_plan_change, action, find_moves, request)
         while True:
             state = self.registry.read_state()
             if state.intent and not request.dry_run:
@@ -239,8 +236,12 @@ class Promoter:
         return pipeline, [loads, gates.check_smoke_texts(pipeline)]
 
 
-def _describe_change(change: Change, state: State) -> Change:
-    """Return the change with what the history keeps of the moved version: its commit and metrics."""
+def _plan_change(action: str, find_moves: FindMoves, request: Request, state: State) -> Change | None:
+    """Return the change with the commit and metrics of the moved version, or None when there is nothing to do."""
+    moves = find_moves(state)
+    if not moves:
+        return None
+    change = Change(action, moves, request.by, request.reason)
     return replace(change, **_commit_and_metrics(_moved_version(state, change).tags))
 
 

@@ -21,7 +21,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from callcenterai.artifact.folder import KINDS, METADATA_FILE
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import sha256
 from callcenterai.registry.lock import hold_lock
 from callcenterai.registry.state import ALIASES, ARCHIVED, NONE, PRODUCTION, STAGING, Change, Move, State, Version
@@ -188,8 +188,7 @@ def _download_file(version: Version, place: str, name: str, expected: str, folde
     try:
         mlflow.artifacts.download_artifacts(artifact_uri=f"{place}/{name}", dst_path=str(folder))
     except (MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{name} of version {version.number} cannot be fetched ({reason})") from None
+        raise UserError(f"{name} of version {version.number} cannot be fetched ({one_line(str(error))})") from None
     if sha256(folder / name) != expected:
         raise UserError(f"{name} of version {version.number} is not the file whose SHA-256 was recorded")
     return folder / name

@@ -1,36 +1,15 @@
-"""The stage `train_tfidf`: read the parts, train, then evaluate, write and log as every training does."""
+"""The stage `train_tfidf`: read the parameters and the tickets, then train."""
 
 from pathlib import Path
 
-from callcenterai.artifact.folder import MODEL_FILE, SCORER_FILE
-from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
-from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.params import TrainTfidfParameters, read_parameters
-from callcenterai.data.parts import Part, read_part
-from callcenterai.tfidf.model import fit_pipeline
-from callcenterai.training.stage import TrainedModel, run_training
-
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
+from callcenterai.data.parts import read_parts
 
 
-def train_tfidf(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
-    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
-    parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
-    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params))
+def run_tfidf_stage(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
+    """Train with the section `train_tfidf` of params.yaml; folders: "model", "metrics" (a file) and "plots"."""
+    params, parts = read_parameters(params_path, "train_tfidf", TrainTfidfParameters), read_parts(data)
+    # Late: importing scikit-learn and MLflow takes seconds; wrong inputs are reported at once.
+    from callcenterai.tfidf.training import train_tfidf
 
-
-def train_model(parts: dict[str, Part], params: TrainTfidfParameters) -> TrainedModel:
-    """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
-    fitted = fit_pipeline(parts["train"], parts["validation"], params)
-    features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
-    return TrainedModel(
-        fitted.pipeline,
-        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
-        fitted.validation,
-        LIBRARIES,
-        fitted.cpu_seconds,
-        refit=params.refit,
-        metrics={"converged": int(fitted.converged), "features": features},
-        metadata={"converged": fitted.converged},
-    )
+    train_tfidf(parts, params, folders)

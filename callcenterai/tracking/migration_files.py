@@ -62,8 +62,8 @@ class RecordedPlaces(NamedTuple):
         if address.scheme not in ("", "file") and len(address.scheme) > 1:
             return None
         path = unquote(address.path) if address.scheme == "file" else recorded
-        if self.moved and path.startswith(self.moved[0]):
-            return Path(self.moved[1] + path.removeprefix(self.moved[0]))
+        if self.moved and f"{path}/".startswith(f"{self.moved[0].rstrip('/')}/"):
+            return Path(self.moved[1]) / path[len(self.moved[0]) :].lstrip("/")
         # The path of file:///C:/folder begins with a slash that must go.
         return Path(path[1:] if path[2:3] == ":" else path)
 

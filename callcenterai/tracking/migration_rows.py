@@ -60,14 +60,14 @@ def list_tables() -> list[Any]:
 def open_source(path: Path) -> Iterator[Any]:
     """Give a read-only connection that sees an embedded database as it is at one moment."""
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True))
-    # Both functions are private in MLflow 3.17, which has no public way to compare schemas.
-    found, expected = utils._get_schema_version(engine), utils._get_latest_schema_revision()
-    if found != expected:
-        raise UserError(
-            f"{path} is of another MLflow (its schema is {found}, that of {mlflow.__version__} is {expected}): copy "
-            f"it, and bring it up to date with `mlflow db upgrade sqlite:///{path.as_posix()}`"
-        )
     try:
+        # Both functions are private in MLflow 3.17, which has no public way to compare schemas.
+        found, expected = utils._get_schema_version(engine), utils._get_latest_schema_revision()
+        if found != expected:
+            raise UserError(
+                f"{path} is of another MLflow (its schema is {found}, that of {mlflow.__version__} is {expected}): "
+                f"copy it, and bring it up to date with `mlflow db upgrade sqlite:///{path.as_posix()}`"
+            )
         with engine.connect() as connection:
             # Python's sqlite3 begins no transaction for a SELECT, and without one each query sees a state of its own.
             connection.exec_driver_sql("BEGIN")

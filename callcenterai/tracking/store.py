@@ -14,9 +14,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from callcenterai.artifact.folder import KINDS
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, one_line
+from callcenterai.core.files import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+# The folder whose commit and files the runs describe, and where mlflow.db is.
+ROOT = REPOSITORY
 LONGEST_MESSAGE = 300
 # The tag trained_at of a run whose model folder does not say when it was trained.
 UNKNOWN = "unknown"
@@ -123,7 +125,7 @@ def explain_failure(error: BaseException, uri: str) -> str:
 
 def shorten(error: BaseException | str) -> str:
     """Return an error's message on one line of limited length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(str(error)) or type(error).__name__
     return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + "..."
 
 

@@ -1,7 +1,7 @@
 """Evaluate predictions: metrics with intervals, calibration, and the choice of the auto-routing threshold."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.stats import binomtest
@@ -40,6 +40,32 @@ class Predictions:
         return self.predicted == self.true
 
 
+class ClassScores(NamedTuple):
+    """The scores of each class and its number of tickets (support), arrays of shape (n_classes,)."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+    def averages(self) -> dict[str, float]:
+        """Return the averages over classes; macro averages leave out classes without a ticket."""
+        present = self.support > 0
+        return {
+            "macro_f1": self.f1[present].mean(),
+            "weighted_f1": np.average(self.f1, weights=self.support),
+            "macro_precision": self.precision[present].mean(),
+            "macro_recall": self.recall[present].mean(),
+        }
+
+    def by_label(self, labels: list[str]) -> dict[str, dict[str, float]]:
+        """Return the scores of each class by its label."""
+        return {
+            label: {"precision": precision, "recall": recall, "f1": f1, "tickets": int(tickets)}
+            for label, precision, recall, f1, tickets in zip(labels, *self, strict=True)
+        }
+
+
 def evaluate_part(
     predictions: Predictions,
     groups: np.ndarray,
@@ -67,34 +93,24 @@ def evaluate(
 
     seen_before, shape (n,), marks near-duplicates of training tickets; threshold is the auto-route confidence.
     """
-    labels, true = predictions.labels, predictions.true
-    matrix = confusion_matrix(true, predictions.predicted, labels=labels)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        true, predictions.predicted, labels=labels, zero_division=0.0
-    )
-    present = support > 0
+    labels, true, predicted = predictions.labels, predictions.true, predictions.predicted
+    by_class = ClassScores(*precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0))
     figures = {
         "tickets": len(true),
         "accuracy": predictions.correct.mean(),
-        "macro_f1": f1[present].mean(),
-        "weighted_f1": np.average(f1, weights=support),
-        "macro_precision": precision[present].mean(),
-        "macro_recall": recall[present].mean(),
+        **by_class.averages(),
         "ece": expected_calibration_error(predictions.confidence, predictions.correct),
         "log_loss": log_loss(true, predictions.probabilities, labels=labels),
-        **bootstrap_intervals(matrix, samples, seed),
+        **bootstrap_intervals(confusion_matrix(true, predicted, labels=labels), samples, seed),
         "accuracy_without_near_duplicates": _mean_or_none(predictions.correct[~seen_before]),
         "near_duplicates_of_training": int(seen_before.sum()),
-        "majority_accuracy": support.max() / len(true),
+        "majority_accuracy": by_class.support.max() / len(true),
         "auto_route": {
             "target_accuracy": target_accuracy,
             "threshold": threshold,
             **routed(predictions, threshold),
         },
-        "per_class": {
-            label: {"precision": p, "recall": r, "f1": f, "tickets": int(n)}
-            for label, p, r, f, n in zip(labels, precision, recall, f1, support, strict=True)
-        },
+        "per_class": by_class.by_label(labels),
     }
     return _plain(figures)
 

@@ -1,6 +1,7 @@
 """The end of every training: evaluate on test once, write model, metadata, metrics and plots, log the MLflow run."""
 
 import hashlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -62,7 +63,11 @@ def run_training(
         trained = train()
         metadata, metrics = evaluate_and_write(kind, trained, parts, params, folders, started)
     except BaseException as error:
-        runs.log_failure(experiment, params.model_dump(), started, error)
+        try:
+            runs.log_failure(experiment, params.model_dump(), started, error)
+        except UserError as unlogged:
+            # Only a warning: the training's own error is the one to report.
+            print(f"warning: the failed run is not logged: {unlogged}", file=sys.stderr)
         raise
     test = metrics["test"]
     print(f"test: accuracy {test['accuracy']:.4f}, macro F1 {test['macro_f1']:.4f}, on {test['tickets']} tickets")
@@ -71,7 +76,7 @@ def run_training(
     except UserError as error:
         # Model and figures are written and stay: a failure now would make DVC throw a good training away.
         # The command names whole paths because the stage may run in another folder than its user.
-        again = " ".join(f"--{name} {path.resolve()}" for name, path in folders.items())
+        again = " ".join(f"--{name} {shlex.quote(str(path.resolve()))}" for name, path in folders.items())
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
             file=sys.stderr,
@@ -104,18 +109,30 @@ def evaluate_and_write(
         "threshold": threshold,
         "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
     }
-    drawn = draw(test, metrics["test"]["per_class"], threshold)
+    plots = draw(test, metrics["test"]["per_class"], threshold)
+    write_outputs(trained, metadata, metrics, plots, folders, started)
+    return metadata, metrics
+
+
+def write_outputs(
+    trained: TrainedModel,
+    metadata: dict[str, Any],
+    metrics: dict[str, Any],
+    plots: dict[Path, bytes],
+    folders: dict[str, Path],
+    started: float,
+) -> None:
+    """Write everything that a training leaves, all of it or nothing."""
     described = json_bytes(metadata)
     # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
     # recorded one, and never a model with the figures of another.
     files: dict[Path, bytes | Iterable[bytes]] = {
         folders["model"] / name: content for name, content in trained.files.items()
     }
-    files |= {folders["plots"] / name: content for name, content in drawn.items()}
+    files |= {folders["plots"] / name: content for name, content in plots.items()}
     files[folders["metrics"]] = json_bytes(metrics)
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
-    return metadata, metrics
 
 
 def make_metadata(

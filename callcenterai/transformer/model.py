@@ -1,6 +1,6 @@
-"""Train a transformer, calibrate it, export it to ONNX and evaluate the export: the work of train_transformer.py.
+"""Train a transformer, calibrate it, export it to ONNX and evaluate the export.
 
-Importing this module needs PyTorch; callcenterai.transformer.check_pytorch says whether it is there.
+Importing this module needs PyTorch; stage.check_pytorch says whether it is there.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ from callcenterai.artifact.folder import INT8_FILE, ONNX_FILE, TOKENIZER_FILE
 from callcenterai.artifact.onnx_classifier import OnnxClassifier
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
-from callcenterai.core.params import TrainTransformerParameters, read_parameters
-from callcenterai.data.parts import Part, read_part
+from callcenterai.core.params import TrainTransformerParameters
+from callcenterai.data.parts import Part
 from callcenterai.tracking import store as tracking
 from callcenterai.training.evaluation import Predictions
 from callcenterai.training.stage import TrainedModel, run_training
@@ -62,10 +62,8 @@ class ExportedModels(NamedTuple):
     difference: float
 
 
-def train_transformer(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
+def train_transformer(parts: dict[str, Part], params: TrainTransformerParameters, folders: dict[str, Path]) -> None:
     """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
-    params = read_parameters(params_path, "train_transformer", TrainTransformerParameters)
-    parts = {name: read_part(data, name) for name in ("train", "validation", "test")}
     checkpoints = [folders["model"] / name for name in CHECKPOINTS]
     run_training("transformer", parts, params, folders, lambda: train_and_export(parts, params, checkpoints))
     for checkpoint in checkpoints:

@@ -87,7 +87,7 @@ def test_rows_written_by_csv_writer_are_cut_without_csv_reader(place, rows, line
     path = place / "written.csv.gz"
     path.write_bytes(gzip.compress(buffer.getvalue().encode("utf-8-sig")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("callcenterai.batch.rows._find_by_csv_reader", None)
+        patch.setattr("callcenterai.batch.row_ends._find_by_csv_reader", None)
         found = rows_when_cut(path, size, block)
     assert found == [(number, id_, text if text.strip() else "no text") for number, (id_, text) in enumerate(rows, 1)]
 

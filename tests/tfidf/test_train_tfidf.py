@@ -19,11 +19,10 @@ import log_run
 import train_tfidf
 from callcenterai.artifact.folder import load_model
 from support.processes import environment, free_port, run_killed, wait_until
+from support.repository import SCRIPTS
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
 from support.tickets import invent
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +112,7 @@ def test_training_twice_writes_the_same_bytes(project, tmp_path):
         variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
         inputs = ["--params", project.at("params.yaml"), "--data", project.at("data")]
         outputs = ["--model", "model", "--metrics", "metrics.json", "--plots", "plots"]
-        command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *inputs, *outputs]
+        command = [sys.executable, str(SCRIPTS / "train_tfidf.py"), *inputs, *outputs]
         trainings.append(subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL))
     assert [training.wait() for training in trainings] == [0, 0]
     written = [output_hashes(tmp_path / number) for number in ("1", "2")]
@@ -201,6 +200,19 @@ def test_a_training_that_cannot_work_leaves_a_failed_run_and_the_last_good_model
     assert "lower train_tfidf.min_df" in capsys.readouterr().err
     assert project.metadata() == before
     assert runs()[0].info.status == "FAILED"
+
+
+def test_a_failed_training_names_its_own_error_when_the_tracking_store_fails_too(project, capsys, monkeypatch):
+    """The store, which answered when the training began, is only warned about."""
+
+    def refuse(*_, **__):
+        raise mlflow.MlflowException("gone")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_run", refuse)
+    assert project.train(min_df=100_000) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: the failed run is not logged: cannot use the MLflow tracking store")
+    assert "lower train_tfidf.min_df" in error
 
 
 def test_a_solver_that_does_not_converge_is_reported(project, capsys):
@@ -292,7 +304,7 @@ def test_a_server_that_dies_during_training_loses_nothing_and_the_run_is_logged_
     store = ("--backend-store-uri", f"sqlite:///{project.folder.as_posix()}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "through a server")
     project.write_params(C=0.7, bootstrap_samples=100_000)
-    command = [sys.executable, str(ROOT / "scripts" / "train_tfidf.py"), *project.arguments()]
+    command = [sys.executable, str(SCRIPTS / "train_tfidf.py"), *project.arguments()]
     with TrackingServer(project.folder, *store) as server:
         variables = environment() | {
             "MLFLOW_TRACKING_URI": server.address,
