@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 import setup_mlops
+from services.agent.settings import AgentSettings
+from services.common.settings import ModelSettings
+from services.web.settings import WebSettings
 from support.clone import EXPERIMENT, PRINTED, Clone, trained_clone
 from support.processes import run
 from support.repository import REPOSITORY, write_params
@@ -189,6 +192,17 @@ def test_the_answers_that_the_guide_quotes_have_the_fields_of_the_services():
     source = "".join(text(file) for file in (REPOSITORY / "services").rglob("*.py"))
     assert len(answers) == 2
     assert [field for answer in answers for field in answer if not re.search(rf"\b{field}\b: ", source)] == []
+
+
+@pytest.mark.parametrize(
+    "page, settings",
+    [("serving.md", ModelSettings), ("agent.md", AgentSettings), ("pages.md", WebSettings)],
+)
+def test_every_setting_of_a_service_is_documented(page, settings):
+    """On its own page or, if the services share it, on the page about serving."""
+    tables = "".join(text(REPOSITORY / "docs" / name) for name in {page, "serving.md"})
+    rows = "".join(re.findall(r"^\| (`[A-Z].*?) \|", tables, re.MULTILINE))
+    assert [name for name in settings.model_fields if f"`{name.upper()}`" not in rows] == []
 
 
 @every_document
