@@ -12,6 +12,10 @@ from support.processes import free_port
 from support.servers.services import Service
 from support.servers.web import AGENT, LABELS, MANY_LABELS, AgentDouble, start
 
+# How many milliseconds a page may take for what is expected of it: Chromium takes long beside other tests.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 OPTIONS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -101,7 +105,7 @@ def make_page(browser: Browser, web, agent_double):
 
     def make(port: int = web.port, **options) -> Page:
         context = browser.new_context(base_url=f"http://127.0.0.1:{port}", **{"locale": "en-GB"} | options)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
@@ -355,7 +359,7 @@ def test_without_javascript_everything_except_shortcuts_works(make_page, queue, 
     expect_ticket(page, WAITING[0])
     upload(page, write(tmp_path, "text\nwifi\n"))
     # The page reloads itself until the file is done.
-    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
 
 
 def write(folder: Path, content: str | bytes, name: str = "tickets.csv") -> Path:
@@ -369,7 +373,7 @@ def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent_
     path = write(tmp_path, "text,note\n" + "".join(",".join(row) + "\n" for row in rows))
     upload(page, path)
     expect(page.locator("#progress-text")).to_have_text(re.compile("^[1-9][0-9]* of 200 rows"))
-    expect(page.get_by_role("heading", name="Done")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
     name, (header, *found) = download(page)
     assert name == "tickets-categories.csv"
     assert header[:2] == ["text", "note"] and [row[:2] for row in found] == rows
