@@ -8,6 +8,7 @@
     python setup_mlops.py test                  lint, then the tests with coverage, as on every push
     python setup_mlops.py test --quick          lint, then only the tests that take seconds, without coverage
     python setup_mlops.py test --all            lint, then all tests in their long form, as every night
+    python setup_mlops.py test --record         the same as test; also record how long each test file takes
     python setup_mlops.py test -k prepare       lint, then pytest with these arguments
 
 Run it again at any time: steps that are already done are skipped. It installs everything into .venv beside this file.
@@ -43,7 +44,7 @@ NO_FILE = "data/raw/none"
 BANDIT_TARGETS = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
 # Percentage of lines and branches that the tests of a push must run.
 MINIMUM_COVERAGE = 85
-# With the value "all", the tests repeat more: tests/support/thoroughness.py.
+# With the value "all", the tests repeat more: tests/support/thoroughness.py reads it.
 THOROUGHNESS_VARIABLE = "CALLCENTERAI_TESTS"
 METRICS = (
     ("accuracy", "accuracy"),

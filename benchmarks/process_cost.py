@@ -18,7 +18,7 @@ class Cost(NamedTuple):
     memory: float
 
 
-def measure(name: str, arguments: list[str], cores: set[int] | None = None, **variables: str) -> Cost:
+def measure_process(name: str, arguments: list[str], cores: set[int] | None = None, **variables: str) -> Cost:
     """Run Python with these arguments and environment variables, only on these cores if given; return the cost."""
     print(name, file=sys.stderr, flush=True)
     # Without bytecode files, each process would compile its libraries again: seconds that are not the benchmark's.

@@ -52,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
             place.mkdir()
             rest.to_csv(place / "rest.csv", index=False)
             fold.to_csv(place / "fold.csv", index=False)
-            found.append(figures(run_stages(args, place)))
-            print_row(str(number), found[-1])
+            found.append(fold_figures(run_stages(args, place)))
+            print_fold(str(number), found[-1])
     print_mean(found)
     return 0
 
@@ -85,14 +85,14 @@ def run_stages(args: argparse.Namespace, place: Path) -> dict[str, Any]:
     return json.loads((place / "routing.json").read_text(encoding="utf-8"))
 
 
-def figures(metrics: dict[str, Any]) -> list[float]:
+def fold_figures(metrics: dict[str, Any]) -> list[float]:
     """Return the figures of a row: the number of test tickets, and shares of them."""
     test, models = metrics["test"], metrics["models"]
     accuracies = [models["tfidf"], models["transformer"], metrics["always_both"], test["accuracy"]]
     return [test["tickets"], *accuracies, metrics["gain"], metrics["transformer_share"]]
 
 
-def print_row(name: str, numbers: list[float], error: str = "") -> None:
+def print_fold(name: str, numbers: list[float], error: str = "") -> None:
     """Print a line of the table."""
     tickets, *shares = numbers
     accuracies, (gain, asked) = [f"{100 * share:.2f}" for share in shares[:-2]], shares[-2:]
@@ -108,7 +108,7 @@ def print_mean(found: list[list[float]]) -> None:
 
     rows = np.array(found)
     error = rows[:, -2].std(ddof=1) / np.sqrt(len(rows))
-    print_row("mean", [rows[:, 0].sum(), *rows[:, 1:].mean(axis=0)], f" +-{100 * error:.2f}")
+    print_fold("mean", [rows[:, 0].sum(), *rows[:, 1:].mean(axis=0)], f" +-{100 * error:.2f}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import Any
 
 import _path  # noqa: F401  # it puts the package on the path
 from callcenterai.core.cli import positive, run
-from process_cost import Cost, measure
+from process_cost import Cost, measure_process
 from stages import stage_commands, tracking_variables, write_params
 
 PLAIN_LOOP = """
@@ -56,26 +56,26 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=positive, default=1, help="how often to classify; default: %(default)s")
     parser.add_argument("--only-prepare", action="store_true", help="do not train")
     args = parser.parse_args(argv)
-    return run(lambda: print_tables(args))
+    return run(lambda: print_scale_tables(args))
 
 
-def print_tables(args: argparse.Namespace) -> None:
+def print_scale_tables(args: argparse.Namespace) -> None:
     """Print the table of classifying and, with --label-column, that of preparing and training."""
     if args.tickets:
-        print(header("times as fast as one worker"), flush=True)
+        print(table_header("times as fast as one worker"), flush=True)
         measure_classifying(args)
     if args.label_column:
-        print(header("s a ticket, against the first"), flush=True)
+        print(table_header("s a ticket, against the first"), flush=True)
         measure_stages(args)
 
 
-def header(last: str) -> str:
+def table_header(last: str) -> str:
     """Return the first two lines of a table."""
     names = (*COLUMNS, last)
     return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
 
 
-def print_row(name: str, count: int, cost: Cost, ratio: float) -> None:
+def print_cost(name: str, count: int, cost: Cost, ratio: float) -> None:
     """Print a line of a table."""
     figures = [f"{count:,}", f"{cost.seconds:.1f}", f"{cost.cpu:.1f}", f"{count / cost.cpu:,.0f}", f"{cost.memory:.0f}"]
     print(f"| {name} | {' | '.join(figures)} | {ratio:.2f} |", flush=True)
@@ -108,12 +108,12 @@ def measure_classifying(args: argparse.Namespace) -> None:
             fastest: dict[str, Cost] = {}
             for _ in range(args.rounds):
                 for name, (command, cores) in runs.items():
-                    cost = measure(f"{count:,}: {name}", command, cores)
+                    cost = measure_process(f"{count:,}: {name}", command, cores)
                     fastest[name] = min(cost, fastest.get(name, cost))
                     shutil.rmtree(Path(folder) / "predictions", ignore_errors=True)
             base, *_ = fastest.values()
             for name, cost in fastest.items():
-                print_row(name, count, cost, base.seconds / cost.seconds)
+                print_cost(name, count, cost, base.seconds / cost.seconds)
 
 
 def batch_arguments(tickets: Path, model: Path, workers: int) -> list[str]:
@@ -136,11 +136,11 @@ def measure_stages(args: argparse.Namespace) -> None:
             columns = {"text_column": "text", "label_column": "category"}
             write_params(Path(folder), prepare=columns | {"input": str(Path(folder) / "tickets.csv")})
             for name in ["prepare_data.py"] if args.only_prepare else ["prepare_data.py", "train_tfidf.py"]:
-                cost = measure(
+                cost = measure_process(
                     f"{count:,}: {name}", stage_commands(Path(folder))[name], **tracking_variables(Path(folder))
                 )
                 each = cost.seconds / count
-                print_row(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
+                print_cost(f"{name}, {times} times", count, cost, each / first.setdefault(name, each))
 
 
 if __name__ == "__main__":

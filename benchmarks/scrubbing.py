@@ -2,7 +2,7 @@
 
 Measure how well personal data and languages are detected in tickets, and what both cost.
 
-    python benchmarks/scrubbing.py --tickets ../shared/data/it_tickets.csv.gz --text-column Document
+    python benchmarks/scrubbing.py --tickets tickets.csv.gz --text-column body
 
 The labelled tickets in tests/support/personal_data.jsonl are invented. A finding counts if its kind, its first and its
 last character are right. The detectors were tuned on the part "development". All parts were written by the authors of
@@ -35,16 +35,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tickets", type=Path, metavar="FILE", help="tickets, in any format that prepare reads")
     parser.add_argument("--text-column", default="text", help="default: %(default)s")
     args = parser.parse_args(argv)
-    return run(lambda: print_tables(args.tickets, args.text_column))
+    return run(lambda: print_scrubbing_tables(args.tickets, args.text_column))
 
 
-def print_tables(tickets: Path | None, text_column: str) -> None:
+def print_scrubbing_tables(tickets: Path | None, text_column: str) -> None:
     """Measure and print one table after the other."""
     from callcenterai.privacy.scrub import scrub
     from services.agent.language import detect
 
     print_rows(quality_rows())
-    samples = {language: sample(share) for language, share in (("en", 0.0), ("fr", 1.0))}
+    samples = {language: sample_texts(share) for language, share in (("en", 0.0), ("fr", 1.0))}
     print_rows([("language", "right", "undetermined", "wrong"), *(language_row(*item) for item in samples.items())])
     texts = [text for each in samples.values() for text in each]
     times = [
@@ -70,7 +70,7 @@ def quality_rows() -> Iterable[Sequence[str]]:
             yield part, kind, str(found.right + found.missed), f"{found.precision:.3f}", f"{found.recall:.3f}"
 
 
-def sample(french: float) -> list[str]:
+def sample_texts(french: float) -> list[str]:
     """Return 2,000 sample tickets, a share of which is French and the others are English."""
     from callcenterai.sample import generator
 

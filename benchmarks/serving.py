@@ -87,10 +87,10 @@ def compare_services(kind: str, make: Callable[[Path], list[Peer]], description:
     parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement; default: %(default)s")
     parser.add_argument("--rounds", type=positive, default=3, help="default: %(default)s")
     args = parser.parse_args(argv)
-    return run(lambda: measure(args, make))
+    return run(lambda: measure_services(args, make))
 
 
-def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> None:
+def measure_services(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> None:
     """Measure all services and print the table."""
     with (args.data / "test.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:TICKETS]
@@ -98,8 +98,8 @@ def measure(args: argparse.Namespace, make: Callable[[Path], list[Peer]]) -> Non
     for number in range(args.rounds):
         for peer in peers:
             print(f"round {number + 1} of {args.rounds}: {peer.name}", file=sys.stderr)
-            measure_once(peer, texts, args.seconds, args.model.resolve())
-    print(table(peers))
+            measure_service(peer, texts, args.seconds, args.model.resolve())
+    print(comparison_table(peers))
 
 
 def make_peers(model: Path) -> list[Peer]:
@@ -127,7 +127,7 @@ def plain_peer(model: Path) -> Peer:
     return Peer("plain FastAPI", command, 8601, "/ping", "/predict", "text")
 
 
-def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> None:
+def measure_service(peer: Peer, texts: list[str], seconds: float, model: Path) -> None:
     """Start a service, load it with each number of clients, record the figures, and stop it."""
     import uvloop
 
@@ -141,10 +141,10 @@ def measure_once(peer: Peer, texts: list[str], seconds: float, model: Path) -> N
     try:
         wait_until_ready(f"http://127.0.0.1:{peer.port}{peer.ready_path}", process)
         peer.ready.append(time.perf_counter() - started)
-        requests = [encode(peer, text) for text in texts]
-        uvloop.run(load(peer.port, requests, 8, 1.0))
+        requests = [encode_request(peer, text) for text in texts]
+        uvloop.run(send_load(peer.port, requests, 8, 1.0))
         for clients in CLIENTS:
-            peer.found.setdefault(clients, []).append(uvloop.run(load(peer.port, requests, clients, seconds)))
+            peer.found.setdefault(clients, []).append(uvloop.run(send_load(peer.port, requests, clients, seconds)))
         peer.megabytes.append(resident_megabytes(os.getpgid(process.pid)))
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -164,7 +164,7 @@ def wait_until_ready(url: str, process: subprocess.Popen) -> None:
     raise RuntimeError(f"the service of {url} has ended with {process.returncode}")
 
 
-def encode(peer: Peer, text: str) -> bytes:
+def encode_request(peer: Peer, text: str) -> bytes:
     """Return the HTTP request that sends a text to this service."""
     body = json.dumps({"text": text} if peer.body == "text" else {"inputs": [text]}).encode()
     head = f"POST {peer.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -212,7 +212,7 @@ class Client(asyncio.Protocol):
         self._number += 1
 
 
-async def load(port: int, requests: list[bytes], clients: int, seconds: float) -> tuple[float, float, float]:
+async def send_load(port: int, requests: list[bytes], clients: int, seconds: float) -> tuple[float, float, float]:
     """Keep that many clients busy; return requests per second and the latency's median and 99th percentile in ms."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
@@ -237,26 +237,26 @@ def resident_megabytes(group: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def table(peers: list[Peer]) -> str:
+def comparison_table(peers: list[Peer]) -> str:
     """Return the table: the figures of each service, and ours relative to each of the others."""
     header = ["", *(f"requests/s, {clients} clients" for clients in CLIENTS), "p50, p99 at 8 (ms)", "ready (s)", "MB"]
     rows = []
     for peer in peers:
-        rates = [f"{median(peer, clients, 0):,.0f}" for clients in CLIENTS]
-        latency = f"{median(peer, 8, 1):.1f}, {median(peer, 8, 2):.1f}"
+        rates = [f"{median_figure(peer, clients, 0):,.0f}" for clients in CLIENTS]
+        latency = f"{median_figure(peer, 8, 1):.1f}, {median_figure(peer, 8, 2):.1f}"
         ready, memory = statistics.median(peer.ready), statistics.median(peer.megabytes)
         rows.append([peer.name, *rates, latency, f"{ready:.1f}", f"{memory:.0f}"])
     ours = peers[0]
     for peer in peers[1:]:
-        rates = [f"{median(ours, clients, 0) / median(peer, clients, 0):.1f} x" for clients in CLIENTS]
-        latency = f"p99 1/{median(peer, 8, 2) / median(ours, 8, 2):.1f}"
+        rates = [f"{median_figure(ours, clients, 0) / median_figure(peer, clients, 0):.1f} x" for clients in CLIENTS]
+        latency = f"p99 1/{median_figure(peer, 8, 2) / median_figure(ours, 8, 2):.1f}"
         rows.append([f"{ours.name} against {peer.name}", *rates, latency, "", ""])
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def median(peer: Peer, clients: int, which: int) -> float:
-    """Return the median over the rounds of a figure that load() returns."""
+def median_figure(peer: Peer, clients: int, which: int) -> float:
+    """Return the median over the rounds of a figure that send_load() returns."""
     return statistics.median(figures[which] for figures in peer.found[clients])
 
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import _path  # noqa: F401  # it puts the package on the path
 from stages import stage_commands, write_params
@@ -38,10 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=NAMES, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.only:
-        print(json.dumps(measure(args.only, Path(args.input))))
+        print(json.dumps(measure_model(args.only, Path(args.input))))
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        prepare(args, Path(folder))
+        prepare_split(args, Path(folder))
         command = [sys.executable, __file__, folder, "--only"]
         one_thread = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         results = {name: json.loads(subprocess.check_output([*command, name], env=one_thread)) for name in NAMES}
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def prepare(args: argparse.Namespace, folder: Path) -> None:
+def prepare_split(args: argparse.Namespace, folder: Path) -> None:
     """Write params.yaml and the split into folder."""
     import yaml
 
@@ -62,7 +63,7 @@ def prepare(args: argparse.Namespace, folder: Path) -> None:
         sys.exit(done.returncode)
 
 
-def measure(name: str, folder: Path) -> dict[str, float]:
+def measure_model(name: str, folder: Path) -> dict[str, float]:
     """Fit one model and return accuracy, macro F1, CPU seconds, peak memory (MB), size (MB) and latencies (ms)."""
     import numpy as np
     import skops.io
@@ -72,7 +73,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
 
     parts = {part: read_part(folder / "data", part) for part in ("train", "validation", "test")}
     started = time.process_time()
-    model = fit(name, parts, folder)
+    model = fit_model(name, parts, folder)
     seconds = time.process_time() - started
     memory = peak_megabytes()
     texts, true = parts["test"].texts, parts["test"].labels
@@ -105,7 +106,7 @@ def peak_megabytes() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def fit(name: str, parts: dict, folder: Path):
+def fit_model(name: str, parts: dict, folder: Path) -> Any:
     """Return the fitted model."""
     import warnings
 
