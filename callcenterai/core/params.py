@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from callcenterai.core.cli import UserError
@@ -13,6 +22,8 @@ from callcenterai.core.cli import UserError
 Section = TypeVar("Section", bound="Parameters")
 Name = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+# A label in params.yaml, where 404 is a number; `true` and `no` need quotes, because YAML reads them as truth values.
+Label = StrictStr | StrictInt | StrictFloat
 # The range that NumPy and scikit-learn accept.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -44,9 +55,12 @@ class PrepareParameters(Parameters):
     feedback_input: Name | None = None
     text_column: Name
     label_column: Name
+    label_map: dict[Label, Label | None] = Field(default_factory=dict)
+    label_map_file: Name | None = None
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)
+    majority: float = Field(default=0.75, gt=0.5, le=1)
     test_size: Fraction
     validation_size: Fraction
     near_duplicate_similarity: float = Field(ge=0.5, le=1)
@@ -78,6 +92,11 @@ class PrepareParameters(Parameters):
     def feedback(self) -> Path | None:
         """The file of the labels that people have chosen, or None."""
         return _file(self.feedback_input)
+
+    @property
+    def label_map_path(self) -> Path | None:
+        """The file that renames labels, or None."""
+        return _file(self.label_map_file)
 
 
 def _file(name: str | None) -> Path | None:

@@ -22,14 +22,14 @@ def part_csv(table: Table, plan: SplitPlan, spill: Spill, part: str) -> Iterator
     return csv_pieces(PART_COLUMNS, _blocks(table, spill, plan.kept[chosen], *values))
 
 
-def rejected_csv(table: Table, plan: SplitPlan, spill: Spill) -> Iterator[bytes]:
-    """Yield the rejected tickets with their reasons as CSV, ordered by the name of their source."""
+def rejected_csv(table: Table, reasons: np.ndarray, spill: Spill) -> Iterator[bytes]:
+    """Yield the tickets whose Reason is not USABLE as CSV, ordered by the name of their source."""
     names = np.array([str(reason) for reason in Reason], dtype=object)
 
     def blocks() -> Iterator[Iterator[tuple]]:
         for source in sorted(Source, key=str):
-            rows = np.flatnonzero((plan.reasons != Reason.USABLE) & (table.sources == source))
-            yield from _blocks(table, spill, rows, names[plan.reasons[rows]], table.labels[rows])
+            rows = np.flatnonzero((reasons != Reason.USABLE) & (table.sources == source))
+            yield from _blocks(table, spill, rows, names[reasons[rows]], table.labels[rows])
 
     return csv_pieces(REJECTED_COLUMNS, blocks())
 

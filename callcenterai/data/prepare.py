@@ -10,18 +10,28 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
 from callcenterai.core.files import json_bytes, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
-from callcenterai.data.cleaning import correct_labels, cut, reject_rare_classes, reject_repeated_texts, reject_row
+from callcenterai.data.cleaning import (
+    TooFewClasses,
+    correct_labels,
+    cut,
+    reject_rare_classes,
+    reject_repeated_texts,
+    reject_row,
+)
 from callcenterai.data.fingerprints import fingerprint
+from callcenterai.data.labels import LabelReport, settle_labels
 from callcenterai.data.near_duplicates import near_duplicate_groups
 from callcenterai.data.output import part_csv, rejected_csv, summarize
+from callcenterai.data.rejections import describe_large_shares
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
 from callcenterai.data.table import Reason, Source, SplitPlan, Table
@@ -46,22 +56,43 @@ class CheckedRow(NamedTuple):
 
 
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
-    """Read, clean, split and write; nothing is written unless everything could be."""
+    """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why."""
     params = read_parameters(params_path, "prepare", PrepareParameters)
     with Spill(output) as spill:
         with parallel_map(workers) as each:
             table = read_table(params, spill, each)
-        plan = plan_split(table, spill, params)
-        summary = summarize(table, plan)
+        table, labels = settle_labels(table, params)
+        print_lines("note", labels.notes())
+        try:
+            plan = plan_split(table, spill, params)
+        except TooFewClasses as error:
+            print_lines("warning", labels.warnings())
+            rejected = output / "rejected.csv"
+            write_files({rejected: rejected_csv(table, error.reasons, spill)})
+            raise UserError(f"{error}; {rejected} has the reason of each row") from None
+        summary = summarize(table, plan) | describe_quality(plan, labels, params)
         summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths_of(params).items()}
         contents: dict[Path, bytes | Iterable[bytes]] = {
             output / f"{part}.csv": part_csv(table, plan, spill, part) for part in PARTS
         }
-        contents[output / "rejected.csv"] = rejected_csv(table, plan, spill)
+        contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill)
         contents[metrics_path] = json_bytes(summary)
         write_files(contents)
+    print_lines("warning", summary["warnings"])
     sizes = ", ".join(f"{size} {part}" for part, size in summary["rows"].items())
     print(f"{summary['rows_in']} rows in: {sizes}; {summary['rows_rejected']} rejected, see {output / 'rejected.csv'}")
+
+
+def describe_quality(plan: SplitPlan, labels: LabelReport, params: PrepareParameters) -> dict[str, Any]:
+    """Return what metrics/prepare.json says of labels, and the warnings that are printed too."""
+    warnings = describe_large_shares(plan.reasons, params) + labels.warnings()
+    return {"labels": labels.summary(), "warnings": warnings}
+
+
+def print_lines(kind: str, lines: list[str]) -> None:
+    """Print each line on stderr, after the word `note` or `warning`."""
+    for line in lines:
+        print(f"{kind}: {one_line(line)}", file=sys.stderr)
 
 
 @contextmanager
@@ -161,7 +192,7 @@ def partitions(rows: Iterable[CheckedRow]) -> Iterator[list[CheckedRow]]:
 
 def plan_split(table: Table, spill: Spill, params: PrepareParameters) -> SplitPlan:
     """Decide which tickets are kept, which belong together and which part each goes to, without their texts."""
-    reasons, corrections = reject_repeated_texts(table)
+    reasons, corrections = reject_repeated_texts(table, params.majority)
     kept = np.flatnonzero(reasons == Reason.USABLE)
     groups = find_groups(spill, kept, params.near_duplicate_similarity)
     reasons = reject_rare_classes(table, reasons, kept, groups, params)

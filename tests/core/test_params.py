@@ -23,6 +23,10 @@ BROKEN = {
     "feedback_input": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
     "text_column": [("", EMPTY), (1, f"{TEXT} (it is 1)")],
     "label_column": [("", EMPTY), (None, f"{TEXT} (it is None)")],
+    "label_map": [
+        ("map.csv", "input should be a valid dictionary (it is 'map.csv')"),
+    ],
+    "label_map_file": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
     "min_text_length": [
         (0, "input should be greater than or equal to 1 (it is 0)"),
         (2.5, f"{INTEGER} (it is 2.5)"),
@@ -36,6 +40,11 @@ BROKEN = {
         (-1, "input should be greater than or equal to 1 (it is -1)"),
         (None, f"{INTEGER} (it is None)"),
         (False, f"{INTEGER} (it is False)"),
+    ],
+    "majority": [
+        (0.5, "input should be greater than 0.5 (it is 0.5)"),
+        (1.1, "input should be less than or equal to 1 (it is 1.1)"),
+        ("most", f"{NUMBER} (it is 'most')"),
     ],
     "test_size": [
         (2, "input should be less than 1 (it is 2)"),

@@ -62,6 +62,8 @@ def test_metrics_have_every_figure(prepare):
         "near_duplicates": {"tickets": 2, "groups": 1, "largest_group": 2},
         "corrected": 0,
         "cut": 1,
+        "labels": {},
+        "warnings": [],
         "input_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     assert parts == {part: len(prepare.read(part)) for part in PARTS}
@@ -155,20 +157,27 @@ def test_a_set_of_texts_without_words_can_be_prepared(prepare):
     assert 34 == prepare.metrics()["rows_kept"]
 
 
-@pytest.mark.parametrize("found, rows", [
-    ("'A' (50)", invent(50, labels="A")),
-    ("'A' (9), 'B' (9)", invent(18, labels="AB")),
-    ("'A' (1), 'B' (1)", [["hello there", "A"], ["good bye", "B"]]),
-    ("none", [["", "A"], ["text", ""]]),
+ADD = "add tickets or lower prepare.min_class_count"
+NOTHING = (
+    "1 of 2 rows have no text: check that prepare.text_column ('text') is the right column; "
+    "1 of 2 rows have no label: check that prepare.label_column ('category') is the right column"
+)
+
+
+@pytest.mark.parametrize("found, advice, rows", [
+    ("'A' (50)", ADD, invent(50, labels="A")),
+    ("'A' (9), 'B' (9)", ADD, invent(18, labels="AB")),
+    ("'A' (1), 'B' (1)", ADD, [["hello there", "A"], ["good bye", "B"]]),
+    ("none", NOTHING, [["", "A"], ["text", ""]]),
 ])  # fmt: skip
-def test_fewer_than_two_usable_classes_are_refused(prepare, error_line, found, rows):
+def test_fewer_than_two_usable_classes_are_refused(prepare, error_line, found, advice, rows):
     path = prepare.write(rows)
     assert prepare.run(path) == 2
     assert error_line() == (
         f"{path}: a classifier needs at least two classes of 10 usable tickets, 3 of them clearly different; "
-        f"found {found}: add tickets or lower prepare.min_class_count"
+        f"found {found}: {advice}; {prepare.output / 'rejected.csv'} has the reason of each row"
     )
-    assert {} == prepare.files()
+    assert ["rejected.csv"] == list(prepare.files())
 
 
 def test_an_official_test_split_stays_whole_and_is_not_trained_on(prepare):

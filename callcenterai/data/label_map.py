@@ -1,0 +1,68 @@
+"""Reads prepare.label_map and prepare.label_map_file, which rename, merge and drop classes."""
+
+import csv
+import io
+from pathlib import Path
+
+import yaml
+
+from callcenterai.core.cli import UserError
+from callcenterai.core.params import PrepareParameters
+from callcenterai.formats.delimited import csv_rows
+
+YAML = (".yaml", ".yml", ".json")
+# First rows of a CSV that are a header, in lower case.
+HEADERS = (["label", "class"], ["from", "to"], ["old", "new"])
+DROPPED = ("", "null", "~")
+
+
+def read_label_map(params: PrepareParameters) -> dict[str, str | None]:
+    """Return the new name of each label that has an entry, None to drop it; params.yaml goes before the file."""
+    path = params.label_map_path
+    from_file = _read_file(path) if path else {}
+    entries = from_file | {str(old): None if new is None else str(new) for old, new in params.label_map.items()}
+    return {old.strip(): new and new.strip() for old, new in entries.items()}
+
+
+def _read_file(path: Path) -> dict[str, str | None]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check prepare.label_map_file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8; save it as UTF-8") from None
+    pairs = _yaml_pairs(path, text) if path.suffix.lower() in YAML else _csv_pairs(path, text)
+    found: dict[str, str | None] = {}
+    for old, new in pairs:
+        value = None if new in DROPPED else new
+        if found.setdefault(old, value) != value:
+            raise UserError(f"{path} names {old!r} twice, with different classes; keep one of them")
+    return found
+
+
+def _yaml_pairs(path: Path, text: str) -> list[tuple[str, str]]:
+    try:
+        # Every value as text: otherwise the label NO would become False, and 1.10 become 1.1.
+        content = yaml.load(text, yaml.BaseLoader) or {}  # nosec B506  # BaseLoader makes nothing but text
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(each, str) for pair in content.items() for each in pair):
+        raise UserError(f"{path} must hold lines such as `old label: new label`; an empty new label drops the class")
+    return list(content.items())
+
+
+def _csv_pairs(path: Path, text: str) -> list[tuple[str, str]]:
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv_rows(io.StringIO(text, newline=""), delimiter) if row]
+    except csv.Error as error:
+        raise UserError(f"{path} is not a readable CSV file ({error})") from None
+    rows = rows[1:] if rows and [cell.lower() for cell in rows[0]] in HEADERS else rows
+    for row in rows:
+        if len(row) != 2:
+            raise UserError(
+                f"{path}: the row that begins with {row[0]!r} has {len(row)} columns and needs 2, label and class; "
+                "an empty class drops the label"
+            )
+    return [(old, new) for old, new in rows]
