@@ -40,7 +40,7 @@ CI_REQUIREMENTS = "requirements-ci.txt"
 REQUIRED_FILES = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INCOMPLETE = "not complete\n"
 SAMPLE = "data/raw/tickets.csv"
-NO_FILE = "data/raw/none"
+DVC_STAGE_FAILED = 255
 BANDIT_TARGETS = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
 # Percentage of lines and branches that the tests of a push must run.
 MINIMUM_COVERAGE = 85
@@ -111,10 +111,15 @@ def old_python_message(version: tuple[int, ...], executable: str) -> str:
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Return the options; what follows `test` or `security` is kept for pytest and scripts/security_scan.py."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", metavar="FILE", help="train on your own tickets: .csv, .tsv, .jsonl or .parquet")
-    parser.add_argument("--text-column", metavar="COLUMN", help="the column with the ticket's text")
+    parser.add_argument("--input", metavar="FILE", help="train on your own tickets: docs/files.md says which files")
+    text = "the column with the ticket's text; several are joined in this order"
+    parser.add_argument("--text-column", metavar="COLUMN", action="append", help=f"{text}: repeat the option")
     parser.add_argument("--label-column", metavar="COLUMN", help="the column with its category")
     parser.add_argument("--test-input", metavar="FILE", help="an official test split; with --input the default is none")
+    parser.add_argument("--encoding", help="of the file; without it, the content tells the encoding")
+    parser.add_argument("--delimiter", help="of the file; without it, the content tells the delimiter")
+    parser.add_argument("--sheet", help="of a workbook; without it, the only sheet that has the columns")
+    parser.add_argument("--no-header", action="store_true", help="name columns by their numbers: 1 is the first")
     parser.add_argument("--venv", metavar="DIR", default=ROOT / ".venv", help="default: .venv beside this file")
     commands = parser.add_subparsers(dest="command", metavar="transformer | lint | security | test")
     commands.add_parser("transformer", help="install what training the transformer needs")
@@ -128,26 +133,32 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def set_up(venv: Venv, options: argparse.Namespace) -> int:
     """Make the environment and run the pipeline; return the exit code of the first command that fails, or 0."""
-    parameters = chosen_parameters(options)
+    choice = choice_arguments(options)
     install(venv)
-    code = run_command(venv.python, "scripts/set_parameters.py", *parameters, venv=venv) if parameters else 0
+    code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
     code = code or make_sample(venv) or configure_dvc(venv)
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
+    # DVC's code for a stage that failed; the stage has printed its one line.
+    code = 2 if code == DVC_STAGE_FAILED else code
     if code == 0:
         prepared, model = ((ROOT / "metrics" / name).read_text() for name in ("prepare.json", "tfidf.json"))
         print(f"{metrics_table(json.loads(prepared), json.loads(model))}\n\n{next_steps(venv)}")
     return code
 
 
-def chosen_parameters(options: argparse.Namespace) -> list[str]:
-    """Check that the input files exist; return what the options change in params.yaml, as NAME=VALUE."""
-    chosen = {"text_column": options.text_column, "label_column": options.label_column}
+def choice_arguments(options: argparse.Namespace) -> list[str]:
+    """Check that the input files exist; return the arguments of scripts/choose_input.py, none if nothing is chosen."""
+    chosen: list[str] = []
     if options.input is not None:
-        # The test split and the feedback belong to the data set before: new data must not be scored on them.
-        chosen |= {"input": stored_path(options.input), "test_input": NO_FILE, "feedback_input": NO_FILE}
+        chosen += ["--input", stored_path(options.input)]
     if options.test_input is not None:
-        chosen["test_input"] = NO_FILE if options.test_input == "none" else stored_path(options.test_input)
-    return [f"prepare.{name}={value}" for name, value in chosen.items() if value is not None]
+        chosen += ["--test-input", "none" if options.test_input == "none" else stored_path(options.test_input)]
+    for name in ("label_column", "encoding", "delimiter", "sheet"):
+        if getattr(options, name) is not None:
+            chosen.append(f"--{name.replace('_', '-')}={getattr(options, name)}")
+    if options.no_header:
+        chosen.append("--no-header")
+    return chosen + [part for column in options.text_column or [] for part in (f"--text-column={column}",)]
 
 
 def stored_path(name: str) -> str:

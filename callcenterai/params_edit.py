@@ -28,6 +28,18 @@ def edit_params_file(path: Path, assignments: list[str]) -> None:
         write_bytes(path, text.encode())
 
 
+def set_values(path: Path, values: dict[str, Any]) -> None:
+    """Give parameters, named SECTION.NAME, values of any type; the file is written once, only if something changes."""
+    try:
+        before = text = path.read_bytes().decode("utf-8")
+        for name, value in values.items():
+            text = put_value(text, name, value, path)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if text != before:
+        write_bytes(path, text.encode())
+
+
 def print_value(text: str, name: str, path: Path) -> str:
     """Print the value of a parameter and return text unchanged."""
     print(as_yaml(find_value(text, name, path)[1]))
@@ -35,9 +47,14 @@ def print_value(text: str, name: str, path: Path) -> str:
 
 
 def replace_value(text: str, name: str, value: str, path: Path) -> str:
+    """Return text with the value of a parameter replaced by one from the command line, and print the change."""
+    _, old = find_value(text, name, path)
+    return put_value(text, name, value if isinstance(old, str) else read_value(name, value), path)
+
+
+def put_value(text: str, name: str, new: Any, path: Path) -> str:
     """Return text with the value of a parameter replaced, and print the change."""
     node, old = find_value(text, name, path)
-    new = value if isinstance(old, str) else read_value(name, value)
     if new == old and type(new) is type(old):
         return text
     start, end = node.start_mark.index, node.end_mark.index

@@ -1,6 +1,7 @@
 """python scripts/predict_batch.py tickets.csv predictions
 
 Classify the tickets of a file or a folder of any size, partition by partition, on several processes or machines.
+Files may be delimited text, JSON, Parquet or workbooks, also gzipped or zipped: docs/files.md.
 
     python scripts/predict_batch.py archive/ predictions --text-column body --id-column ticket_id
     DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786 python scripts/predict_batch.py archive/ predictions
@@ -25,8 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("input", type=Path, help="a file of tickets, or a folder with such files")
     parser.add_argument("output", type=Path, help="the folder for the predictions")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
-    parser.add_argument("--text-column", default="text", help="default: %(default)s")
+    parser.add_argument("--text-column", action="append", help="repeat it to join several; default: text")
     parser.add_argument("--id-column", help="is copied to the predictions")
+    parser.add_argument("--encoding", help="default: the content tells it")
+    parser.add_argument("--delimiter", help="of delimited text; default: the content tells it")
+    parser.add_argument("--sheet", help="of a workbook; default: the only one that has the columns")
+    parser.add_argument("--no-header", action="store_true", help="columns are named by their numbers from 1 on")
+    parser.add_argument("--max-unreadable", type=float, default=1.0, metavar="SHARE", help="stop beyond it; default: 1")
     parser.add_argument("--rows", type=positive, default=25_000, help="in each partition; default: %(default)s")
     parser.add_argument("--workers", type=positive, help="processes on this machine; default: one for each core")
     args = parser.parse_args(argv)
@@ -37,8 +43,10 @@ def predict(args: argparse.Namespace) -> None:
     """Classify the tickets."""
     from callcenterai.batch import predict as batch
 
-    columns = batch.TicketColumns(args.text_column, args.id_column)
-    batch.predict_files(args.input, args.output, args.model, columns, args.rows, args.workers)
+    columns = batch.TicketColumns(tuple(args.text_column or ["text"]), args.id_column)
+    options = batch.ReadOptions(args.encoding, args.delimiter, args.sheet, not args.no_header)
+    stream = batch.TicketStream(args.input, columns, options, args.max_unreadable)
+    batch.predict_files(stream, args.output, args.model, args.rows, args.workers)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from callcenterai.batch.output import PredictionFolder
-from callcenterai.batch.partitions import TicketColumns, TicketStream
+from callcenterai.batch.partitions import ReadOptions, TicketColumns, TicketStream
 from callcenterai.batch.scoring import make_model_plugin, read_model_files, score_partition
 from callcenterai.core.cluster import (
     count_threads,
@@ -17,15 +17,16 @@ from callcenterai.core.cluster import (
     wait_for_result,
 )
 
+__all__ = ["ReadOptions", "TicketColumns", "TicketStream", "predict_files"]
+
 
 def predict_files(
-    path: Path, output_folder: Path, model_folder: Path, columns: TicketColumns, rows: int, workers: int | None
+    stream: TicketStream, output_folder: Path, model_folder: Path, rows: int, workers: int | None
 ) -> None:
     """Classify every row that is not classified yet, check that none is lost or doubled, and print the counts.
 
-    path is a file or a folder of files; rows is the size of a partition.
+    rows is the size of a partition.
     """
-    stream = TicketStream(path, columns)
     model = read_model_files(model_folder)
     output = PredictionFolder(output_folder)
     output.begin(describe_job(stream, rows, model.metadata))
@@ -39,8 +40,8 @@ def predict_files(
 def describe_job(stream: TicketStream, rows: int, metadata: dict[str, Any]) -> dict[str, Any]:
     """Return everything that the predictions depend on: a run resumes only if all of it is unchanged."""
     files = [(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in stream.files]
-    columns = {"text_column": stream.columns.text, "id_column": stream.columns.id}
-    return {"input": files, **columns, "rows": rows, "model": metadata["files"]}
+    columns = {"text_columns": stream.columns.texts, "id_column": stream.columns.id}
+    return {"input": files, **columns, **stream.options._asdict(), "rows": rows, "model": metadata["files"]}
 
 
 def score_partitions(client: Any, stream: TicketStream, output: PredictionFolder, rows: int) -> list[int]:

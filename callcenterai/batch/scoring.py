@@ -1,4 +1,4 @@
-"""What a worker does with a partition: it parses the rows, scores the texts, and returns both tables as Parquet files.
+"""What a worker does with a partition: it unpacks the rows, scores the texts, and returns both tables as Parquet files.
 
 The model travels as the files of its folder, with the hashes in its metadata; each process loads it once.
 """
@@ -26,7 +26,7 @@ from callcenterai.artifact.folder import (
     read_model,
 )
 from callcenterai.artifact.scorer_format import read_arrays
-from callcenterai.batch.rows import Partition, RowColumns, parse_partition
+from callcenterai.batch.rows import Partition, RowColumns, split_rows
 
 PLUGIN = "callcenterai-model"
 # Texts that are scored at once: with more, the arrays grow so large that malloc returns them to the system each time.
@@ -41,7 +41,9 @@ PREDICTIONS_SCHEMA = pa.schema(
         "needs_review": pa.bool_(),
     }
 )
-REJECTED_SCHEMA = pa.schema({"file": pa.string(), "row": pa.int64(), "id": pa.string(), "reason": pa.string()})
+REJECTED_SCHEMA = pa.schema(
+    {"file": pa.string(), "row": pa.int64(), "id": pa.string(), "reason": pa.string(), "text": pa.string()}
+)
 
 
 class ModelFiles(NamedTuple):
@@ -134,7 +136,7 @@ def score_partition(partition: Partition) -> ScoredPartition:
     plugin: Any = get_worker().plugins[PLUGIN]
     with plugin.lock:
         plugin.scorer = plugin.scorer or BatchScorer(ModelFiles(plugin.files))
-    tickets, rejected = parse_partition(partition)
+    tickets, rejected = split_rows(partition)
     predictions = encode_predictions(tickets, plugin.scorer.score(tickets.values), plugin.scorer.metadata)
     return ScoredPartition(predictions, encode_rejected(rejected) if rejected.values else None)
 
@@ -150,7 +152,8 @@ def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str
 
 def encode_rejected(rejected: RowColumns) -> bytes:
     """Return the table of rejected rows as a Parquet file."""
-    return _encode_parquet([rejected.files, rejected.numbers, rejected.ids, rejected.values], REJECTED_SCHEMA)
+    columns = [rejected.files, rejected.numbers, rejected.ids, rejected.values, rejected.raw]
+    return _encode_parquet(columns, REJECTED_SCHEMA)
 
 
 def _encode_parquet(columns: list[Any], schema: pa.Schema) -> bytes:

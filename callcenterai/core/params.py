@@ -53,10 +53,15 @@ class PrepareParameters(Parameters):
     input: Name
     test_input: Name | None = None
     feedback_input: Name | None = None
-    text_column: Name
+    text_column: Name | Annotated[list[Name], Field(min_length=1)]
     label_column: Name
     label_map: dict[Label, Label | None] = Field(default_factory=dict)
     label_map_file: Name | None = None
+    encoding: Name | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    sheet: Name | None = None
+    header: bool = True
+    max_unreadable: float = Field(default=0.01, ge=0, le=1)
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)
@@ -74,14 +79,19 @@ class PrepareParameters(Parameters):
                 "test_size and validation_size together must leave at least 0.1 for training "
                 f"(they are {self.test_size} and {self.validation_size})"
             )
-        if self.text_column == self.label_column:
-            raise ValueError(f"text_column and label_column must differ (both are {self.text_column!r})")
+        if self.label_column in self.text_columns:
+            raise ValueError(f"text_column and label_column must differ (both are {self.label_column!r})")
         if self.min_text_length > self.max_text_length:
             raise ValueError(
                 "min_text_length must not exceed max_text_length "
                 f"(they are {self.min_text_length} and {self.max_text_length})"
             )
         return self
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns whose texts, joined in this order, are a ticket's text."""
+        return [self.text_column] if isinstance(self.text_column, str) else self.text_column
 
     @property
     def official_test(self) -> Path | None:

@@ -15,12 +15,13 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.params import PrepareParameters
 from callcenterai.data.rejections import describe_large_shares
 from callcenterai.data.split import free_groups
-from callcenterai.data.table import Reason, Source, Table
-from callcenterai.formats.reader import Ticket
+from callcenterai.data.table import Reason, Source, Table, Ticket
 
 
 def reject_row(ticket: Ticket, min_text_length: int) -> Reason:
     """Return why a row cannot be used by itself, or Reason.USABLE."""
+    if ticket.reason != Reason.USABLE:
+        return ticket.reason
     if not (ticket.text and ticket.text.strip()):
         return Reason.NO_TEXT
     if not (ticket.label and ticket.label.strip()):

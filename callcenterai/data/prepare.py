@@ -6,7 +6,7 @@ each one goes to.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,18 +32,17 @@ from callcenterai.data.labels import LabelReport, settle_labels
 from callcenterai.data.near_duplicates import near_duplicate_groups
 from callcenterai.data.output import part_csv, rejected_csv, summarize
 from callcenterai.data.rejections import describe_large_shares
+from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
-from callcenterai.data.table import Reason, Source, SplitPlan, Table
-from callcenterai.formats.reader import Ticket, stream_tickets
+from callcenterai.data.table import Reason, Source, SplitPlan, Table, Ticket
 
-# The columns that export_feedback.py writes.
-FEEDBACK_COLUMNS = ("text", "label")
 # A partition ends at whichever limit it reaches first. The limits do not change the result.
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 2_000_000
 
 # Applies a function to each of many items and gives the results in the items' order.
 ParallelMap = Callable[[Callable, Iterable], Iterable]
+Sources = Mapping[Source, TicketSource]
 
 
 class CheckedRow(NamedTuple):
@@ -58,9 +57,11 @@ class CheckedRow(NamedTuple):
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
     """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why."""
     params = read_parameters(params_path, "prepare", PrepareParameters)
+    paths = paths_of(params)
+    sources = {source: TicketSource(params, source, path) for source, path in paths.items()}
     with Spill(output) as spill:
         with parallel_map(workers) as each:
-            table = read_table(params, spill, each)
+            table = read_table(params, sources, spill, each)
         table, labels = settle_labels(table, params)
         print_lines("note", labels.notes())
         try:
@@ -71,7 +72,8 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
             write_files({rejected: rejected_csv(table, error.reasons, spill)})
             raise UserError(f"{error}; {rejected} has the reason of each row") from None
         summary = summarize(table, plan) | describe_quality(plan, labels, params)
-        summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths_of(params).items()}
+        summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths.items()}
+        summary["files"] = {str(source): file.found for source, file in sources.items()}
         contents: dict[Path, bytes | Iterable[bytes]] = {
             output / f"{part}.csv": part_csv(table, plan, spill, part) for part in PARTS
         }
@@ -105,19 +107,9 @@ def parallel_map(workers: int | None) -> Iterator[ParallelMap]:
         yield lambda function, items: map_in_order(client, function, items)
 
 
-def paths_of(params: PrepareParameters) -> dict[Source, Path]:
-    """Return the file of each source that is configured, in the order of Source."""
-    paths = {
-        Source.INPUT: Path(params.input),
-        Source.TEST_INPUT: params.official_test,
-        Source.FEEDBACK: params.feedback,
-    }
-    return {source: path for source, path in paths.items() if path}
-
-
-def read_table(params: PrepareParameters, spill: Spill, parallel: ParallelMap) -> Table:
+def read_table(params: PrepareParameters, sources: Sources, spill: Spill, parallel: ParallelMap) -> Table:
     """Read every source; texts and signatures go to the spill. A UserError for a broken file."""
-    reader = _Reader(params, spill)
+    reader = _Reader(params, sources, spill)
     hashes, draws = [], []
     with tqdm(desc="reading", unit=" tickets", unit_scale=True, delay=3, file=sys.stderr) as bar:
         for found in parallel(partial(fingerprint, seed=params.random_state), reader.texts()):
@@ -140,8 +132,8 @@ def read_table(params: PrepareParameters, spill: Spill, parallel: ParallelMap) -
 class _Reader:
     """Reads the sources, adds the texts to the spill and collects the columns that only need one look at a row."""
 
-    def __init__(self, params: PrepareParameters, spill: Spill) -> None:
-        self._params, self._spill = params, spill
+    def __init__(self, params: PrepareParameters, files: Sources, spill: Spill) -> None:
+        self._params, self._files, self._spill = params, files, spill
         self.sources: list[np.ndarray] = []
         self.reasons: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
@@ -150,10 +142,8 @@ class _Reader:
 
     def texts(self) -> Iterator[list[str]]:
         """Yield each partition's texts for fingerprint, with an empty text in place of each rejected one."""
-        for source, path in paths_of(self._params).items():
-            columns = (self._params.text_column, self._params.label_column)
-            tickets = stream_tickets(path, *(FEEDBACK_COLUMNS if source == Source.FEEDBACK else columns))
-            for rows in partitions(check_row(ticket, source, self._params) for ticket in tickets):
+        for source, file in self._files.items():
+            for rows in partitions(check_row(ticket, source, self._params) for ticket in file.tickets()):
                 self._add(source, rows)
                 yield [row.text if row.reason == Reason.USABLE else "" for row in rows]
 

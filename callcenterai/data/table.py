@@ -35,6 +35,22 @@ class Reason(_Code):
     RARE_CLASS = 8
     UNKNOWN_LABEL = 9
     DROPPED_LABEL = 10
+    # The row could not be read: problems.Fault has the same names.
+    FIELD_COUNT = 11
+    BROKEN_QUOTING = 12
+    UNDECODABLE = 13
+    OVER_LONG = 14
+    NOT_JSON = 15
+    NOT_TEXT = 16
+
+
+class Ticket(NamedTuple):
+    """One row as it was read: its number, its text and label (None if missing), and USABLE or why it is unreadable."""
+
+    row: int
+    text: str | None
+    label: str | None
+    reason: Reason = Reason.USABLE
 
 
 class Table(NamedTuple):

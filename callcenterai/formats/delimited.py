@@ -1,16 +1,8 @@
-"""CSV, the one way in which all commands read and write it."""
+"""CSV, the one way in which all commands write it."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any
-
-
-def csv_rows(lines: Iterable[str], delimiter: str) -> Any:
-    """Return a csv.reader that raises csv.Error at broken quoting; a blank line is an empty row."""
-    # By default the csv module refuses fields above 128 KiB.
-    csv.field_size_limit(2**31 - 1)
-    return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:

@@ -1,86 +1,126 @@
-"""Open files that may be gzipped, and check before they are parsed that they are whole, not empty and UTF-8 text."""
+"""Open a file of tickets as the bytes of a table: gzip and zip are recognised by content and unpacked within bounds."""
 
-import codecs
 import gzip
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from callcenterai.core.cli import UserError
+from callcenterai.formats.problems import FileProblem
 
+GZIP_START, ZIP_START = b"\x1f\x8b", b"PK\x03\x04"
 CHUNK = 2**20
+# What is unpacked waits in memory up to the first limit and on disk beyond it.
+IN_MEMORY = 2**24
+# A file that expands further than this, or both beyond SUSPICIOUS bytes and by more than RATIO, is refused: texts pack
+# to a fifth or a tenth of their size, and files made to fill a disk to a thousandth.
+MAX_UNPACKED, SUSPICIOUS, RATIO = 64 * 2**30, 200 * 2**20, 200
+# Other packed or binary kinds, by their first bytes, so that the message can name them.
+BINARY = {
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"(\xb5/\xfd": "packed with zstd",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"%PDF": "a PDF",
+    b"{\\rtf": "an RTF document",
+    b"SQLite format 3\0": "an SQLite database",
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
+# A .tar is told by what stands at byte 257.
+TAR_MARK, TAR_AT = b"ustar", 257
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked when its name ends in .gz; a UserError unless that is a complete gzip file."""
+def open_unpacked(path: Path | IO[bytes], name: str, limit: int = MAX_UNPACKED) -> Iterator[IO[bytes]]:
+    """Yield the content of a file or stream, unpacked, as a stream that can seek; a FileProblem if it is too large."""
+    if isinstance(path, Path):
+        with path.open("rb") as file, _unpacked(file, name, limit) as content:
+            yield content
+    else:
+        with _unpacked(path, name, limit) as content:
+            yield content
+
+
+@contextmanager
+def _unpacked(file: IO[bytes], name: str, limit: int, depth: int = 0) -> Iterator[IO[bytes]]:
+    start = _start_of(file)
+    # A packed file inside a packed one is unpacked too, but not without end.
+    if depth < 2 and start.startswith(GZIP_START):
+        with gzip.GzipFile(fileobj=file) as packed, tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+            try:
+                _copy(cast(IO[bytes], packed), cast(IO[bytes], copy), _size_of(file), name, limit)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise FileProblem(name, "gzip", reason=error) from None
+            with _unpacked(cast(IO[bytes], copy), name, limit, depth + 1) as content:
+                yield content
+    elif depth < 2 and start.startswith(ZIP_START) and (member := _only_member(file, name)):
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+            try:
+                with zipfile.ZipFile(file) as archive, archive.open(member) as packed:
+                    _copy(packed, cast(IO[bytes], copy), _size_of(file), name, limit)
+            except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
+                raise FileProblem(name, "zip", reason=error) from None
+            with _unpacked(cast(IO[bytes], copy), name, limit, depth + 1) as content:
+                yield content
+    else:
+        _refuse_binary(start, name)
+        yield file
+
+
+def _start_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    start = file.read(TAR_AT + len(TAR_MARK))
+    file.seek(0)
+    return start
+
+
+def _size_of(file: IO[bytes]) -> int:
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def _only_member(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
+    """Return the one file in a zip archive, or None when the archive is a workbook."""
     try:
-        with path.open("rb") as raw:
-            if path.suffix.lower() != ".gz":
-                yield raw
-                return
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield cast(IO[bytes], unpacked)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is not a complete gzip file ({error}); copy or compress it again") from None
+        with zipfile.ZipFile(file) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise FileProblem(name, "zip", reason=error) from None
+    names = {each.filename for each in members}
+    if names & {"[Content_Types].xml", "mimetype"}:
+        return None
+    # Archives made on macOS hold hidden files beside the real ones.
+    members = [
+        each for each in members if not each.filename.startswith("__MACOSX/") and ".DS_Store" not in each.filename
+    ]
+    if len(members) != 1:
+        shown = ", ".join(each.filename for each in members[:5])
+        raise FileProblem(name, "members", count=len(members), names=shown)
+    return members[0]
 
 
-def check_content(path: Path, is_text: bool) -> None:
-    """Read a file to its end; a UserError when it is empty or, if it should be text, not UTF-8 or holding a NUL."""
-    empty, start = True, b""
-    text = _TextCheck() if is_text else None
-    with open_bytes(path) as file:
-        while chunk := file.read(CHUNK):
-            empty = empty and not (chunk if start else chunk.removeprefix(codecs.BOM_UTF8)).strip()
-            start = start or chunk[:2]
-            if text:
-                text.feed(chunk)
-    if empty:
-        raise UserError(f"{path} is empty; check the export that made it")
-    if text:
-        text.finish(path, start)
+def _copy(packed: IO[bytes], copy: IO[bytes], packed_size: int, name: str, limit: int) -> None:
+    size = 0
+    while chunk := packed.read(CHUNK):
+        size += len(chunk)
+        if size > limit or (size > SUSPICIOUS and size > RATIO * packed_size):
+            raise FileProblem(name, "expands", megabytes=size // 2**20, ratio=size // max(1, packed_size))
+        copy.write(chunk)
+    copy.seek(0)
 
 
-class _TextCheck:
-    """Decodes a file chunk by chunk and remembers the first byte that is not UTF-8 and the first NUL."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._read = self._lines = 0
-        self._broken: tuple[int, int, int] | None = None
-        self._nul: int | None = None
-
-    def feed(self, chunk: bytes, final: bool = False) -> None:
-        """Check the next bytes; after the first invalid one, the rest of the file is ignored."""
-        if self._broken:
-            return
-        waiting = self._decoder.getstate()[0]
-        try:
-            self._decoder.decode(chunk, final)
-        except UnicodeDecodeError as error:
-            # error.object starts with the incomplete character that the decoder kept; that holds no line end.
-            offset = self._read - len(waiting) + error.start
-            line = self._lines + error.object.count(b"\n", 0, error.start) + 1
-            self._broken = error.object[error.start], offset, line
-            return
-        if self._nul is None and b"\0" in chunk:
-            self._nul = self._lines + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
-        self._read += len(chunk)
-        self._lines += chunk.count(b"\n")
-
-    def finish(self, path: Path, start: bytes) -> None:
-        """Raise a UserError if a fault was found; `start`, the file's first bytes, tells which encoding is likely."""
-        self.feed(b"", final=True)
-        if self._broken:
-            byte, offset, line = self._broken
-            likely = "UTF-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "WINDOWS-1252"
-            raise UserError(
-                f"{path} is not UTF-8: byte 0x{byte:02x} at offset {offset} (line {line}); "
-                f"save it as UTF-8, for example with `iconv -f {likely} -t UTF-8`"
-            )
-        if self._nul is not None:
-            raise UserError(
-                f"{path} holds a NUL character in line {self._nul}; remove it, or save the file as UTF-8 text"
-            )
+def _refuse_binary(start: bytes, name: str) -> None:
+    for mark, what in BINARY.items():
+        if start.startswith(mark):
+            raise FileProblem(name, "binary", what=what)
+    if start[TAR_AT:].startswith(TAR_MARK):
+        raise FileProblem(name, "binary", what="a tar archive")

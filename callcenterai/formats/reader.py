@@ -1,176 +1,164 @@
-"""Read tickets from CSV, TSV, JSON Lines or Parquet, plain or gzipped; an error names the exact place of a fault."""
+"""The one reader of files of tickets: open_tickets tells what a file is by its content and yields its rows in order."""
 
-import csv
 import io
-import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from callcenterai.core.cli import UserError
-from callcenterai.formats.delimited import csv_rows
-from callcenterai.formats.opening import check_content, open_bytes
+from callcenterai.formats import kinds
+from callcenterai.formats.columns import Layout
+from callcenterai.formats.delimited_reader import DelimitedReader
+from callcenterai.formats.dialects import first_rows, tell_dialect
+from callcenterai.formats.encodings import Encoding, tell_encoding
+from callcenterai.formats.json_reader import JsonReader, json_lines, json_objects
+from callcenterai.formats.opening import MAX_UNPACKED, open_unpacked
+from callcenterai.formats.parquet_reader import ParquetReader
+from callcenterai.formats.problems import REMEDIES, Fault, FileProblem
+from callcenterai.formats.rows import MAX_ROW, BoundedLines, Row, TableReader
+from callcenterai.formats.workbook_reader import WorkbookReader
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-JSON_LINES = (".jsonl", ".ndjson")
-TEXT = (*DELIMITERS, *JSON_LINES)
-PARQUET_ROWS = 1_000
-FORMATS = ".csv, .tsv, .jsonl, .ndjson or .parquet, each also with .gz"
-
-
-class Ticket(NamedTuple):
-    """One row, unchanged: its number (1 is the first after a header), text and label; None for a missing value."""
-
-    row: int
-    text: str | None
-    label: str | None
-
-
-def stream_tickets(path: Path, text_column: str, label_column: str) -> Iterator[Ticket]:
-    """Yield the rows of a file in order; memory use does not grow with the file.
-
-    Raises a UserError when the file cannot be read without guessing: before the first row if the fault concerns the
-    whole file, otherwise at the faulty row. So the file is known to be good only after its last row was read.
-    """
-    kind = kind_of(path)
-    if not path.exists():
-        raise UserError(
-            f"{path}: no such file; set prepare.input, test_input and feedback_input in params.yaml to your tickets, "
-            "or make the sample with `python scripts/make_sample_tickets.py data/raw/tickets.csv`"
-        )
-    check_content(path, kind in TEXT)
-    if kind not in READERS:
-        raise UserError(f"{path}: unknown kind of file; the name must end in {FORMATS}")
-    number = 0
-    with open_bytes(path) as file:
-        for number, (text, label) in enumerate(READERS[kind](path, file, (text_column, label_column)), start=1):
-            ticket = Ticket(number, text, label)
-            _check_characters(path, ticket)
-            yield ticket
-    if not number:
-        raise UserError(f"{path} holds no ticket, only a header; check the export that made it")
+# How much of a text is looked at to tell its kind and dialect, in characters.
+SAMPLE = 2**18
+FIRST_ROWS = 200
+MAX_UNREADABLE = 0.01
 
 
-def kind_of(path: Path) -> str:
-    """Return the ending that tells a file's format, in lower case and without .gz."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+class ReadOptions(NamedTuple):
+    """What the user says about a file; None means that its content decides."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header: bool = True
 
 
-def positions_of(path: Path, header: list[str], columns: Iterable[str], advice: str) -> list[int]:
-    """Return each column's position in a header.
+class TicketFile:
+    """An open file of tickets: what was found out about it, and its rows."""
 
-    Raises a UserError, which ends with the advice on naming columns, unless the header has each column exactly once.
-    """
-    for column in columns:
-        if header.count(column) != 1:
-            what = "no column" if column not in header else "more than one column"
-            there = ", ".join(map(repr, header[:50])) or "none"
-            raise UserError(f"{path} has {what} {column!r}; there are {there}: {advice}")
-    return [header.index(column) for column in columns]
+    def __init__(self, name: str, file: IO[bytes], table: TableReader, found: dict[str, Any]) -> None:
+        """Found says what kind of file it is, for messages and metrics."""
+        self._file = file
+        self.name, self.header, self.found = name, table.header, found
+        self._table = table
+        self.read = 0
+        self.faults: Counter[Fault] = Counter()
+        self._first_fault: Row | None = None
 
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows in order, unreadable ones too; a FileProblem when there is none at all."""
+        for row in self._table.rows():
+            if row.fault is not None:
+                self.faults[row.fault] += 1
+                self._first_fault = self._first_fault or row
+            self.read = row.number
+            yield row
+        if not self.read:
+            raise FileProblem(self.name, "no_rows")
 
-def _delimited(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str]]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv_rows(text, DELIMITERS[kind_of(path)])
-    try:
-        records = filter(None, reader)  # skips blank lines
-        header = next(records)
-        positions = _positions(path, header, columns)
-        for fields in records:
-            if len(fields) != len(header):
-                raise UserError(
-                    f"{path}: the record that ends in line {reader.line_num} has {len(fields)} fields where the "
-                    f"header has {len(header)}; put texts that hold a separator or a line break in double quotes"
-                )
-            yield [fields[position] for position in positions]
-    except csv.Error as error:
-        raise UserError(
-            f"{path}: broken quoting in the record that ends in line {reader.line_num} ({error}); "
-            "inside a quoted text, double quotes are written twice"
-        ) from None
+    def fraction(self) -> float:
+        """Return which part of the content has been read, as far as its kind lets that be told."""
+        at = self._file.tell()
+        size = self._file.seek(0, 2)
+        self._file.seek(at)
+        return min(1.0, at / max(1, size))
 
+    def check_faults(self, max_unreadable: float) -> None:
+        """Raise a FileProblem when more than this share of the rows that were read is unreadable.
 
-def _positions(path: Path, header: list[str], columns: tuple[str, str]) -> list[int]:
-    advice = "set prepare.text_column and prepare.label_column in params.yaml"
-    return positions_of(path, header, columns, advice)
-
-
-def _json_lines(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str | None]]:
-    seen: dict[str, None] = {}
-    for number, line in enumerate(io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            # Without the line end: the decoder's error message would count it as the start of a second line.
-            record = json.loads(line.removesuffix("\n"))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: line {number} is not JSON ({error}); each line must be one object") from None
-        if not isinstance(record, dict):
-            raise UserError(f"{path}: line {number} is not a JSON object")
-        seen.update(dict.fromkeys(record))
-        yield [_as_text(f"{path}: line {number}", record.get(column)) for column in columns]
-    _positions(path, list(seen), columns)
+        One unreadable row, such as a last line that is cut off, is never too many unless none is allowed.
+        """
+        count = self.faults.total()
+        if count <= max_unreadable * self.read or (count == 1 and max_unreadable > 0 and self.read > 1):
+            return
+        fault, _ = self.faults.most_common(1)[0]
+        first = self._first_fault
+        values = {
+            "unreadable": count,
+            "rows": self.read,
+            "share": max_unreadable,
+            "counts": ", ".join(f"{number:,} {kind}" for kind, number in self.faults.most_common()),
+            "row": first.number if first else 0,
+            "raw": first.raw[:80] if first else "",
+            "remedy": REMEDIES[fault],
+        }
+        raise FileProblem(self.name, "unreadable", **values)
 
 
-def _parquet(path: Path, file: IO[bytes], columns: tuple[str, str]) -> Iterator[Sequence[str | None]]:
-    # Late: the images of the services have no pyarrow, and text files need none.
-    import pyarrow
-    import pyarrow.parquet
-
-    number = 0
-    with seekable(path, file) as content:
-        try:
-            # Without a buffer pyarrow would fetch a whole row group, often the whole file, at once.
-            table = pyarrow.parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**20)
-            _positions(path, table.schema_arrow.names, columns)
-            for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
-                texts, labels = (batch.column(column).to_pylist() for column in columns)
-                for values in zip(texts, labels, strict=True):
-                    number += 1
-                    yield [_as_text(f"{path}: row {number}", value) for value in values]
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not a readable Parquet file ({error}); write it again") from None
+def describe_found(found: dict[str, Any]) -> str:
+    """Return what was found out about a file as words for a message."""
+    kind = str(found["kind"]).replace("_", " ")
+    delimiter = found.get("delimiter")
+    parts = [
+        f"sheet {found['sheet']!r}" if "sheet" in found else "",
+        str(found.get("encoding", "")),
+        f"delimiter {delimiter!r}" if delimiter else "",
+        "" if found.get("header", True) else "no header",
+    ]
+    return ", ".join([kind, *filter(None, parts)])
 
 
 @contextmanager
-def seekable(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Give the file itself or, when it is gzipped, an unpacked copy: reading Parquet starts at the end of the file."""
-    if path.suffix.lower() != ".gz":
-        yield file
-        return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(file, copy)
-        yield copy
+def open_tickets(
+    source: Path | IO[bytes],
+    columns: Sequence[str] = (),
+    options: ReadOptions = ReadOptions(),  # noqa: B008  # a tuple, which nobody can change
+    name: str | None = None,
+    limit: int = MAX_UNPACKED,
+) -> Iterator[TicketFile]:
+    """Open a file, or the content of one as a stream; rows have the values of the columns, or of all without any.
+
+    Raises a FileProblem, which is a UserError, when the content is no table or lacks a column.
+    """
+    name = name or str(source)
+    if isinstance(source, Path) and not source.exists():
+        raise FileProblem(name, "missing")
+    with open_unpacked(source, name, limit) as file:
+        kind = kinds.tell_binary_kind(file, name)
+        if kind == kinds.PARQUET:
+            yield TicketFile(name, file, ParquetReader(name, file, columns), {"kind": kind})
+        elif kind == kinds.WORKBOOK:
+            book = WorkbookReader(name, file, columns, options.sheet, options.header)
+            found = {"kind": kind, "sheet": book.sheet, "header": options.header}
+            yield TicketFile(name, file, book, found)
+        else:
+            yield _open_text(name, file, columns, options)
 
 
-def _as_text(place: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value != value:
-        return None
-    if isinstance(value, int | float):
-        return str(value)
-    raise UserError(f"{place} holds a {type(value).__name__} where a text or a label is expected")
+def _open_text(name: str, file: IO[bytes], columns: Sequence[str], options: ReadOptions) -> TicketFile:
+    encoding = tell_encoding(file, name, options.encoding)
+    try:
+        sample = encoding.open_text(file).read(SAMPLE)
+    except UnicodeError:
+        raise FileProblem(name, "unknown_encoding", encoding=encoding.name) from None
+    kind = kinds.tell_text_kind(sample, name)
+    found: dict[str, Any] = {"kind": kind.name, "encoding": encoding.name}
+    text = encoding.open_text(file)
+    if kind.name == kinds.DELIMITED:
+        return _open_delimited(name, file, text, sample, columns, options, encoding, found)
+    records = json_lines(text) if kind.name == kinds.JSON_LINES else json_objects(text, kind.start)
+    return TicketFile(name, file, JsonReader(name, records, columns), found)
 
 
-def _check_characters(path: Path, ticket: Ticket) -> None:
-    """Raise a UserError for what JSON and Parquet can hold but a text file cannot: NUL and half a surrogate pair."""
-    for value in (ticket.text, ticket.label):
-        if value and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise UserError(f"{path}: row {ticket.row} holds half a surrogate pair; export it again") from None
-        if value and "\0" in value:
-            raise UserError(f"{path}: row {ticket.row} holds a NUL character; remove it")
-
-
-READERS: dict[str, Callable[[Path, IO[bytes], tuple[str, str]], Iterator[Sequence[str | None]]]] = {
-    **dict.fromkeys(DELIMITERS, _delimited),
-    **dict.fromkeys(JSON_LINES, _json_lines),
-    ".parquet": _parquet,
-}
+def _open_delimited(
+    name: str,
+    file: IO[bytes],
+    text: io.TextIOWrapper,
+    sample: str,
+    columns: Sequence[str],
+    options: ReadOptions,
+    encoding: Encoding,
+    found: dict[str, Any],
+) -> TicketFile:
+    complete = len(sample) < SAMPLE
+    dialect = tell_dialect(sample, complete, columns if options.header else (), options.delimiter)
+    lines = BoundedLines(io.StringIO(sample, newline=""))
+    rows, _ = first_rows(dialect, lines, FIRST_ROWS)
+    if dialect.sep_line:
+        rows = rows[1:]
+    if not rows and not complete:
+        raise FileProblem(name, "first_row", limit=min(SAMPLE, MAX_ROW))
+    layout = Layout(name, rows, columns, options.header)
+    found |= {"delimiter": dialect.delimiter, "header": options.header}
+    return TicketFile(name, file, DelimitedReader(name, text, dialect, layout, bool(columns), encoding.valid), found)

@@ -112,9 +112,10 @@ def test_prepare_moves_no_old_ticket_when_new_ones_are_appended(prepare, tickets
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_appending_real_tickets_moves_hardly_any(prepare, shared_data, share):
     """Real tickets bring near-duplicates that merge old groups, and conflicts by which old tickets are rejected."""
-    from callcenterai.formats.reader import stream_tickets
+    from callcenterai.formats.reader import open_tickets
 
-    rows = [(t.text, t.label) for t in stream_tickets(shared_data("it_tickets.csv.gz"), "Document", "Topic_group")]
+    with open_tickets(shared_data("it_tickets.csv.gz"), ("Document", "Topic_group")) as file:
+        rows = [row.values for row in file.rows()]
     old = rows[: int(len(rows) / (1 + share))]
     assert prepare.run(prepare.write(old)) == 0
     before = prepare.part_of()
