@@ -29,9 +29,11 @@ from callcenterai.core.cluster import (
     wait_for_result,
 )
 from callcenterai.core.files import dvc_md5
-from callcenterai.core.params import Parameters, Seed, TrainTfidfParameters, read_parameters
+from callcenterai.core.params import Parameters, PrepareParameters, Seed, TrainTfidfParameters, read_parameters
 from callcenterai.data.parts import Part, read_part
 from callcenterai.params_edit import as_yaml
+from callcenterai.tfidf.choice import settle
+from callcenterai.tfidf.model import one_blas_thread
 from callcenterai.tfidf.trial import Trial, run_trial
 from callcenterai.tracking import runs, store
 
@@ -91,7 +93,12 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     base = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
     space = read_parameters(params_path, "search_tfidf", SearchTfidfParameters)
     planned = plan_trials(space, base, params_path)
-    parts = {name: read_part(data, name) for name in ("train", "validation")}
+    clean = read_parameters(params_path, "prepare", PrepareParameters).clean
+    parts = {name: read_part(data, name, clean) for name in ("train", "validation")}
+    # What is auto is chosen once; the trials differ in what search_tfidf.parameters names.
+    _, choice = one_blas_thread(settle)(base, parts["train"])
+    planned = [settle(params, parts["train"], choice)[0] for params in planned]
+    base = planned[0]
     trials = []
     with dask_client(workers) as client, SearchRuns("tfidf", space, parts) as logged:
         for trial in run_trials(client, planned, parts):

@@ -24,16 +24,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
+    parser.add_argument("--features", type=Path, help="what choose_features.py wrote; default: choose here")
     args = parser.parse_args(argv)
     folders = {"model": args.model, "metrics": args.metrics, "plots": args.plots}
-    return run(lambda: train(args.params, args.data, folders))
+    return run(lambda: train(args.params, args.data, folders, args.features))
 
 
-def train(params: Path, data: Path, folders: dict[str, Path]) -> None:
+def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None) -> None:
     """Run the stage."""
     from callcenterai.tfidf.stage import run_tfidf_stage
 
-    run_tfidf_stage(params, data, folders)
+    run_tfidf_stage(params, data, folders, features)
 
 
 if __name__ == "__main__":

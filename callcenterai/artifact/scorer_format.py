@@ -2,23 +2,27 @@
 
 It is a NumPy archive without pickles. `header` is JSON in UTF-8: format, labels in the order of the probabilities,
 calibration method, and the vectorizers in the order of their features. `terms` holds the n-grams in that same order,
-one per line, in UTF-8; `idf` has shape (n_features,), `coefficients` (n_features, n_margins) and `intercepts`
-(n_margins,), where n_margins is 1 for two labels and n_labels otherwise; `calibrators` has shape (n_margins, 2), slope
-and offset of each sigmoid, or (1, 1), the inverse temperature. All numbers are float64, so that readers get the
-pipeline's probabilities. services/tfidf/scorer.py reads it in the service, array_model.py in predict_batch.py.
+one after the other, in UTF-8, and `lengths` how many characters each has; `idf` has shape (n_features,), `coefficients`
+(n_features, n_margins) and `intercepts` (n_margins,), where n_margins is 1 for two labels and n_labels otherwise;
+`calibrators` has shape (n_margins, 2), slope and offset of each sigmoid, or (1, 1), the inverse temperature. All
+numbers are float64, so that readers get the pipeline's probabilities. Format 1, of models of words from before December
+2026, has a line for each term instead of lengths, and settings without those of WORDS_BEFORE.
+services/tfidf/scorer.py reads it in the service, array_model.py in predict_batch.py.
 """
 
 import io
 import json
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from callcenterai.core.cli import UserError
 
-FORMAT = 1
-# The token pattern of words: letters and digits only, so that white space and control characters make no difference.
-WORDS = r"\w+"
+FORMAT = 2
+READABLE = (1, 2)
+# The settings of every vectorizer in format 1.
+WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
 
 
 class Arrays(NamedTuple):
@@ -38,13 +42,21 @@ def read_arrays(archive: bytes) -> Arrays | None:
     """Return what scorer_bytes wrote, None for a kernel machine; raise a UserError for another format."""
     arrays = np.load(io.BytesIO(archive), allow_pickle=False)
     header = json.loads(arrays["header"].tobytes())
-    if header["format"] != FORMAT:
+    if header["format"] not in READABLE:
         raise UserError(f"the scorer has format {header['format']}, and this is for {FORMAT}: train the model again")
     if "refusal" in header:
         return None
-    terms = arrays["terms"].tobytes().decode().split("\n")
     numbers = [arrays[name] for name in ("idf", "coefficients", "intercepts", "calibrators")]
-    return Arrays(header["labels"], header["calibration"], header["vectorizers"], terms, *numbers)
+    settings = [WORDS_BEFORE | each for each in header["vectorizers"]]
+    return Arrays(header["labels"], header["calibration"], settings, _read_terms(arrays), *numbers)
+
+
+def _read_terms(arrays: Any) -> list[str]:
+    text = arrays["terms"].tobytes().decode()
+    if "lengths" not in arrays:
+        return text.split("\n")
+    ends = np.cumsum(arrays["lengths"], dtype=np.int64).tolist()
+    return [text[start:end] for start, end in pairwise([0, *ends])]
 
 
 def scorer_bytes(pipeline: Any) -> bytes:
@@ -64,9 +76,11 @@ def scorer_bytes(pipeline: Any) -> bytes:
         refusal = f"kernel {machine.kernel} has no coefficients to serve; train with train_tfidf.kernel: linear"
         return _archive(header=_text(json.dumps(header | {"refusal": refusal})))
     header["vectorizers"] = [settings_of(vectorizer) for vectorizer in fitted]
+    terms = [term for vectorizer in fitted for term in vectorizer.get_feature_names_out()]
     return _archive(
         header=_text(json.dumps(header)),
-        terms=_text("\n".join(term for vectorizer in fitted for term in vectorizer.get_feature_names_out())),
+        terms=_text("".join(terms)),
+        lengths=np.fromiter(map(len, terms), dtype=np.uint32, count=len(terms)),
         idf=np.concatenate([vectorizer.idf_ for vectorizer in fitted]),
         coefficients=np.ascontiguousarray(machine.coef_.T),
         intercepts=machine.intercept_,
@@ -84,6 +98,8 @@ def settings_of(vectorizer: Any) -> dict[str, Any]:
     """Return the settings by which this TfidfVectorizer turns a text into n-grams and their weights."""
     return {
         "features": len(vectorizer.vocabulary_),
+        "analyzer": vectorizer.analyzer,
+        "strip_accents": vectorizer.strip_accents,
         "token_pattern": vectorizer.token_pattern,
         "ngram_range": list(vectorizer.ngram_range),
         "sublinear_tf": vectorizer.sublinear_tf,

@@ -22,11 +22,13 @@ from callcenterai.artifact.folder import (
     SCORER_FILE,
     VALIDATION_FILE,
     check_files,
+    cleaning_of,
     read_metadata,
     read_model,
 )
 from callcenterai.artifact.scorer_format import read_arrays
 from callcenterai.batch.rows import Partition, RowColumns, split_rows
+from callcenterai.text.plain_text import model_text
 
 PLUGIN = "callcenterai-model"
 # Texts that are scored at once: with more, the arrays grow so large that malloc returns them to the system each time.
@@ -58,10 +60,14 @@ class ModelFiles(NamedTuple):
 
 
 class TopLabels(NamedTuple):
-    """The most probable label of each text: its number, int16 of shape (n,), and its probability, of shape (n,)."""
+    """The most probable label of each text: its number, int16 of shape (n,), and its probability, of shape (n,).
+
+    known, bool of shape (n,), says whether the model knows anything of the text.
+    """
 
     numbers: np.ndarray
     confidences: np.ndarray
+    known: np.ndarray
 
 
 class ScoredPartition(NamedTuple):
@@ -90,16 +96,29 @@ class BatchScorer:
             for name, content in model.files:
                 (folder / name).write_bytes(content)
             check_files(folder, [name for name, _ in model.files if name != METADATA_FILE])
-            self._model = _load_arrays(folder) or read_model(folder)
+            self._model = _load_arrays(folder) or read_model(folder).model
         self.metadata = model.metadata
+        self._clean = cleaning_of(self.metadata)
 
     def score(self, texts: Sequence[str]) -> TopLabels:
         """Return the most probable label of each text and its probability."""
-        scored = [TopLabels(np.empty(0, dtype=np.int16), np.empty(0))]
+        scored = [TopLabels(np.empty(0, dtype=np.int16), np.empty(0), np.empty(0, dtype=bool))]
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            probabilities = self._model.predict_proba(texts[start : start + TEXTS_AT_ONCE])
-            scored.append(TopLabels(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1)))
+            read = [model_text(text, self._clean) for text in texts[start : start + TEXTS_AT_ONCE]]
+            probabilities, known = self._predict(read)
+            scored.append(TopLabels(probabilities.argmax(axis=1).astype(np.int16), probabilities.max(axis=1), known))
         return TopLabels(*map(np.concatenate, zip(*scored, strict=True)))
+
+    def _predict(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(self._model, ArrayModel):
+            return self._model.predict_known(texts)
+        if steps := getattr(self._model, "named_steps", None):
+            # A kernel machine, which has no arrays.
+            known = np.diff(steps["tfidf"].transform(texts).tocsr().indptr) > 0
+        else:
+            # A transformer has an embedding for unknown words too.
+            known = np.ones(len(texts), dtype=bool)
+        return self._model.predict_proba(texts), known
 
 
 def _load_arrays(folder: Path) -> Any:
@@ -146,7 +165,7 @@ def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str
     # Without a threshold, a person has to review every ticket.
     threshold = np.inf if metadata["threshold"] is None else metadata["threshold"]
     labels = np.array(metadata["labels"], dtype=object)
-    answers = [labels[found.numbers], found.confidences, found.confidences < threshold]
+    answers = [labels[found.numbers], found.confidences, (found.confidences < threshold) | ~found.known]
     return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
 
 

@@ -61,6 +61,7 @@ class PrepareParameters(Parameters):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     sheet: Name | None = None
     header: bool = True
+    clean: Literal["none", "html", "mail"] = "none"
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
@@ -114,21 +115,27 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
+Features = Literal["words", "characters", "characters_in_words", "both"]
+# The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
+CHOSEN = ("features", "class_spread", "C", "accents")
+
+
 class TrainTfidfParameters(Parameters):
     """Section `train_tfidf`; params.yaml explains each parameter."""
 
+    features: Features | Literal["auto"]
+    accents: Literal["auto", "keep", "strip"]
     max_features: int | None = Field(ge=1)
     ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
     min_df: int = Field(ge=1)
     sublinear_tf: bool
-    subwords: bool
-    class_spread: float = Field(ge=0, le=2)
+    class_spread: Annotated[float, Field(ge=0, le=2)] | Literal["auto"]
     kernel: Literal["linear", "poly", "rbf", "sigmoid"]
-    C: float = Field(gt=0, allow_inf_nan=False)
+    C: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["auto"]
     max_iter: int = Field(ge=1)
     tol: float = Field(gt=0, le=1)
     class_weight: Literal["balanced"] | None
-    calibration: Literal["sigmoid", "temperature"]
+    calibration: Literal["auto", "sigmoid", "temperature"]
     refit: bool
     target_accuracy: Fraction
     threshold_confidence: Fraction
@@ -140,6 +147,11 @@ class TrainTfidfParameters(Parameters):
         if self.ngram_range[0] > self.ngram_range[1]:
             raise ValueError("ngram_range must be [smallest, largest]")
         return self
+
+    @property
+    def open(self) -> list[str]:
+        """The names of the parameters that are auto and chosen on train."""
+        return [name for name in CHOSEN if getattr(self, name) == "auto"]
 
 
 class TrainTransformerParameters(Parameters):

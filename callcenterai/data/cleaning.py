@@ -95,8 +95,8 @@ def repeated_texts(table: Table) -> tuple[np.ndarray, np.ndarray]:
 class _SettledTexts(NamedTuple):
     """What is decided about each text that occurs more than once.
 
-    `reasons` is the Reason of its tickets, except `kept`, the place of the one that is kept or -1; `labels` is the right
-    label by majority or -1, `given` the one that people have given or -1.
+    `reasons` is the Reason of its tickets, except `kept`, the place of the one that is kept or -1; `labels` is the
+    right label by majority or -1, `given` the one that people have given or -1.
     """
 
     reasons: np.ndarray

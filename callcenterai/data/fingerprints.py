@@ -9,8 +9,8 @@ is 5 in a million.
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +18,10 @@ import pandas as pd
 from scipy import sparse
 
 from callcenterai.data.split import draw
+from callcenterai.text.normal_form import UNSPACED, WORDS, WORDS_OR_CHARACTERS, normalize_text
+from callcenterai.text.plain_text import model_text
 
-WORD = re.compile(r"\w+")
+WORD, CHARACTER_OR_WORD = re.compile(WORDS), re.compile(WORDS_OR_CHARACTERS)
 # MinHash bands, and hash functions in each; near_duplicates.py says what they achieve.
 BANDS, ROWS = 24, 6
 
@@ -56,21 +58,30 @@ class Fingerprints(NamedTuple):
     signatures: Signatures
 
 
-def fingerprint(texts: Sequence[str], seed: int) -> Fingerprints:
-    """Compute the fingerprints of some texts; the result for a text does not depend on the others."""
-    folded = [fold(text) for text in texts]
-    # Without differences in white space, which a model does not see either.
-    digests = b"".join(hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest() for text in folded)
+def fingerprint(texts: Sequence[str], seed: int, clean: str = "none") -> Fingerprints:
+    """Compute the fingerprints of texts, cleaned as plain_text does; a text's result does not depend on the others."""
+    folded = [fold(text, clean) for text in texts]
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in folded)
     draws = np.array([draw(text, seed) for text in texts])
     return Fingerprints(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2), draws, sign(folded))
 
 
-def fold(text: str) -> str:
-    """Remove what the vectorizer does not see: case, and accents (NFKD without combining marks)."""
-    folded = text.lower()
-    if folded.isascii():
-        return folded
-    return "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+def fold(text: str, clean: str = "none") -> str:
+    """Remove what no model sees: case, white space and the form of a character, but no accents, which carry meaning."""
+    return normalize_text(model_text(text, clean).lower())
+
+
+def find_shingles(folded: str) -> set[str]:
+    """Return the different words of a text; in scripts without spaces, each two characters in a row instead.
+
+    Whole sentences would be words there, and two of them could never be nearly the same.
+    """
+    if folded.isascii() or not UNSPACED.search(folded):
+        return set(WORD.findall(folded))
+    return {
+        left + right if UNSPACED.match(left) and UNSPACED.match(right) else right
+        for left, right in pairwise(["", *CHARACTER_OR_WORD.findall(folded)])
+    }
 
 
 def sign(folded: Sequence[str]) -> Signatures:
@@ -96,7 +107,7 @@ def _words(folded: Iterable[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     words: list[str] = []
     ends = [0]
     for text in folded:
-        words.extend(set(WORD.findall(text)))
+        words.extend(find_shingles(text))
         ends.append(len(words))
     codes, vocabulary = pd.factorize(np.array(words, dtype=object))
     return codes, np.array(ends), pd.util.hash_array(np.asarray(vocabulary, dtype=object), categorize=False)

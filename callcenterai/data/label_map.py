@@ -1,14 +1,12 @@
 """Reads prepare.label_map and prepare.label_map_file, which rename, merge and drop classes."""
 
-import csv
-import io
 from pathlib import Path
 
 import yaml
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import PrepareParameters
-from callcenterai.formats.delimited import csv_rows
+from callcenterai.formats.reader import ReadOptions, open_tickets
 
 YAML = (".yaml", ".yml", ".json")
 # First rows of a CSV that are a header, in lower case.
@@ -25,13 +23,7 @@ def read_label_map(params: PrepareParameters) -> dict[str, str | None]:
 
 
 def _read_file(path: Path) -> dict[str, str | None]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; check prepare.label_map_file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8; save it as UTF-8") from None
-    pairs = _yaml_pairs(path, text) if path.suffix.lower() in YAML else _csv_pairs(path, text)
+    pairs = _yaml_pairs(path) if path.suffix.lower() in YAML else _table_pairs(path)
     found: dict[str, str | None] = {}
     for old, new in pairs:
         value = None if new in DROPPED else new
@@ -40,10 +32,16 @@ def _read_file(path: Path) -> dict[str, str | None]:
     return found
 
 
-def _yaml_pairs(path: Path, text: str) -> list[tuple[str, str]]:
+def _yaml_pairs(path: Path) -> list[tuple[str, str]]:
     try:
         # Every value as text: otherwise the label NO would become False, and 1.10 become 1.1.
-        content = yaml.load(text, yaml.BaseLoader) or {}  # nosec B506  # BaseLoader makes nothing but text
+        content = (
+            yaml.load(path.read_text(encoding="utf-8-sig"), yaml.BaseLoader) or {}
+        )  # nosec B506  # makes text alone
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check prepare.label_map_file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8; save it as UTF-8") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(each, str) for pair in content.items() for each in pair):
@@ -51,14 +49,17 @@ def _yaml_pairs(path: Path, text: str) -> list[tuple[str, str]]:
     return list(content.items())
 
 
-def _csv_pairs(path: Path, text: str) -> list[tuple[str, str]]:
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv_rows(io.StringIO(text, newline=""), delimiter) if row]
-    except csv.Error as error:
-        raise UserError(f"{path} is not a readable CSV file ({error})") from None
-    rows = rows[1:] if rows and [cell.lower() for cell in rows[0]] in HEADERS else rows
+def _table_pairs(path: Path) -> list[tuple[str, str]]:
+    """Return the pairs of a table of two columns, in any form in which a file of tickets may be."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check prepare.label_map_file")
+    rows = []
+    with open_tickets(path, options=ReadOptions(header=False)) as file:
+        for number, values, _, raw in file.rows():
+            if values is None:
+                raise UserError(f"{path}: row {number}, {raw!r}, cannot be read; write label and class alone")
+            rows.append([(cell or "").strip() for cell in values])
+    rows = rows[1:] if [cell.lower() for cell in rows[0]] in HEADERS else rows
     for row in rows:
         if len(row) != 2:
             raise UserError(

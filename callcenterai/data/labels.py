@@ -221,7 +221,7 @@ def find_several(counts: dict[str, int], chosen: set[str | None]) -> dict[str, i
     keys = {spelling_key(name) for name in counts}
     clear = {name: pieces for name in counts if (pieces := _pieces(name, CLEAR_SEPARATORS))}
     elsewhere: dict[str, int] = defaultdict(int)
-    for name, pieces in clear.items():
+    for pieces in clear.values():
         for piece in pieces:
             elsewhere[piece] += 1
     found = {}

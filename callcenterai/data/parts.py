@@ -8,6 +8,7 @@ import numpy as np
 
 from callcenterai.core.cli import UserError
 from callcenterai.data.split import PARTS
+from callcenterai.text.plain_text import model_text
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,17 @@ class Part:
         return len(self.texts)
 
 
-def read_parts(folder: Path) -> dict[str, Part]:
+def read_parts(folder: Path, clean: str | None = None) -> dict[str, Part]:
     """Return the three parts by name."""
-    return {name: read_part(folder, name) for name in PARTS}
+    return {name: read_part(folder, name, clean) for name in PARTS}
 
 
-def read_part(folder: Path, name: str) -> Part:
-    """Return the part `name` ("train", "validation" or "test"), or raise a UserError that says how to make it."""
+def read_part(folder: Path, name: str, clean: str | None = None) -> Part:
+    """Return the part `name` ("train", "validation" or "test"), or raise a UserError that says how to make it.
+
+    With clean, one of plain_text.CLEANINGS, its texts are in the form in which a model reads them; without it they are
+    as they arrived, for models that clean texts themselves (artifact.folder.load_model).
+    """
     path = folder / f"{name}.csv"
     csv.field_size_limit(2**31 - 1)
     try:
@@ -44,4 +49,5 @@ def read_part(folder: Path, name: str) -> Part:
     if not rows:
         raise UserError(f"{path} holds no ticket; `dvc repro -f prepare` writes it anew")
     texts, labels, groups = zip(*rows, strict=True)
+    texts = texts if clean is None else tuple(model_text(text, clean) for text in texts)
     return Part(path, np.array(texts, dtype=object), np.array(labels, dtype=object), np.array(groups))

@@ -36,6 +36,7 @@ from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
 from callcenterai.data.table import Reason, Source, SplitPlan, Table, Ticket
+from callcenterai.text.plain_text import plain_text
 
 # A partition ends at whichever limit it reaches first. The limits do not change the result.
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 2_000_000
@@ -112,7 +113,7 @@ def read_table(params: PrepareParameters, sources: Sources, spill: Spill, parall
     reader = _Reader(params, sources, spill)
     hashes, draws = [], []
     with tqdm(desc="reading", unit=" tickets", unit_scale=True, delay=3, file=sys.stderr) as bar:
-        for found in parallel(partial(fingerprint, seed=params.random_state), reader.texts()):
+        for found in parallel(partial(fingerprint, seed=params.random_state, clean=params.clean), reader.texts()):
             spill.add_signatures(found.signatures)
             hashes.append(found.hashes)
             draws.append(found.draws)
@@ -158,8 +159,9 @@ class _Reader:
 
 def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> CheckedRow:
     """Reject a row or trim it for use; in an official test split, a text may be of any length from 1 on."""
-    reason = reject_row(ticket, 1 if source == Source.TEST_INPUT else params.min_text_length)
     text, label = ticket.text or "", ticket.label or ""
+    cleaned = ticket._replace(text=plain_text(text, params.clean))
+    reason = reject_row(cleaned, 1 if source == Source.TEST_INPUT else params.min_text_length)
     long = len(text) > params.max_text_length
     if reason == Reason.USABLE:
         text, label = cut(text, params.max_text_length), label.strip()

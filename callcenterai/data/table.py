@@ -57,9 +57,9 @@ class Table(NamedTuple):
     """All tickets as arrays of shape (n,), in the order of sources and rows.
 
     `sources` holds numbers of Source, `reasons` of Reason and `labels` indices into `names`: a usable ticket's label
-    is stripped of white space around it, and labels.settle_labels makes it a class; any other stays as it came. `lengths` are in characters, of the texts as
-    they are written: a usable text is cut at the limit. `hashes` and `draws` come from fingerprints.py. `long` counts
-    the texts, usable or not, that were over the limit.
+    is stripped of white space around it, and labels.settle_labels makes it a class; any other stays as it came.
+    `lengths` are in characters, of the texts as they are written: a usable text is cut at the limit. `hashes` and
+    `draws` come from fingerprints.py. `long` counts the texts, usable or not, that were over the limit.
     """
 
     sources: np.ndarray

@@ -7,8 +7,9 @@ workers of a parameter search therefore do not need.
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +17,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
@@ -24,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
+from callcenterai.tfidf.choice import FeatureChoice, settle
 from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
 
@@ -40,9 +43,12 @@ one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 class TrainFit:
     """The model fitted on train alone, in its parts, and its predictions of validation.
 
-    held_out is validation as features, shape (n, n_features).
+    held_out is validation as features, shape (n, n_features). params is without any auto; choice is None where nothing
+    was left open.
     """
 
+    params: TrainTfidfParameters
+    choice: FeatureChoice | None
     features: "Features"
     svm: SVM
     held_out: sparse.csr_matrix
@@ -52,22 +58,28 @@ class TrainFit:
 
 @dataclass(frozen=True)
 class FittedPipeline:
-    """The final pipeline, the predictions of validation, whether the solver finished, and the CPU time."""
+    """The final pipeline, what was chosen, the predictions of validation, whether the solver finished, the CPU time."""
 
     pipeline: Pipeline
+    params: TrainTfidfParameters
+    choice: FeatureChoice | None
     validation: Predictions
     converged: bool
     cpu_seconds: float
 
 
 @one_blas_thread
-def fit_pipeline(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> FittedPipeline:
+def fit_pipeline(
+    train_part: Part, validation_part: Part, params: TrainTfidfParameters, choice: FeatureChoice | None = None
+) -> FittedPipeline:
     """Fit on train, calibrate on validation and, with params.refit, fit the final model on both.
 
     The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
+    choice is what was chosen for parameters that are auto; without it, it is made here.
     """
     started = time.process_time()
-    fitted = fit_on_train(train_part, validation_part, params)
+    fitted = fit_on_train(train_part, validation_part, params, choice)
+    params, choice = fitted.params, fitted.choice
     calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
     features, svm, validation, converged = fitted.features, fitted.svm, fitted.validation, fitted.converged
     del fitted  # frees validation's share of the matrix
@@ -78,12 +90,15 @@ def fit_pipeline(train_part: Part, validation_part: Part, params: TrainTfidfPara
     # Without refit too: the calibrated estimator is the frozen SVM, a type that scorer_bytes does not know.
     calibrated.calibrated_classifiers_[0].estimator = calibrated.estimator = svm
     pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
-    return FittedPipeline(pipeline, validation, converged, time.process_time() - started)
+    return FittedPipeline(pipeline, params, choice, validation, converged, time.process_time() - started)
 
 
 @one_blas_thread
-def fit_on_train(train_part: Part, validation_part: Part, params: TrainTfidfParameters) -> TrainFit:
+def fit_on_train(
+    train_part: Part, validation_part: Part, params: TrainTfidfParameters, choice: FeatureChoice | None = None
+) -> TrainFit:
     """Fit on train alone and predict validation: all that choosing parameters needs."""
+    params, choice = settle(params, train_part, choice)
     texts = np.concatenate([train_part.texts, validation_part.texts])
     labels = np.concatenate([train_part.labels, validation_part.labels])
     ours, others = np.split(np.arange(len(texts)), [len(train_part)])
@@ -92,8 +107,16 @@ def fit_on_train(train_part: Part, validation_part: Part, params: TrainTfidfPara
     matrix, held_out = matrix[ours], matrix[others]
     svm, converged = fit_svm(matrix, labels[ours], params)
     del matrix
-    probabilities = cross_calibrate(svm, held_out, labels[others], params)
-    return TrainFit(features, svm, held_out, Predictions(list(svm.classes_), labels[others], probabilities), converged)
+    method, probabilities = choose_calibration(svm, held_out, labels[others], params)
+    params = params.model_copy(update={"calibration": method})
+    known = np.diff(held_out.indptr) > 0
+    validation = Predictions(list(svm.classes_), labels[others], probabilities, known)
+    return TrainFit(params, choice, features, svm, held_out, validation, converged)
+
+
+def count_known(pipeline: Pipeline, texts: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Return, for each text, whether the pipeline knows any word or character n-gram of it, bool of shape (n,)."""
+    return np.diff(pipeline.named_steps["tfidf"].transform(texts).tocsr().indptr) > 0
 
 
 class Features:
@@ -101,30 +124,37 @@ class Features:
 
     def __init__(self, texts: np.ndarray, labels: np.ndarray, params: TrainTfidfParameters) -> None:
         """Count the n-grams; fit chooses and weights them."""
-        low, high = params.ngram_range
-        vectorizers = make_vectorizers(
-            (low, high), params.min_df, params.max_features, params.sublinear_tf, params.subwords
-        )
+        vectorizers = make_vectorizers(params)
         self._counts = {name: NgramCounts(vectorizer, list(texts)) for name, vectorizer in vectorizers.items()}
+        self._filled: list[str] = []
         self._labels = labels
-        self._power = params.class_spread
+        self._power = float(params.class_spread)
 
     def fit(self, rows: np.ndarray) -> sparse.csr_matrix:
-        """Fit on the given rows; return the features of all rows, shape (n_texts, n_features)."""
-        blocks = []
-        for counts in self._counts.values():
+        """Fit on the given rows; return the features of all rows, shape (n_texts, n_features).
+
+        A vectorizer without any n-gram is left out, unless all are.
+        """
+        blocks = {}
+        for name, counts in self._counts.items():
             try:
                 matrix = counts.fit(rows)
             except ValueError as error:
-                raise UserError(f"{error}: lower train_tfidf.min_df, or give longer or more tickets") from None
+                # Another kind of feature may know these texts: 600 Chinese tickets may share no whole sentence.
+                reason = error
+                continue
             if self._power:
                 matrix = counts.weight(matrix, class_spread(matrix, rows, self._labels[rows], self._power))
-            blocks.append(matrix)
-        return blocks[0] if len(blocks) == 1 else sparse.hstack(blocks, format="csr")
+            blocks[name] = matrix
+        if not blocks:
+            raise UserError(f"{reason}: lower train_tfidf.min_df, or give longer or more tickets")
+        self._filled = list(blocks)
+        filled = list(blocks.values())
+        return filled[0] if len(filled) == 1 else sparse.hstack(filled, format="csr")
 
     def fitted_vectorizer(self) -> TfidfVectorizer | FeatureUnion:
-        """Return the vectorizer, or union of several, that turns raw texts into the features of the last fit."""
-        return join_vectorizers({name: counts.fitted_vectorizer() for name, counts in self._counts.items()})
+        """Return the vectorizer, or union of several, that turns texts into the features of the last fit."""
+        return join_vectorizers({name: self._counts[name].fitted_vectorizer() for name in self._filled})
 
 
 def fit_svm(matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters) -> tuple[SVM, bool]:
@@ -191,8 +221,41 @@ def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: s
     return calibrated
 
 
-def cross_calibrate(
+def choose_calibration(
     svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters
+) -> tuple[str, np.ndarray]:
+    """Return the method of calibration and the probabilities that it gives, each calibrated on the other folds.
+
+    auto is sigmoid if its log loss is lower and the most probable class is right at least as often, else temperature:
+    that never changes which class has the highest margin, while a sigmoid per class can, at the cost of rare classes.
+    """
+    methods = ("temperature", "sigmoid") if params.calibration == "auto" else (params.calibration,)
+    found = {method: cross_calibrate(svm, matrix, labels, params, method) for method in methods}
+    if len(found) == 1:
+        return methods[0], found[methods[0]]
+    temperature, sigmoid = (_judge(found[method], svm.classes_, labels) for method in methods)
+    gains = sigmoid.log_loss < temperature.log_loss and sigmoid.score >= temperature.score
+    method = "sigmoid" if gains else "temperature"
+    return method, found[method]
+
+
+class _Calibrated(NamedTuple):
+    """The figures of a method of calibration; score is the mean of accuracy and macro F1."""
+
+    log_loss: float
+    score: float
+
+
+def _judge(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> _Calibrated:
+    predicted = classes[probabilities.argmax(axis=1)]
+    macro_f1 = f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0.0)
+    score = ((predicted == labels).mean() + macro_f1) / 2
+    # Rounded, so that the last bits of a processor's arithmetic choose nothing.
+    return _Calibrated(round(log_loss(labels, probabilities, labels=classes), 6), round(float(score), 6))
+
+
+def cross_calibrate(
+    svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters, method: str
 ) -> np.ndarray:
     """Return calibrated probabilities, shape (n, n_classes), each calibrated on the other folds.
 
@@ -211,6 +274,6 @@ def cross_calibrate(
         splits = list(folds.split(matrix, labels))
     for others, fold in splits:
         others = np.union1d(others, only_one)
-        calibrated = calibrate(svm, matrix[others], labels[others], params.calibration)
+        calibrated = calibrate(svm, matrix[others], labels[others], method)
         probabilities[fold] = calibrated.predict_proba(matrix[fold])
     return probabilities

@@ -1,15 +1,35 @@
-"""The stage `train_tfidf`: read the parameters and the tickets, then train."""
+"""The stages `choose_features` and `train_tfidf`: read the parameters and the tickets, then choose or train.
+
+What fits models is imported late: importing scikit-learn and MLflow takes seconds, and wrong inputs are reported at
+once.
+"""
 
 from pathlib import Path
 
-from callcenterai.core.params import TrainTfidfParameters, read_parameters
-from callcenterai.data.parts import read_parts
+from callcenterai.core.params import PrepareParameters, TrainTfidfParameters, read_parameters
+from callcenterai.data.parts import read_part, read_parts
 
 
-def run_tfidf_stage(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
-    """Train with the section `train_tfidf` of params.yaml; folders: "model", "metrics" (a file) and "plots"."""
-    params, parts = read_parameters(params_path, "train_tfidf", TrainTfidfParameters), read_parts(data)
-    # Late: importing scikit-learn and MLflow takes seconds; wrong inputs are reported at once.
+def run_choice_stage(params_path: Path, data: Path, output: Path) -> None:
+    """Choose what the section `train_tfidf` of params.yaml leaves open, and write the choice to output."""
+    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
+    clean = read_parameters(params_path, "prepare", PrepareParameters).clean
+    train = read_part(data, "train", clean)
+    from callcenterai.tfidf.choice_file import write_choice
+
+    write_choice(params, train, clean, output)
+
+
+def run_tfidf_stage(params_path: Path, data: Path, folders: dict[str, Path], choice_path: Path | None = None) -> None:
+    """Train with the section `train_tfidf` of params.yaml; folders: "model", "metrics" (a file) and "plots".
+
+    choice_path is what run_choice_stage wrote; without it, parameters that are auto are chosen here.
+    """
+    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
+    clean = read_parameters(params_path, "prepare", PrepareParameters).clean
+    parts = read_parts(data, clean)
+    from callcenterai.tfidf.choice_file import read_choice
     from callcenterai.tfidf.training import train_tfidf
 
-    train_tfidf(parts, params, folders)
+    choice = read_choice(choice_path, params, parts["train"], clean) if choice_path and params.open else None
+    train_tfidf(parts, params, clean, folders, choice)

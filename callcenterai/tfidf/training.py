@@ -7,21 +7,35 @@ from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
 from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
-from callcenterai.tfidf.model import fit_pipeline
+from callcenterai.tfidf.choice import FeatureChoice
+from callcenterai.tfidf.model import count_known, fit_pipeline
 from callcenterai.training.stage import TrainedModel, run_training
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
 
 
-def train_tfidf(parts: dict[str, Part], params: TrainTfidfParameters, folders: dict[str, Path]) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
-    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params))
+def train_tfidf(
+    parts: dict[str, Part],
+    params: TrainTfidfParameters,
+    clean: str,
+    folders: dict[str, Path],
+    choice: FeatureChoice | None = None,
+) -> None:
+    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots".
+
+    clean is how the texts of the parts were cleaned; without choice, parameters that are auto are chosen here.
+    """
+    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params, clean, choice))
 
 
-def train_model(parts: dict[str, Part], params: TrainTfidfParameters) -> TrainedModel:
+def train_model(
+    parts: dict[str, Part], params: TrainTfidfParameters, clean: str, choice: FeatureChoice | None = None
+) -> TrainedModel:
     """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
-    fitted = fit_pipeline(parts["train"], parts["validation"], params)
+    fitted = fit_pipeline(parts["train"], parts["validation"], params, choice)
     features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
+    used = {name: getattr(fitted.params, name) for name in (*params.open, "calibration")}
+    tried = {"tickets": fitted.choice.tickets, "tried": fitted.choice.tried} if fitted.choice else {}
     return TrainedModel(
         fitted.pipeline,
         {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
@@ -29,6 +43,16 @@ def train_model(parts: dict[str, Part], params: TrainTfidfParameters) -> Trained
         LIBRARIES,
         fitted.cpu_seconds,
         refit=params.refit,
-        metrics={"converged": int(fitted.converged), "features": features},
-        metadata={"converged": fitted.converged},
+        find_known=lambda texts: count_known(fitted.pipeline, texts),
+        metrics={"converged": int(fitted.converged), "features": features, "choice": _best_scores(fitted.choice)},
+        metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
     )
+
+
+def _best_scores(choice: FeatureChoice | None) -> dict[str, dict[str, float]]:
+    """Return accuracy and macro F1 of each kind of feature that was tried on all folds, with its best settings."""
+    best: dict[str, dict[str, float]] = {}
+    for row in choice.tried if choice else []:
+        if row["folds"] > 1:
+            best.setdefault(row["features"], {name: row[name] for name in ("accuracy", "macro_f1")})
+    return best

@@ -54,7 +54,7 @@ def log_model_folder(folders: dict[str, Path]) -> str:
     The model is loaded through the safe path, which checks every file's hash.
     """
     metadata = read_metadata(folders["model"])
-    model = load_model(folders["model"])
+    model = load_model(folders["model"]).model
     if not folders["metrics"].is_file():
         raise UserError(f"{folders['metrics']}: no such file; `dvc repro` makes it")
     if not read_run_facts(folders["model"]):

@@ -18,11 +18,16 @@ STARTS = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's predictions of one part: labels (n_classes), true (n,) and probabilities (n, n_classes)."""
+    """A model's predictions of one part: labels (n_classes), true (n,) and probabilities (n, n_classes).
+
+    known, bool of shape (n,), is False where the model knows nothing of the text; None if it knows every text. Such a
+    ticket is never routed without a person.
+    """
 
     labels: list[str]
     true: np.ndarray
     probabilities: np.ndarray
+    known: np.ndarray | None = None
 
     @property
     def predicted(self) -> np.ndarray:
@@ -33,6 +38,11 @@ class Predictions:
     def confidence(self) -> np.ndarray:
         """The probability of the predicted label, shape (n,)."""
         return self.probabilities.max(axis=1)
+
+    @property
+    def routing_confidence(self) -> np.ndarray:
+        """The confidence by which tickets are routed, shape (n,): -1 where the model knows nothing of the text."""
+        return self.confidence if self.known is None else np.where(self.known, self.confidence, -1.0)
 
     @property
     def correct(self) -> np.ndarray:
@@ -105,6 +115,7 @@ def evaluate(
         "accuracy_without_near_duplicates": _mean_or_none(predictions.correct[~seen_before]),
         "near_duplicates_of_training": int(seen_before.sum()),
         "majority_accuracy": by_class.support.max() / len(true),
+        "unknown_texts": 0 if predictions.known is None else int((~predictions.known).sum()),
         "auto_route": {
             "target_accuracy": target_accuracy,
             "threshold": threshold,
@@ -165,8 +176,10 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
     safe = []
     for start in STARTS:
         for coverage in COVERAGES[COVERAGES >= start]:
-            threshold = np.quantile(predictions.confidence, 1 - coverage, method="lower")
-            correct = predictions.correct[predictions.confidence >= threshold]
+            threshold = max(0.0, np.quantile(predictions.routing_confidence, 1 - coverage, method="lower"))
+            correct = predictions.correct[predictions.routing_confidence >= threshold]
+            if not len(correct):
+                break
             test = binomtest(int(correct.sum()), len(correct), alternative="greater")
             if test.proportion_ci(level, method="exact").low < target_accuracy:
                 break
@@ -177,7 +190,7 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
 
 def routed(predictions: Predictions, threshold: float | None) -> dict[str, float | None]:
     """Return the share of tickets routed without a human and their accuracy, None when no ticket is routed."""
-    chosen = predictions.confidence >= (np.inf if threshold is None else threshold)
+    chosen = predictions.routing_confidence >= (np.inf if threshold is None else threshold)
     return {"coverage": chosen.mean(), "accuracy": _mean_or_none(predictions.correct[chosen])}
 
 

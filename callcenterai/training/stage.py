@@ -29,6 +29,8 @@ from callcenterai.training.plots import draw
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+# From this share of test tickets on, training warns that the model knows nothing of them.
+UNKNOWN_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class TrainedModel:
 
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
     predictions of weights that did not learn from validation. metrics and metadata are added by this kind of model.
+    find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
     """
 
     model: Any
@@ -45,6 +48,7 @@ class TrainedModel:
     libraries: tuple[str, ...]
     cpu_seconds: float
     refit: bool = False
+    find_known: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -97,7 +101,10 @@ def evaluate_and_write(
     trained = replace(trained, files=trained.files | held_out)
     threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
-    test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(parts["test"].texts))
+    texts = parts["test"].texts
+    known = trained.find_known(texts) if trained.find_known else None
+    test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
+    warn_of_unknown_texts(test)
     groups = {name: part.groups for name, part in parts.items()}
     fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
@@ -133,6 +140,17 @@ def write_outputs(
     files[folders["metrics"]] = json_bytes(metrics)
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
+
+
+def warn_of_unknown_texts(test: Predictions) -> None:
+    """Warn on stderr when the model knows nothing of many test tickets."""
+    unknown = 0 if test.known is None else int((~test.known).sum())
+    if unknown >= UNKNOWN_SHARE * len(test.true):
+        print(
+            f"warning: the model knows nothing of {unknown} of {len(test.true)} test tickets, which go to a person: "
+            "try train_tfidf.features: characters, or give more tickets",
+            file=sys.stderr,
+        )
 
 
 def make_metadata(

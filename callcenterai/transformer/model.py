@@ -62,16 +62,21 @@ class ExportedModels(NamedTuple):
     difference: float
 
 
-def train_transformer(parts: dict[str, Part], params: TrainTransformerParameters, folders: dict[str, Path]) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots"."""
+def train_transformer(
+    parts: dict[str, Part], params: TrainTransformerParameters, clean: str, folders: dict[str, Path]
+) -> None:
+    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots".
+
+    clean is how the texts of the parts were cleaned.
+    """
     checkpoints = [folders["model"] / name for name in CHECKPOINTS]
-    run_training("transformer", parts, params, folders, lambda: train_and_export(parts, params, checkpoints))
+    run_training("transformer", parts, params, folders, lambda: train_and_export(parts, params, clean, checkpoints))
     for checkpoint in checkpoints:
         checkpoint.unlink(missing_ok=True)
 
 
 def train_and_export(
-    parts: dict[str, Part], params: TrainTransformerParameters, checkpoints: list[Path]
+    parts: dict[str, Part], params: TrainTransformerParameters, clean: str, checkpoints: list[Path]
 ) -> TrainedModel:
     """Return the trained and exported model with its files: both exports and the tokenizer.
 
@@ -104,7 +109,11 @@ def train_and_export(
         time.process_time() - started,
         refit=params.refit,
         metrics=metrics | {"onnx_difference": round(exported.difference, 9)},
-        metadata={"serves": ONNX_FILE if params.precision == "float32" else INT8_FILE, "mask_id": fitted.mask},
+        metadata={
+            "clean": clean,
+            "serves": ONNX_FILE if params.precision == "float32" else INT8_FILE,
+            "mask_id": fitted.mask,
+        },
     )
 
 

@@ -4,18 +4,20 @@ import importlib.util
 from pathlib import Path
 
 from callcenterai.core.cli import UserError
-from callcenterai.core.params import TrainTransformerParameters, read_parameters
+from callcenterai.core.params import PrepareParameters, TrainTransformerParameters, read_parameters
 from callcenterai.data.parts import read_parts
 
 
 def run_transformer_stage(params_path: Path, data: Path, folders: dict[str, Path]) -> None:
     """Train with the section `train_transformer` of params.yaml; folders: "model", "metrics" (a file) and "plots"."""
-    params, parts = read_parameters(params_path, "train_transformer", TrainTransformerParameters), read_parts(data)
+    params = read_parameters(params_path, "train_transformer", TrainTransformerParameters)
+    clean = read_parameters(params_path, "prepare", PrepareParameters).clean
+    parts = read_parts(data, clean)
     check_pytorch()
     # Late: this imports PyTorch, which may be missing, and takes seconds; wrong inputs are reported at once.
     from callcenterai.transformer.model import train_transformer
 
-    train_transformer(parts, params, folders)
+    train_transformer(parts, params, clean, folders)
 
 
 def check_pytorch() -> None:

@@ -101,20 +101,29 @@ def model_card(loaded: LoadedModel[Any]) -> ModelCard:
 
 
 def make_prediction(
-    loaded: LoadedModel[Any], labels: list[str], probabilities: np.ndarray, top: int, metrics: ModelMetrics
+    loaded: LoadedModel[Any],
+    labels: list[str],
+    probabilities: np.ndarray,
+    top: int,
+    metrics: ModelMetrics,
+    known: bool = True,
 ) -> tuple[Prediction, int]:
-    """Turn probabilities of shape (n_labels,) into a prediction, and count it; also return the index of its label."""
+    """Turn probabilities of shape (n_labels,) into a prediction, and count it; also return the index of its label.
+
+    A text of which the model knows nothing goes to a person, however probable its commonest category is.
+    """
     every = probabilities.tolist()
     order = sorted(range(len(every)), key=every.__getitem__, reverse=True)[:top]
     highest = [min(1.0, every[label]) for label in order]
     category, confidence = labels[order[0]], highest[0]
-    review = loaded.threshold is None or confidence < loaded.threshold
+    review = not known or loaded.threshold is None or confidence < loaded.threshold
     metrics.predicted(category, confidence, review)
     prediction: Prediction = {
         "category": category,
         "confidence": confidence,
         "best": [{"category": labels[at], "probability": highest[n]} for n, at in enumerate(order)],
         "needs_review": review,
+        "known_text": known,
         "model_version": loaded.version,
     }
     return prediction, order[0]

@@ -36,7 +36,12 @@ class Prediction(TypedDict):
     category: str
     confidence: Annotated[Probability, Field(description="calibrated probability of the category")]
     best: Annotated[list[Choice], Field(description="the most probable categories")]
-    needs_review: Annotated[bool, Field(description="the confidence is below the threshold that training chose")]
+    needs_review: Annotated[
+        bool, Field(description="the confidence is below the threshold that training chose, or the text is unknown")
+    ]
+    known_text: NotRequired[
+        Annotated[bool, Field(description="false if the model knows no word and no character sequence of the text")]
+    ]
     model_version: str
     explanation: NotRequired[Annotated[list[Weight], Field(description="with ?explain=true: the heaviest terms")]]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from callcenterai.text.plain_text import CLEANINGS, model_text
 from services.common.metrics import ModelMetrics
 from services.common.model_source import ModelArtifact, ModelSource, SourceError
 from services.common.problems import Problem
@@ -29,6 +30,10 @@ class LoadedModel(Generic[Model]):
     def threshold(self) -> float | None:
         """The confidence from which a ticket is routed without a human; None when none meets training's target."""
         return self.metadata.get("threshold")
+
+    def read(self, text: str) -> str:
+        """Return a text in the form in which the model reads it."""
+        return model_text(text, self.metadata.get("clean", CLEANINGS[0]))
 
 
 class ServedModel(Generic[Model]):

@@ -37,8 +37,9 @@ def build_tfidf_scorer(files: ModelArtifact) -> TfidfScorer:
 
 def predict_ticket(loaded: LoadedModel[TfidfScorer], text: str, options: Options, metrics: ModelMetrics) -> Prediction:
     """Return the prediction of a ticket, and count it."""
-    scorer = loaded.model
-    prediction, label = make_prediction(loaded, scorer.labels, scorer.probabilities(text), options.top, metrics)
+    scorer, text = loaded.model, loaded.read(text)
+    probabilities, known = scorer.score(text)
+    prediction, label = make_prediction(loaded, scorer.labels, probabilities, options.top, metrics, known)
     if options.explain:
         prediction["explanation"] = make_explanation(scorer.explain(text, label))
     return prediction

@@ -1,7 +1,7 @@
 """Scores tickets with the arrays of scorer.npz, which callcenterai/artifact/scorer_format.py writes and describes.
 
 The probabilities are those of the scikit-learn pipeline, up to the rounding of the last bits, but no sparse matrix is
-built for each ticket: a dictionary finds the n-grams, and one small product does the rest.
+built for each ticket: a dictionary finds the n-grams, of words or of characters, and one small product does the rest.
 """
 
 import io
@@ -9,24 +9,45 @@ import json
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-FORMAT = 1
+from callcenterai.text.normal_form import WORDS_OR_CHARACTERS
+
+FORMATS = (1, 2)
+# The settings that format 1 leaves out.
+WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
+SPACES = re.compile(r"\s\s+")
+# What an explanation by characters shows: a word, a character of a script without spaces, or any other sign.
+SHOWN = re.compile(rf"{WORDS_OR_CHARACTERS}|\S")
 ASCII = frozenset(map(chr, range(128)))
 
 
 class Vectorizer(NamedTuple):
     """How a text becomes n-grams, and the number of each feature by its n-gram."""
 
-    find_tokens: Callable[[str], list[str]]
-    smallest: int
-    largest: int
+    analyzer: str
+    find_words: Callable[[str], list[str]]
+    sizes: range
     sublinear: bool
     features: dict[str, int]
+
+    def ngrams(self, text: str) -> list[str]:
+        """Return the n-grams of a text, each as often as it occurs."""
+        if self.analyzer == "word":
+            return _word_ngrams(self.find_words(text), self.sizes)
+        return [gram for grams in _character_ngrams(self.read(text), self.sizes) for gram in grams]
+
+    def read(self, text: str) -> str:
+        """Return the text whose characters are counted."""
+        if self.analyzer == "char_wb":
+            # scikit-learn pads each word by itself. One blank is enough here: no feature has a blank inside.
+            return f" {' '.join(text.split())} " if text.strip() else ""
+        return SPACES.sub(" ", text)
 
 
 class TfidfScorer:
@@ -36,16 +57,19 @@ class TfidfScorer:
         """Read the archive; a ValueError when its format is unknown or its model cannot be served."""
         arrays = np.load(io.BytesIO(archive), allow_pickle=False)
         header = json.loads(arrays["header"].tobytes())
-        if header["format"] != FORMAT:
-            raise ValueError(f"the scorer has format {header['format']}, and this service reads {FORMAT}")
+        if header["format"] not in FORMATS:
+            raise ValueError(f"the scorer has format {header['format']}, and this service reads up to {FORMATS[-1]}")
         if "refusal" in header:
             raise ValueError(header["refusal"])
         self.labels: list[str] = header["labels"]
-        self._terms = arrays["terms"].tobytes().decode().split("\n")
+        self._terms = _read_terms(arrays)
         self._idf, self._coefficients = arrays["idf"], arrays["coefficients"]
         self._intercepts, self._calibrators = arrays["intercepts"], np.ascontiguousarray(arrays["calibrators"].T)
         self._temperature = header["calibration"] == "temperature"
-        self._vectorizers = list(_vectorizers(header["vectorizers"], self._terms))
+        settings = [WORDS_BEFORE | each for each in header["vectorizers"]]
+        # A model has the same preprocessing for all its vectorizers.
+        self._strips_accents = settings[0]["strip_accents"] == "unicode"
+        self._vectorizers = list(_vectorizers(settings, self._terms))
         margins = 1 if len(self.labels) == 2 else len(self.labels)
         shapes = (len(self._terms),), (len(self._terms), margins), (margins,)
         if (self._idf.shape, self._coefficients.shape, self._intercepts.shape) != shapes:
@@ -53,8 +77,15 @@ class TfidfScorer:
 
     def probabilities(self, text: str) -> np.ndarray:
         """Return the calibrated probabilities of a text, shape (n_labels,), in the order of labels."""
-        margins = self._intercepts
+        return self.score(text)[0]
+
+    def score(self, text: str) -> tuple[np.ndarray, bool]:
+        """Return the probabilities, and whether the model knows anything of the text."""
         columns, weights = self._weigh(text)
+        return self._calibrate(columns, weights), len(columns) > 0
+
+    def _calibrate(self, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        margins = self._intercepts
         if len(columns):
             margins = weights.dot(self._coefficients.take(columns, axis=0)) + margins
         if self._temperature:
@@ -70,30 +101,47 @@ class TfidfScorer:
         return each / total if total else np.full(len(each), 1 / len(each))
 
     def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
-        """Return the n-grams that weighed most, for or against a label, and what each added to its margin."""
-        columns, weights = self._weigh(text)
-        if not len(columns):
-            return []
+        """Return what weighed most, for or against a label, and what each added to its margin.
+
+        A model of words shows its words and pairs of words; one of characters shares their weight out among whole
+        words, or characters of a script without spaces, and other signs. The sum is the margin without the intercept,
+        but for features that are nothing but blanks.
+        """
+        plain = self._plain(text)
         margin, sign = (0, 2 * label - 1) if len(self._intercepts) == 1 else (label, 1)
-        added = sign * weights * self._coefficients[columns, margin]
-        order = np.argsort(-np.abs(added), kind="stable")[:most]
-        return [(self._terms[columns[place]], float(added[place])) for place in order]
+        only_words = all(vectorizer.analyzer == "word" for vectorizer in self._vectorizers)
+        added: dict[str, float] = defaultdict(float)
+        for vectorizer in self._vectorizers:
+            columns, weights = self._weigh_with(vectorizer, plain)
+            contributions = (sign * weights * self._coefficients[columns, margin]).tolist()
+            of_column = dict(zip(columns.tolist(), contributions, strict=True))
+            if vectorizer.analyzer != "word":
+                _share_out(vectorizer, plain, of_column, added)
+                continue
+            for column, weight in of_column.items():
+                term = self._terms[column]
+                # Beside characters, a pair of words is shown as its words.
+                words = [term] if only_words else SHOWN.findall(term)
+                for word in words:
+                    added[word] += weight / len(words)
+        return sorted(added.items(), key=lambda each: -abs(each[1]))[:most]
+
+    def _plain(self, text: str) -> str:
+        text = text.lower()
+        return _without_accents(text) if self._strips_accents and not text.isascii() else text
 
     def _weigh(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of a text and their TF-IDF weights, of length 1 for each vectorizer."""
-        text = text.lower()
-        if not text.isascii():
-            text = _without_accents(text)
-        found = [self._weigh_with(vectorizer, text) for vectorizer in self._vectorizers]
+        plain = self._plain(text)
+        found = [self._weigh_with(vectorizer, plain) for vectorizer in self._vectorizers]
         if len(found) == 1:
             return found[0]
         columns, weights = zip(*found, strict=True)
         return np.concatenate(columns), np.concatenate(weights)
 
     def _weigh_with(self, vectorizer: Vectorizer, text: str) -> tuple[np.ndarray, np.ndarray]:
-        grams = _ngrams(vectorizer.find_tokens(text), vectorizer.smallest, vectorizer.largest)
         # Counter counts in C. N-grams that are not features are counted under None.
-        counts = Counter(map(vectorizer.features.get, grams))
+        counts = Counter(map(vectorizer.features.get, vectorizer.ngrams(text)))
         counts.pop(None, None)
         columns = np.fromiter(counts, dtype=np.intp, count=len(counts))
         weights = np.fromiter(counts.values(), dtype=float, count=len(counts))
@@ -112,11 +160,51 @@ def _without_accents(text: str) -> str:
     return text
 
 
-def _ngrams(tokens: list[str], smallest: int, largest: int) -> list[str]:
-    grams = list(tokens) if smallest == 1 else []
-    for size in range(max(2, smallest), largest + 1):
-        grams += map(" ".join, zip(*[tokens[start:] for start in range(size)], strict=False))
+def _word_ngrams(words: list[str], sizes: range) -> list[str]:
+    grams = list(words) if sizes.start == 1 else []
+    for size in range(max(2, sizes.start), sizes.stop):
+        grams += map(" ".join, zip(*[words[start:] for start in range(size)], strict=False))
     return grams
+
+
+def _character_ngrams(text: str, sizes: range) -> Iterator[list[str]]:
+    """Yield the n-grams of each size in the order of their first characters."""
+    for size in sizes:
+        yield [text[start : start + size] for start in range(len(text) - size + 1)]
+
+
+def _share_out(vectorizer: Vectorizer, plain: str, of_column: dict[int, float], added: dict[str, float]) -> None:
+    """Add to each shown word or character its share of what each feature of characters adds, by the feature's number.
+
+    A feature's weight is divided evenly among its occurrences and, in each, among the characters that are not blank.
+    """
+    text = vectorizer.read(plain)
+    solid = np.array([not character.isspace() for character in text], dtype=bool)
+    before = np.concatenate([[0], np.cumsum(solid)])
+    found = [list(map(vectorizer.features.get, grams)) for grams in _character_ngrams(text, vectorizer.sizes)]
+    counts = Counter(chain.from_iterable(found))
+    of_feature: dict[int | None, float] = {column: weight / counts[column] for column, weight in of_column.items()}
+    # The sum over all n-grams up to a character, from where each begins and ends.
+    steps = np.zeros(len(text) + 1)
+    for size, columns in zip(vectorizer.sizes, found, strict=True):
+        weights = np.array([of_feature.get(column, 0.0) for column in columns])
+        starts = np.arange(len(columns))
+        letters = before[starts + size] - before[starts]
+        each = np.divide(weights, letters, out=np.zeros(len(weights)), where=letters > 0)
+        steps[: len(each)] += each
+        steps[size : size + len(each)] -= each
+    of_character = np.where(solid, np.cumsum(steps[:-1]), 0.0)
+    total = np.concatenate([[0.0], np.cumsum(of_character)])
+    for match in SHOWN.finditer(text):
+        added[match.group()] += float(total[match.end()] - total[match.start()])
+
+
+def _read_terms(arrays: Any) -> list[str]:
+    text = arrays["terms"].tobytes().decode()
+    if "lengths" not in arrays:
+        return text.split("\n")
+    ends = np.cumsum(arrays["lengths"], dtype=np.int64).tolist()
+    return [text[start:end] for start, end in pairwise([0, *ends])]
 
 
 def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[Vectorizer]:
@@ -125,6 +213,6 @@ def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[V
         end = start + each["features"]
         features = dict(zip(terms[start:end], range(start, end), strict=True))
         smallest, largest = each["ngram_range"]
-        find_tokens = re.compile(each["token_pattern"]).findall
-        yield Vectorizer(find_tokens, smallest, largest, each["sublinear_tf"], features)
+        find_words = re.compile(each["token_pattern"]).findall
+        yield Vectorizer(each["analyzer"], find_words, range(smallest, largest + 1), each["sublinear_tf"], features)
         start = end

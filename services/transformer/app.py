@@ -45,6 +45,7 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
     async def predict(texts: list[str], options: Options) -> list[Prediction]:
         loaded = served.current
         found: list[Prediction] = []
+        texts = [loaded.read(text) for text in texts]
         for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
             prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, options.top, metrics)
             if options.explain:

@@ -1,13 +1,17 @@
-"""Marks the words of an explanation in the ticket, whatever their case and accents there."""
+"""Marks the words of an explanation in the ticket, whatever their case and accents there.
+
+Where a script has no spaces, single characters are marked; other signs, such as an emoji, are marked like words.
+"""
 
 import math
 import re
 import unicodedata
 from typing import NamedTuple
 
+from callcenterai.text.normal_form import WORDS_OR_CHARACTERS, normalize_text
 from services.common.predictions import Weight
 
-WORD = re.compile(r"\w+")
+WORD = re.compile(rf"{WORDS_OR_CHARACTERS}|\S")
 PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*\]")
 # How many strengths can be distinguished at a glance.
 STRENGTHS = 3
@@ -23,6 +27,7 @@ class TextPiece(NamedTuple):
 
 class _Word(NamedTuple):
     form: str
+    plain: str
     start: int
     end: int
 
@@ -48,11 +53,13 @@ def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[TextPiece
 
 def _weigh(words: list[_Word], explanation: list[Weight]) -> dict[int, float]:
     """Return the summed weight of each word that is part of a term, by the number of the word."""
-    forms = [word.form for word in words]
+    forms, plain = [word.form for word in words], [word.plain for word in words]
     weights: dict[int, float] = {}
-    for term, weight in ((each["term"].split(" "), each["weight"]) for each in explanation):
-        # A model of word beginnings has terms of up to four letters; they match the words that begin with them.
-        places = _find(forms, term) or _find([form[:4] for form in forms], term)
+    for each in explanation:
+        term, weight = WORD.findall(each["term"]), each["weight"]
+        # Models that strip accents have terms without them. A model of word beginnings, which older folders hold, has
+        # terms of up to four letters; they match the words that begin with them.
+        places = _find(forms, term) or _find(plain, term) or _find([form[:4] for form in plain], term)
         for number in {place + step for place in places for step in range(len(term))}:
             weights[number] = weights.get(number, 0.0) + weight
     return weights
@@ -64,32 +71,19 @@ def _find(forms: list[str], term: list[str]) -> list[int]:
 
 
 def _words(text: str) -> list[_Word]:
-    """Return the words as a model sees them, and the place of each in the text."""
-    lowered = text.lower()
-    # Some characters become two in lower case, such as the Turkish capital I with a dot.
-    characters = list(lowered) if len(lowered) == len(text) else [character.lower() for character in text]
-    plain, origins = [], []
-    for place, character in enumerate(characters):
-        for part in unicodedata.normalize("NFKD", character):
-            if not unicodedata.combining(part):
-                plain.append(part)
-                origins.append(place)
+    """Return the words as a model sees them, with and without accents, and the place of each in the text."""
     found = []
-    for match in WORD.finditer("".join(plain)):
-        start, end = origins[match.start()], origins[match.end() - 1] + 1
-        # Combining accents after the last letter belong to the word.
-        while end < len(text) and unicodedata.combining(text[end]):
-            end += 1
-        found.append(_Word(match.group(), start, end))
+    for match in WORD.finditer(text):
+        form = normalize_text(match.group()).lower()
+        letters = unicodedata.normalize("NFKD", form)
+        plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+        found.append(_Word(form, plain, *match.span()))
     return found
 
 
 def _cut(text: str, spans: list[tuple[int, int, str, int]]) -> list[TextPiece]:
     pieces, at = [], 0
     for start, end, kind, strength in spans:
-        # One character, such as a fraction, can yield two words.
-        if start < at:
-            continue
         pieces += [TextPiece(text[at:start]), TextPiece(text[start:end], kind, strength)]
         at = end
     return [piece for piece in (*pieces, TextPiece(text[at:])) if piece.text]

@@ -9,7 +9,8 @@ from sklearn.base import clone
 
 from callcenterai.artifact.array_model import FastVectorizer
 from callcenterai.artifact.scorer_format import settings_of
-from support.tfidf import TEXTS, vectorizers
+from support.tfidf import KINDS, TEXTS, vectorizers
+from support.thoroughness import rounds
 
 ODD = ["", " ", "laptop", "unknown words alone", "laptop\x00broken", "İ ﬁ ß É", "mot de passe mot de passe", "é" * 50]
 
@@ -23,7 +24,7 @@ def assert_same(vectorizer, texts):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"ngram_range": (1, 3)}, {"ngram_range": (2, 3)}, {"min_df": 2}, {"max_features": 4}, {"sublinear_tf": True}],
+    [{}, {"ngram_range": [1, 3]}, {"ngram_range": [2, 3]}, {"min_df": 2}, {"max_features": 4}, {"sublinear_tf": True}],
     ids=str,
 )
 def test_fast_vectorizer_equals_scikit_learn(changes):
@@ -32,10 +33,11 @@ def test_fast_vectorizer_equals_scikit_learn(changes):
         assert_same(vectorizer.fit(TEXTS), TEXTS + ODD)
 
 
-@of_hypothesis(max_examples=60, deadline=None)
+@pytest.mark.parametrize("kind", KINDS)
+@of_hypothesis(max_examples=rounds(30, 60), deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8), st.lists(st.text(max_size=40), max_size=8))
-def test_fast_vectorizer_equals_scikit_learn_on_any_text(known, others):
-    vectorizer = clone(vectorizers(ngram_range=(1, 3))["words"])
+def test_fast_vectorizer_equals_scikit_learn_on_any_text(kind, known, others):
+    vectorizer = clone(vectorizers(ngram_range=[1, 3])[kind])
     try:
         vectorizer.fit(known)
     except ValueError:

@@ -1,5 +1,7 @@
 """Both readers of the arrays give what the trained scikit-learn pipeline gives, for any text and any parameters."""
 
+import io
+import json
 import random
 
 import numpy as np
@@ -20,7 +22,10 @@ from support.tickets import NOUNS, invent
 ACCENTS = ("é", "É", "ﬁ", "ß", "İ", "Ⅷ", "œ", "\u0301", "\x00", "\u200f", "日本", "🙂", "\ud7ff")
 VARIANTS = {
     "as shipped": {},
-    "subwords and temperature": {"subwords": True, "calibration": "temperature", "class_spread": 0.25},
+    "chosen": {"features": "auto", "class_spread": "auto", "C": "auto", "accents": "auto"},
+    "characters and temperature": {"features": "characters", "calibration": "temperature", "class_spread": 0.25},
+    "characters in words": {"features": "characters_in_words", "class_spread": 0.0},
+    "words and characters without accents": {"features": "both", "accents": "strip"},
     "sublinear and longer n-grams": {"sublinear_tf": True, "ngram_range": [2, 3], "class_spread": 0.0},
     "two labels": {"labels": "AB"},
     "without refit": {"refit": False},
@@ -67,17 +72,57 @@ def test_any_text(models, texts):
 
 
 def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
+    """But for the weight of a single blank, which is a feature of a model of characters and shows nothing."""
     pipeline, scorer, _ = models
     text = f"{NOUNS[0]} {NOUNS[1]} motA prêtB motC motB"
     svm = pipeline.named_steps["svm"].estimator
-    margins = svm.decision_function(pipeline.named_steps["tfidf"].transform([text]))[0]
+    features = pipeline.named_steps["tfidf"].transform([text])
+    columns = [name for name, each in enumerate(pipeline.named_steps["tfidf"].get_feature_names_out()) if each == " "]
+    features = features.toarray()
+    features[:, columns] = 0
+    margins = (features @ svm.coef_.T)[0]
     for label in range(len(scorer.labels)):
         added = sum(weight for _, weight in scorer.explain(text, label, most=1000))
-        if len(scorer.labels) == 2:
-            sign = 2 * label - 1
-            assert added == pytest.approx(sign * (margins - svm.intercept_[0]))
-        else:
-            assert added == pytest.approx(margins[label] - svm.intercept_[label])
+        expected = (2 * label - 1) * margins[0] if len(scorer.labels) == 2 else margins[label]
+        assert added == pytest.approx(expected)
+
+
+def test_an_explanation_by_characters_shows_whole_words_and_characters_of_a_script_without_spaces():
+    rows = [[f"{'プリンタが故障' if n % 2 else '給料が届かない'} office{n} ☎", "AB"[n % 2]] for n in range(60)]
+    pipeline = fit_pipeline(part_of(rows[:44]), part_of(rows[44:]), parameters(features="characters")).pipeline
+    scorer = TfidfScorer(scorer_bytes(pipeline))
+    terms = dict(scorer.explain("プリンタが故障 office7 ☎", 1, most=100))
+    assert set(terms) == {*"プリンタが故障", "office7", "☎"}
+    assert terms["プ"] > 0 and terms["故"] > 0
+
+
+def test_a_text_of_which_nothing_is_known_is_told_from_others(models):
+    """By the scorer of one text and by the model of many alike."""
+    _, scorer, arrays = models
+    texts = ["☎☎", "", f"{NOUNS[0]} motA"]
+    assert [scorer.score(text)[1] for text in texts] == [False, False, True]
+    assert arrays.predict_known(texts)[1].tolist() == [False, False, True]
+
+
+def test_a_scorer_of_format_1_is_still_read():
+    """Its terms are lines, and its vectorizers of words strip accents."""
+    rows = [[text.replace("ton", "té"), label] for text, label in invent(80)]
+    pipeline = fit_pipeline(part_of(rows[:60]), part_of(rows[60:]), parameters(accents="strip")).pipeline
+    archive = dict(np.load(io.BytesIO(scorer_bytes(pipeline))))
+    header = json.loads(archive["header"].tobytes())
+    for vectorizer in header["vectorizers"]:
+        del vectorizer["analyzer"], vectorizer["strip_accents"]
+    header["format"] = 1
+    terms, ends = archive["terms"].tobytes().decode(), np.cumsum(archive.pop("lengths"))
+    lines = "\n".join(terms[end - length : end] for end, length in zip(ends, np.diff(ends, prepend=0), strict=True))
+    archive |= {
+        name: np.frombuffer(text.encode(), dtype=np.uint8)
+        for name, text in (("header", json.dumps(header)), ("terms", lines))
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **archive)
+    models = pipeline, TfidfScorer(buffer.getvalue()), ArrayModel(read_arrays(buffer.getvalue()))
+    assert_same(models, [text for text, _ in rows] + ["LAPTÉ scre", "☎"])
 
 
 def test_the_same_pipeline_gives_the_same_bytes(models):

@@ -19,11 +19,11 @@ from support.tickets import invent
 WORDS = ["é", "日本", "ß", "naïve", "𝟙", "quote", "x" * 300]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["words", "subwords"])
+@pytest.fixture(scope="module", params=["words", "both"])
 def pipeline(request):
     """One vectorizer or the union of three, with words that JSON escapes."""
     rows = [[f"{text} {WORDS[number % 7]}", label] for number, (text, label) in enumerate(invent(240))]
-    return fit_pipeline(part_of(rows[:180]), part_of(rows[180:]), parameters(subwords=request.param)).pipeline
+    return fit_pipeline(part_of(rows[:180]), part_of(rows[180:]), parameters(features=request.param)).pipeline
 
 
 def members(content: bytes) -> tuple[dict, list[bytes]]:

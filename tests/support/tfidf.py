@@ -20,13 +20,19 @@ TEXTS = [
 ]
 
 
+KINDS = ("words", "characters", "characters_in_words")
+
+
 def vectorizers(**changes):
-    settings_ = {"ngram_range": (1, 2), "min_df": 1, "max_features": None, "sublinear_tf": False, "subwords": True}
-    return make_vectorizers(**(settings_ | changes))
+    """Return an unfitted vectorizer of each kind, by name."""
+    settings = {"accents": "keep", "min_df": 1} | changes
+    return {kind: make_vectorizers(parameters(**settings, features=kind))[kind] for kind in KINDS}
 
 
 def parameters(**changes) -> TrainTfidfParameters:
-    return TrainTfidfParameters(**(yaml.safe_load(shipped_params())["train_tfidf"] | changes))
+    """Return the parameters as shipped, with changes, and words unless the changes leave the choice open."""
+    fixed = {"features": "words", "accents": "keep", "class_spread": 1.0, "C": 0.5}
+    return TrainTfidfParameters(**(yaml.safe_load(shipped_params())["train_tfidf"] | fixed | changes))
 
 
 def part_of(rows: list[list[str]]) -> Part:

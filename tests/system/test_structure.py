@@ -18,13 +18,13 @@ LAYERS = (
     ("tracking", "batch"),
     ("artifact", "feedback"),
     ("data",),
-    ("formats", "privacy", "sample"),
+    ("formats", "privacy", "sample", "text"),
     ("params_edit",),
     ("core",),
 )
 LAYER_OF = {subject: number for number, subjects in enumerate(LAYERS) for subject in subjects}
 # The folders of callcenterai that services may import.
-SHARED_WITH_SERVICES = ("privacy", "formats")
+SHARED_WITH_SERVICES = ("privacy", "formats", "text")
 MOST_ENTRIES = 18
 # mlflow_registry.py is the longest: it has eleven commands of its own.
 MOST_COMMAND_LINES = 95

@@ -244,7 +244,7 @@ def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_s
 
 
 def test_other_kernels_announce_their_cost(project, capsys):
-    assert project.train(kernel="rbf", max_iter=100_000, tol=0.001, subwords=True) == 0
+    assert project.train(kernel="rbf", max_iter=100_000, tol=0.001, features="both") == 0
     assert "fitting SVC(kernel='rbf') on" in capsys.readouterr().err
     assert project.metrics()["test"]["accuracy"] > 0.8
 

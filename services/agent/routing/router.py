@@ -10,6 +10,8 @@ from services.common.problems import Problem
 
 BEST = 3
 RETRY_SECONDS = "5"
+# A model that knows nothing of a text answers with its commonest category, which no threshold may send on.
+UNKNOWN_TEXT = "unknown_review", "the model knows no word of this text, so a person decides"
 
 
 class RoutingDecision(NamedTuple):
@@ -154,7 +156,10 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
     confidence = max(probabilities.values())
     # The policy's threshold was fitted for its cascade; a model that stands in for the cascade uses its own threshold.
     review = policy.needs_review(confidence) if policy and not degraded else alone.needs_review
-    code, reason = explain_decision(model, review, degraded, force, policy)
+    if all(answer.known_text for answer in answers if answer):
+        code, reason = explain_decision(model, review, degraded, force, policy)
+    else:
+        review, code, reason = True, *UNKNOWN_TEXT
     category = max(probabilities, key=probabilities.__getitem__)
     explanation = next((a.explanation for a in answers if a and a.category == category and a.explanation), [])
     return RoutingDecision(probabilities, model, review, degraded, code, reason, versions, explanation)

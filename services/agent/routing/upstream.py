@@ -41,6 +41,7 @@ class ModelAnswer(NamedTuple):
     needs_review: bool
     version: str
     explanation: list[Weight]
+    known_text: bool = True
 
     @property
     def category(self) -> str:
@@ -220,4 +221,5 @@ def _answers(answer: HttpReply, count: int) -> list[ModelAnswer]:
 
 def _answer(found: Prediction) -> ModelAnswer:
     probabilities = {each["category"]: each["probability"] for each in found["best"]}
-    return ModelAnswer(probabilities, found["needs_review"], found["model_version"], found.get("explanation", []))
+    explanation, known_text = found.get("explanation", []), found.get("known_text", True)
+    return ModelAnswer(probabilities, found["needs_review"], found["model_version"], explanation, known_text)

@@ -1,6 +1,6 @@
 """Takes what is not the ticket out of its text: HTML, and of mails the quoted replies, headers and signatures.
 
-The parameter prepare.clean chooses it. Training, batch scoring and the services call plain_text alike, because a model
+The parameter prepare.clean chooses it. Training, batch scoring and the services call model_text alike, because a model
 has to see in service what it learned from; metadata.json says which cleaning a model wants. Everything here takes time
 linear in the length of the text, and needs the standard library only.
 """
@@ -8,6 +8,8 @@ linear in the length of the text, and needs the standard library only.
 import html
 import re
 from collections.abc import Iterator
+
+from callcenterai.text.normal_form import normalize_text
 
 CLEANINGS = ("none", "html", "mail")
 
@@ -32,7 +34,7 @@ _INLINE = frozenset(
 )
 # Others may be what somebody wrote, such as <username>. Names with a colon are those of Office, such as <o:p>.
 _ELEMENTS = _BLOCKS | _CELLS | _HIDDEN | _INLINE
-# An ampersand that was escaped any number of times; and an entity, of bounded length because int() refuses long numbers.
+# An ampersand that was escaped any number of times; and an entity, of bounded length: int() refuses long numbers.
 _AMPERSANDS = re.compile(r"&(?:(?:amp|#0{0,4}38|#x0{0,4}26);)+", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 # Exports often escape HTML once more: then the first round only uncovers the tags.
@@ -45,7 +47,9 @@ _LAST_LINES, _LONGEST_LINE = 12, 400
 # More headers are none: without a limit, a text of headers alone would be read from each of its lines to its end.
 _MOST_HEADERS = 40
 _FROM = "from|de|von|da|van|från|fra|od|от|差出人|发件人|寄件者|보낸 사람"
-_SENT = "sent|date|envoyé|gesendet|datum|enviado|fecha|inviato|data|verzonden|skickat|sendt|dato|wysłano|отправлено|дата"
+_SENT = (
+    "sent|date|envoyé|gesendet|datum|enviado|fecha|inviato|data|verzonden|skickat|sendt|dato|wysłano|отправлено|дата"
+)
 _TO = "to|à|an|para|a|aan|till|til|do|кому|宛先|收件人|받는 사람|cc|kopie|copie|bcc|reply-to|répondre à|antwort an"
 _SUBJECT = "subject|objet|betreff|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|тема|件名|主题|主旨|제목"
 _HEADER = re.compile(
@@ -54,8 +58,8 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _ATTRIBUTION = re.compile(
-    r"(?:on|le|am|el|il|op|em|w dniu|den)\b.*\b(?:wrote|a écrit|schrieb.*|escribió|ha scritto|schreef.*|escreveu|skrev.*"
-    r"|napisał.*|pisze)\s*[:：]|.*(?:пишет|написала?|写道|寫道|님이 작성)\s*[:：]",
+    r"(?:on|le|am|el|il|op|em|w dniu|den)\b.*\b(?:wrote|a écrit|schrieb.*|escribió|ha scritto|schreef.*|escreveu"
+    r"|skrev.*|napisał.*|pisze)\s*[:：]|.*(?:пишет|написала?|写道|寫道|님이 작성)\s*[:：]",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(
@@ -68,7 +72,8 @@ _SEPARATOR = re.compile(
 _SIGNATURE = re.compile(r"--\s?|—|_{2,9}")
 _SENT_FROM = re.compile(
     r"(?:sent (?:from|with|using)|get outlook for|envoyé (?:de|depuis|à partir)|télécharge[rz] outlook"
-    r"|von meinem .* gesendet|gesendet (?:von|mit)|enviado desde|inviato da|verzonden vanaf|enviado do|skickat från)\b.*",
+    r"|von meinem .* gesendet|gesendet (?:von|mit)|enviado desde|inviato da|verzonden vanaf|enviado do"
+    r"|skickat från)\b.*",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
@@ -78,6 +83,11 @@ _CLOSING = re.compile(
     r"|cordiali saluti|distinti saluti|met vriendelijke groet(?:en)?|atenciosamente|med vänliga hälsningar)[\s,.!]*",
     re.IGNORECASE,
 )
+
+
+def model_text(text: str, cleaning: str) -> str:
+    """Return a text in the form in which a model reads it: cleaned by this one of CLEANINGS, and in its normal form."""
+    return normalize_text(plain_text(text, cleaning))
 
 
 def plain_text(text: str, cleaning: str) -> str:
@@ -95,7 +105,7 @@ def plain_text(text: str, cleaning: str) -> str:
 
 
 def remove_html(text: str, skipped: str = "") -> str:
-    """Return a text without HTML tags and entities; blocks become lines. Elements named skipped go with their content."""
+    """Return a text without HTML tags and entities; blocks become lines. Elements named skipped go with all in them."""
     for _ in range(_ROUNDS):
         before, text = text, _unescape("".join(_visible(text, skipped)))
         if text == before:
@@ -169,7 +179,6 @@ def _header_block(lines: list[str], start: int) -> tuple[int, list[str]]:
     found: dict[str, str] = {}
     end = start
     while end < min(len(lines), start + _MOST_HEADERS) and (header := _match(_HEADER, lines[end])):
-        found[header.lastgroup if header["sender"] is None else "sender"] = ""
         found |= {kind: header["value"] for kind in ("sender", "sent", "to", "subject") if header[kind] is not None}
         end += 1
     if "sender" not in found or len(found.keys() & {"sent", "to", "subject"}) < 2:
