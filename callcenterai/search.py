@@ -30,10 +30,9 @@ from callcenterai.core.cluster import (
 )
 from callcenterai.core.files import dvc_md5
 from callcenterai.core.params import Parameters, PrepareParameters, Seed, TrainTfidfParameters, read_parameters
+from callcenterai.core.params_edit import as_yaml
 from callcenterai.data.parts import Part, read_part
-from callcenterai.params_edit import as_yaml
 from callcenterai.tfidf.choice import settle
-from callcenterai.tfidf.model import one_blas_thread
 from callcenterai.tfidf.trial import Trial, run_trial
 from callcenterai.tracking import runs, store
 
@@ -96,7 +95,7 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     clean = read_parameters(params_path, "prepare", PrepareParameters).clean
     parts = {name: read_part(data, name, clean) for name in ("train", "validation")}
     # What is auto is chosen once; the trials differ in what search_tfidf.parameters names.
-    _, choice = one_blas_thread(settle)(base, parts["train"])
+    _, choice = settle(base, parts["train"])
     planned = [settle(params, parts["train"], choice)[0] for params in planned]
     base = planned[0]
     trials = []

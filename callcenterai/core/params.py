@@ -61,8 +61,8 @@ class PrepareParameters(Parameters):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     sheet: Name | None = None
     header: bool = True
-    clean: Literal["none", "html", "mail"] = "none"
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
+    clean: Literal["none", "html", "mail"] = "none"
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)

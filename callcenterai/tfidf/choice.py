@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
@@ -39,7 +40,9 @@ TOLERANCE, MAX_ITER = 0.01, 1000
 # Accents are stripped, if at all, where at least this share of the tickets has Latin letters with accents.
 ACCENTED_SHARE = 0.02
 
-
+# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
+# wait for each other.
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 # The parameters of train_tfidf that the choice depends on; `dvc.yaml` names them for the stage choose_features.
 READ = (
     *("features", "accents", "max_features", "ngram_range", "min_df", "sublinear_tf", "class_spread"),
@@ -76,6 +79,7 @@ def settle(
     return params.model_copy(update=changes), choice
 
 
+@one_blas_thread
 def choose_features(params: TrainTfidfParameters, train: Part) -> FeatureChoice:
     """Choose by cross-validation on train what the parameters in READ leave open, and the C that goes with it."""
     comparison = Comparison(params, train)

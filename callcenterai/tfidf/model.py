@@ -21,12 +21,11 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
-from threadpoolctl import threadpool_limits
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
-from callcenterai.tfidf.choice import FeatureChoice, settle
+from callcenterai.tfidf.choice import FeatureChoice, one_blas_thread, settle
 from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
 
@@ -34,9 +33,6 @@ CALIBRATION_FOLDS = 5
 # Beyond these digits a calibration depends on the processor: BLAS adds in another order on each kind.
 CALIBRATION_DIGITS = 9
 SVM: TypeAlias = LinearSVC | SVC
-# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
-# wait for each other.
-one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
