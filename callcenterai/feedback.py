@@ -28,7 +28,7 @@ def export_feedback(database: str, output: Path) -> None:
     if not last:
         raise UserError(f"nobody has answered a ticket yet: {output} is not written")
     write_bytes(output, csv_bytes(COLUMNS, ([answer[name] for name in COLUMNS] for answer in last)))
-    print(f"{output}: {len(last)} tickets of {len(answers)} answers")
+    print(f"{output}: tickets written: {len(last)}; answers read: {len(answers)}")
 
 
 def standing_answers(database: str) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def test_the_last_standing_answer_counts(answered, capsys):
     neutral = PRINTER.replace("[PHONE]", "\N{HORIZONTAL ELLIPSIS}")
     expected = [(neutral, "Hardware", "second"), (LEAVE, "HR Support", "third")]
     assert expected + [(f"  {LAPTOP.upper()} ", "Purchase", "fifth")] == answered.rows()
-    assert capsys.readouterr().out == f"{answered.output}: 3 tickets of 5 answers\n"
+    assert capsys.readouterr().out == f"{answered.output}: tickets written: 3; answers read: 5\n"
     before = answered.output.read_bytes()
     assert answered.export() == 0
     assert answered.output.read_bytes() == before

@@ -54,8 +54,13 @@ KINDS = {
 
 
 def kind_named(registered: str) -> str:
-    """Return the kind whose registered model has this name; raise a KeyError when there is none."""
-    return {kind.registered: name for name, kind in KINDS.items()}[registered]
+    """Return the kind whose registered model has this name; raise a UserError when there is none."""
+    kinds = {kind.registered: name for name, kind in KINDS.items()}
+    if registered not in kinds:
+        raise UserError(
+            f"the metadata is that of {registered!r}, which no training here makes ({', '.join(kinds)}): check the folder"
+        )
+    return kinds[registered]
 
 
 def command_for(metadata: dict[str, Any]) -> str:
