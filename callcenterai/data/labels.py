@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from callcenterai.core.params import PrepareParameters
-from callcenterai.data.label_map import read_label_map
 from callcenterai.data.table import Reason, Source, Table
 
 # What programs write for a missing value, and what might be one but might be a class too.
@@ -98,12 +96,11 @@ class LabelReport(NamedTuple):
         return found
 
 
-def settle_labels(table: Table, params: PrepareParameters) -> tuple[Table, LabelReport]:
+def settle_labels(table: Table, entries: dict[str, str | None]) -> tuple[Table, LabelReport]:
     """Return the table with each usable ticket's label replaced by its class, and a report.
 
-    Tickets whose label is dropped or stands for a missing value are rejected, and keep their label.
+    entries are those of label_map: the new name of each label, or None to drop it. Tickets whose label is dropped or stands for a missing value are rejected, and keep their label.
     """
-    entries = read_label_map(params)
     usable = table.reasons == Reason.USABLE
     ours = np.bincount(table.labels[usable & (table.sources == Source.INPUT)], minlength=len(table.names)).tolist()
     every = np.bincount(table.labels[usable], minlength=len(table.names)).tolist()

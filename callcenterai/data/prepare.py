@@ -28,6 +28,7 @@ from callcenterai.data.cleaning import (
     reject_row,
 )
 from callcenterai.data.fingerprints import fingerprint
+from callcenterai.data.label_map import read_label_map
 from callcenterai.data.labels import LabelReport, settle_labels
 from callcenterai.data.near_duplicates import near_duplicate_groups
 from callcenterai.data.output import part_csv, rejected_csv, summarize
@@ -58,12 +59,13 @@ class CheckedRow(NamedTuple):
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
     """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why."""
     params = read_parameters(params_path, "prepare", PrepareParameters)
+    label_map = read_label_map(params)
     paths = paths_of(params)
     sources = {source: TicketSource(params, source, path) for source, path in paths.items()}
     with Spill(output) as spill:
         with parallel_map(workers) as each:
             table = read_table(params, sources, spill, each)
-        table, labels = settle_labels(table, params)
+        table, labels = settle_labels(table, label_map)
         print_lines("note", labels.notes())
         try:
             plan = plan_split(table, spill, params)

@@ -51,6 +51,15 @@ _INVISIBLE = [0xAD, 0x61C, 0x180E, *range(0x200E, 0x2010), *range(0x202A, 0x202F
 # Control characters separate words, and so does the zero-width space, of which some keyboards write many.
 _BLANK = [*range(32), *range(127, 160), 0x200B]
 _PLAIN = dict.fromkeys(_INVISIBLE, "") | dict.fromkeys(_BLANK, " ")
+# An accent above or below a Latin letter; in other scripts such marks make other letters.
+_LATIN_ACCENTS = re.compile("(?<=[A-Za-z])[\u0300-\u036f]+")
+
+
+def strip_latin_accents(text: str) -> str:
+    """Return a text without the accents of Latin letters: people type "reçu" and "recu" for the same word."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", text)))
 
 
 def normalize_text(text: str) -> str:

@@ -59,7 +59,10 @@ def test_entries_of_params_yaml_go_before_those_of_the_file(prepare):
 @pytest.mark.parametrize("name, content, said", [
     ("map.csv", "A,B,C\n", "the row that begins with 'A' has 3 columns and needs 2"),
     ("map.csv", "A,B\nA,C\n", "names 'A' twice, with different classes"),
-    ("map.csv", '"A,B\n', "is not a readable CSV file"),
+    ("map.csv", '"A,B\n', "row 1, '\"A,B', cannot be read; it needs two columns"),
+    ("map.csv", " ", "is empty; check the export that made it"),
+    ("map.xlsx", "PK\x03\x04 no zip", ""),
+    ("map.yaml", "A: B\nA: C\n", "names 'A' twice, with different classes"),
     ("map.yaml", "- A\n", "must hold lines such as `old label: new label`"),
     ("map.yaml", "A: [B]\n", "must hold lines such as `old label: new label`"),
     ("map.yaml", "A: {", "is not valid YAML"),
@@ -69,7 +72,8 @@ def test_a_broken_label_map_file_is_refused_before_anything_is_written(prepare, 
     if content:
         (prepare.folder / name).write_text(content, encoding="utf-8")
     assert prepare.run(prepare.write(invent(60)), label_map_file=str(prepare.folder / name)) == 2
-    assert said in error_line()
+    message = error_line()
+    assert message.startswith(f"prepare.label_map_file: {prepare.folder / name}") and said in message
     assert {} == prepare.files()
 
 
