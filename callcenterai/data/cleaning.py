@@ -13,9 +13,12 @@ import numpy as np
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import PrepareParameters
-from callcenterai.data.rejections import describe_large_shares
+from callcenterai.data.rejections import count_labels, describe_large_shares, describe_suspicious_labels
 from callcenterai.data.split import free_groups
 from callcenterai.data.table import Reason, Source, Table, Ticket
+
+# So many classes are named when too few are large enough.
+MOST_NAMED = 10
 
 
 def reject_row(ticket: Ticket, min_text_length: int) -> Reason:
@@ -55,11 +58,11 @@ def cut(text: str, limit: int) -> str:
 def reject_repeated_texts(table: Table, majority: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the Reason of each ticket, and the label that people have given it or -1.
 
-    Texts that differ only in case, accents or white space are equal here: the model cannot tell them apart. Of equal
-    tickets the first is kept. If their labels differ, a label that at least the share `majority` of them has is right,
-    and its first ticket is kept; without such a label none is kept, because nobody can say which one is right. If
-    people were asked, the last answer counts instead. A text of the official test split is not trained on; the test
-    split itself stays whole.
+    Texts that differ only in case, white space or the form of a character are equal here: no model can tell them apart.
+    Of equal tickets the first is kept. If their labels differ, a label that at least the share `majority` of them has
+    is right, and its first ticket is kept; without such a label none is kept, because nobody can say which one is
+    right. If people were asked, the last answer counts instead. A text of the official test split is not trained on;
+    the test split itself stays whole.
     """
     reasons, corrections = table.reasons.copy(), np.full(len(table.reasons), -1, dtype=np.int32)
     rows, starts = repeated_texts(table)
@@ -196,13 +199,15 @@ def _describe_too_few(
     needed = _needed_groups(params)
     shown = [
         f"{table.names[label]!r} ({n}{', near-duplicates of each other' if alike else ''})"
-        for label, n in counts.most_common(20)
+        for label, n in counts.most_common(MOST_NAMED)
         for alike in [n >= params.min_class_count and distinct[label] < needed]
     ]
-    causes = describe_large_shares(reasons, params)
+    more = f" and {len(counts) - MOST_NAMED:,} more" if len(counts) > MOST_NAMED else ""
+    causes = describe_suspicious_labels(count_labels(table, table.reasons), params)
+    causes += describe_large_shares(reasons, params)
     return (
         f"{params.input}: a classifier needs at least two classes of {params.min_class_count} usable tickets, "
-        f"{needed} of them clearly different; found {', '.join(shown) or 'none'}: "
+        f"{needed} of them clearly different; found {', '.join(shown) or 'none'}{more}: "
         + ("; ".join(causes) or "add tickets or lower prepare.min_class_count")
     )
 
