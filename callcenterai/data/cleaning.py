@@ -5,7 +5,6 @@ with its class (reject_rare_classes). table.Reason lists the reasons.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from callcenterai.core.params import PrepareParameters
 from callcenterai.data.rejections import count_labels, describe_large_shares, describe_suspicious_labels
 from callcenterai.data.split import free_groups
 from callcenterai.data.table import Reason, Source, Table, Ticket
+from callcenterai.text.normal_form import meaningful_length
 
 # So many classes are named when too few are large enough.
 MOST_NAMED = 10
@@ -32,17 +32,6 @@ def reject_row(ticket: Ticket, min_text_length: int) -> Reason:
     if meaningful_length(ticket.text.strip(), min_text_length) < min_text_length:
         return Reason.TOO_SHORT
     return Reason.USABLE
-
-
-def meaningful_length(text: str, enough: int) -> int:
-    """Return the length of a text in characters, where letters of scripts without capitals count twice.
-
-    Such a letter stands for a syllable or a word (Chinese, Japanese, Korean), or its vowels are marks or not written
-    (Thai, Hindi, Arabic): two of them can be a whole ticket, such as the Korean or the Chinese word for "refund".
-    """
-    if len(text) >= enough or text.isascii():
-        return len(text)
-    return len(text) + sum(unicodedata.category(character) == "Lo" for character in text)
 
 
 def cut(text: str, limit: int) -> str:

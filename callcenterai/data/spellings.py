@@ -13,6 +13,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from callcenterai.text.normal_form import compose
+
 # Marks that nobody sees: soft hyphens, zero-width spaces, directions of writing, byte order marks. The zero-width
 # joiners stay, which belong to the spelling of some languages and to emoji.
 INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -45,7 +47,7 @@ SHORTEST_SLIP, LONGEST_SLIP = 5, 100
 def tidy(label: str) -> str:
     """Return a label as the name of a class: in NFC, single blanks, nothing that nobody sees; line ends stay."""
     if not (label.isascii() and label.isprintable()):
-        label = unicodedata.normalize("NFC", CONTROLS.sub(" ", INVISIBLE.sub("", label.replace("\r\n", "\n"))))
+        label = compose(CONTROLS.sub(" ", INVISIBLE.sub("", label.replace("\r\n", "\n"))))
     lines = [" ".join(line.split()) for line in label.replace("\r", "\n").split("\n")]
     return "\n".join(filter(None, lines))
 
@@ -71,7 +73,7 @@ def visible(label: str) -> str:
     These are the invisible ones, accents that are characters of their own, and letters of another script.
     """
     misleading = VARIATIONS.findall(label)
-    if not unicodedata.is_normalized("NFC", label):
+    if compose(label) != label:
         misleading += [each for each in label if unicodedata.combining(each)]
     if MIXED_SCRIPTS.search(label):
         misleading += [each for each in label if ord(each) in LOOK_LATIN]
