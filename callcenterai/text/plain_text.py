@@ -54,10 +54,10 @@ _KINDS = {
         "|प्रेषक|จาก|差出人|发件人|寄件者|寄件人|보낸 사람"
     ),
     "sent": (
-        "sent|date|envoyé|gesendet|datum|enviado|fecha|inviato|data|verzonden|skickat|sendt|dato|wysłano|отправлено|дата"
-        "|надіслано|odesláno|odoslané|elküldve|dátum|trimis|lähetetty|päivämäärä|στάλθηκε|ημερομηνία|gönderilme"
-        "|gönderildi|tarih|dikirim|tanggal|đã gửi|ngày|تاريخ الإرسال|التاريخ|تم الإرسال|נשלח|תאריך|दिनांक|भेजा गया"
-        "|ส่ง|วันที่|送信日時|日付|日時|日期|发送时间|發送時間|寄件日期|傳送時間|일자|날짜|일시|보낸 날짜"
+        "sent|date|envoyé|gesendet|datum|enviado|fecha|inviato|data|verzonden|skickat|sendt|dato|wysłano|отправлено"
+        "|дата|надіслано|odesláno|odoslané|elküldve|dátum|trimis|lähetetty|päivämäärä|στάλθηκε|ημερομηνία|gönderilme"
+        "|gönderildi|tarih|dikirim|tanggal|đã gửi|ngày|تاريخ الإرسال|التاريخ|تم الإرسال|נשלח|תאריך|दिनांक"
+        "|भेजा गया|ส่ง|วันที่|送信日時|日付|日時|日期|发送时间|發送時間|寄件日期|傳送時間|일자|날짜|일시|보낸 날짜"
     ),
     "to": (
         "to|à|an|para|a|aan|till|til|do|кому|komu|către|címzett|vastaanottaja|προς|kime|bilgi|kepada|đến|tới|إلى|نسخة"
