@@ -164,6 +164,15 @@ def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str
     return {name: dict(zip(("low", "high"), np.quantile(v, (0.025, 0.975)), strict=True)) for name, v in values.items()}
 
 
+def accuracy_interval(correct: np.ndarray) -> tuple[float, float]:
+    """Return the exact 95% interval (Clopper and Pearson 1934) of an accuracy; correct is bool, of shape (n,).
+
+    Unlike a bootstrap, it says how little a few tickets prove when the model got all of them right.
+    """
+    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
 def choose_threshold(predictions: Predictions, target_accuracy: float, confidence: float) -> float | None:
     """Return the lowest confidence from which tickets may be routed without a human, or None when none is safe.
 

@@ -24,11 +24,19 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
-from callcenterai.training.evaluation import Predictions, TrainingParameters, choose_threshold, evaluate_part
+from callcenterai.training.evaluation import (
+    Predictions,
+    TrainingParameters,
+    accuracy_interval,
+    choose_threshold,
+    evaluate_part,
+)
 from callcenterai.training.plots import draw
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+# Under so many test tickets, training warns that its figures say little.
+FEW_TICKETS = 100
 # From this share of test tickets on, training warns that the model knows nothing of them.
 UNKNOWN_SHARE = 0.05
 
@@ -105,12 +113,16 @@ def evaluate_and_write(
     known = trained.find_known(texts) if trained.find_known else None
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
     warn_of_unknown_texts(test)
+    few = describe_few_tickets(test)
+    for line in few:
+        print(f"warning: {line}", file=sys.stderr)
     groups = {name: part.groups for name, part in parts.items()}
     fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
         "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
         **trained.metrics,
+        **({"warnings": few} if few else {}),
     }
     metadata = make_metadata(kind, trained, parts, params) | {
         "threshold": threshold,
@@ -151,6 +163,17 @@ def warn_of_unknown_texts(test: Predictions) -> None:
             "try train_tfidf.features: characters, or give more tickets",
             file=sys.stderr,
         )
+
+
+def describe_few_tickets(test: Predictions) -> list[str]:
+    """Return a line if there are too few test tickets to judge a model by."""
+    if len(test.true) >= FEW_TICKETS:
+        return []
+    low, high = accuracy_interval(test.correct)
+    return [
+        f"figures of so few tickets say little: by {len(test.true)} test tickets, accuracy is between {low:.1%} and "
+        f"{high:.1%} (95% interval); label more tickets"
+    ]
 
 
 def make_metadata(
