@@ -24,6 +24,8 @@ Name = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # A label in params.yaml, where 404 is a number; `true` and `no` need quotes, because YAML reads them as truth values.
 Label = StrictStr | StrictInt | StrictFloat
+# What pydantic adds to the name of a value for each type that the value might have.
+_UNION_BRANCH = re.compile(r"(?:constrained-|literal\[|list\[|dict\[|nullable).*|str|int|float|bool|none")
 # The range that NumPy and scikit-learn accept.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -117,7 +119,7 @@ def _file(name: str | None) -> Path | None:
 
 Features = Literal["words", "characters", "characters_in_words", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
-CHOSEN = ("features", "class_spread", "C", "accents")
+CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 
 
 class TrainTfidfParameters(Parameters):
@@ -127,7 +129,7 @@ class TrainTfidfParameters(Parameters):
     accents: Literal["auto", "keep", "strip"]
     max_features: int | None = Field(ge=1)
     ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
-    min_df: int = Field(ge=1)
+    min_df: Annotated[int, Field(ge=1)] | Literal["auto"]
     sublinear_tf: bool
     class_spread: Annotated[float, Field(ge=0, le=2)] | Literal["auto"]
     kernel: Literal["linear", "poly", "rbf", "sigmoid"]
@@ -245,14 +247,31 @@ def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
     try:
         return kind.model_validate(content[section])
     except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(_explain(section, kind, e) for e in error.errors())) from None
+        raise UserError(f"{path}: {_explain_all(section, kind, error.errors())}") from None
 
 
-def _explain(section: str, kind: type[Parameters], error: ErrorDetails) -> str:
-    name = ".".join([section, *map(str, error["loc"])])
+def place_of(section: str, error: ErrorDetails) -> str:
+    """Return the dotted name of the value that pydantic refuses, without the branches of a union."""
+    parts = [str(part) for part in error["loc"] if not _UNION_BRANCH.fullmatch(str(part))]
+    return ".".join([section, *parts])
+
+
+def _explain_all(section: str, kind: type[Parameters], errors: list[ErrorDetails]) -> str:
+    """Return one message for all values, and all reasons together of one that may have several types."""
+    reasons: dict[str, list[str]] = {}
+    given = {place_of(section, error): f" (it is {error['input']!r})" if error["loc"] else "" for error in errors}
+    for error in errors:
+        reasons.setdefault(place_of(section, error), []).append(_explain(kind, error))
+    return "; ".join(
+        f"{name}{each[0]}" if each[0].startswith(" ") else f"{name}: {', or '.join(each)}{given[name]}"
+        for name, each in reasons.items()
+    )
+
+
+def _explain(kind: type[Parameters], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
-        return f"{name} is not a parameter; known are {', '.join(kind.model_fields)}"
+        return f" is not a parameter; known are {', '.join(kind.model_fields)}"
     if error["type"] == "missing":
-        return f"{name} is missing"
+        return " is missing"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}" + (f" (it is {error['input']!r})" if error["loc"] else "")
+    return f"{message[0].lower()}{message[1:]}"
