@@ -117,7 +117,7 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
-Features = Literal["words", "characters", "characters_in_words", "both"]
+Features = Literal["words", "characters", "characters_in_words", "all_characters", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
 CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 

@@ -4,8 +4,8 @@ The candidates are compared on at most TICKETS tickets, in three folds that neve
 candidate's score is the mean of its accuracy and its macro F1, so that neither frequent nor rare classes are given up
 for the other. To save time, all candidates are tried on one fold with C=1; those that are not clearly behind on all
 folds; and the best of these with other values of C. Clearly behind is more than SLACK standard errors of an accuracy of
-one half. The winner alone is tried without accents and with n-grams that occur in a single ticket. Nothing depends on
-the time that anything takes.
+one half. The winner alone is tried without accents and, where texts are short, with n-grams that occur in a single
+ticket and with both kinds of characters. Nothing depends on the time that anything takes.
 """
 
 import unicodedata
@@ -37,9 +37,12 @@ SECOND_ROUND, THIRD_ROUND = 4, 2
 SLACK = 3.0
 # Enough to tell candidates apart; the final fit is converged more closely.
 TOLERANCE, MAX_ITER = 0.01, 1000
-# N-grams of a single ticket are tried where the tickets compared on have no more characters in all: there are many of
-# them in long texts, and they gain nothing there. They have to gain so much in score, since the model becomes larger.
-MIN_DF, RARE_CHARACTERS, RARE_GAIN = 2, 1_000_000, 0.002
+# What makes a model larger is tried where the tickets compared on have no more characters in all, and has to gain so
+# much in score. In long texts, n-grams of a single ticket are many and gain nothing.
+SHORT, LARGER_GAIN = 1_000_000, 0.002
+MIN_DF = 2
+# The kinds of features of the first round. all_characters contains two of them, so it has the cost of both.
+KINDS = ("words", "characters", "characters_in_words", "both")
 # Accents are stripped, if at all, where at least this share of the tickets has Latin letters with accents.
 ACCENTED_SHARE = 0.02
 
@@ -97,24 +100,31 @@ def choose_features(params: TrainTfidfParameters, train: Part) -> FeatureChoice:
     if params.accents == "auto" and has_latin_accents(comparison.texts):
         comparison.run([best._replace(accents="strip")], range(FOLDS))
         best = comparison.ranked()[0]
-    if params.min_df == "auto" and best.min_df > 1 and sum(map(len, comparison.texts)) <= RARE_CHARACTERS:
-        best = try_rare(comparison, best)
+    if sum(map(len, comparison.texts)) <= SHORT:
+        best = try_larger(comparison, best, params)
     return FeatureChoice(best._asdict(), len(comparison.texts), comparison.report())
 
 
-def try_rare(comparison: "Comparison", best: Candidate) -> Candidate:
-    """Return the best candidate with n-grams of a single ticket, if they gain enough, else the one given."""
-    rare = best._replace(min_df=1)
-    comparison.run([rare], range(FOLDS))
-    try_other_c(comparison, rare, 1)
-    rare = next(each for each in comparison.ranked() if each.min_df == 1)
-    return rare if comparison.score(rare) >= comparison.score(best) + RARE_GAIN else best
+def try_larger(comparison: "Comparison", best: Candidate, params: TrainTfidfParameters) -> Candidate:
+    """Return the best candidate, with more n-grams as far as they are left open and gain enough."""
+    larger: list[dict[str, Any]] = []
+    if params.min_df == "auto":
+        larger.append({"min_df": 1})
+    if params.features == "auto" and best.features in VECTORIZERS["all_characters"]:
+        larger.append({"features": "all_characters"})
+    for change in larger:
+        first = best._replace(**change)
+        comparison.run([first], range(FOLDS))
+        try_other_c(comparison, first, 1)
+        other = max((first._replace(C=C) for C in C_VALUES), key=comparison.score)
+        best = other if comparison.score(other) >= comparison.score(best) + LARGER_GAIN else best
+    return best
 
 
 def compare(comparison: "Comparison", params: TrainTfidfParameters, min_df: int) -> Candidate:
     """Run the three rounds and return the best candidate."""
     accents = "keep" if params.accents == "auto" else params.accents
-    kinds = VECTORIZERS if params.features == "auto" else (params.features,)
+    kinds = KINDS if params.features == "auto" else (params.features,)
     spreads = SPREADS if params.class_spread == "auto" else (params.class_spread,)
     candidates = [Candidate(kind, accents, spread, min_df, FIRST_C) for kind in kinds for spread in spreads]
     if len(candidates) > 1:
@@ -197,7 +207,7 @@ class Comparison:
         return sorted(rows, key=lambda row: (-row["folds"], -(row["accuracy"] + row["macro_f1"])))
 
     def _figures(self, candidate: Candidate) -> dict[str, Any]:
-        folds = self._predicted[candidate]
+        folds = self._predicted.get(candidate)
         if not folds:
             return {"accuracy": 0.0, "macro_f1": 0.0, "folds": 0}
         true = np.concatenate([self.labels[self._folds[fold]] for fold in folds])

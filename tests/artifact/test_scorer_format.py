@@ -26,6 +26,7 @@ VARIANTS = {
     "characters and temperature": {"features": "characters", "calibration": "temperature", "class_spread": 0.25},
     "characters in words": {"features": "characters_in_words", "class_spread": 0.0},
     "words and characters without accents": {"features": "both", "accents": "strip"},
+    "both kinds of characters": {"features": "all_characters", "min_df": 1},
     "sublinear and longer n-grams": {"sublinear_tf": True, "ngram_range": [2, 3], "class_spread": 0.0},
     "two labels": {"labels": "AB"},
     "without refit": {"refit": False},
