@@ -116,8 +116,7 @@ class BatchScorer:
             # A kernel machine, which has no arrays.
             known = np.diff(steps["tfidf"].transform(texts).tocsr().indptr) > 0
         else:
-            # A transformer has an embedding for unknown words too.
-            known = np.ones(len(texts), dtype=bool)
+            known = self._model.find_known(texts)
         return self._model.predict_proba(texts), known
 
 
