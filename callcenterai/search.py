@@ -29,7 +29,14 @@ from callcenterai.core.cluster import (
     wait_for_result,
 )
 from callcenterai.core.files import dvc_md5
-from callcenterai.core.params import Parameters, PrepareParameters, Seed, TrainTfidfParameters, read_parameters
+from callcenterai.core.params import (
+    Parameters,
+    PrepareParameters,
+    Seed,
+    TrainTfidfParameters,
+    place_of,
+    read_parameters,
+)
 from callcenterai.core.params_edit import as_yaml
 from callcenterai.data.parts import Part, read_part
 from callcenterai.tfidf.choice import settle
@@ -120,7 +127,7 @@ def plan_trials(space: SearchTfidfParameters, base: TrainTfidfParameters, path: 
             params = TrainTfidfParameters.model_validate(base.model_dump() | changes)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(["search_tfidf.parameters", *map(str, first["loc"])])
+            name = place_of("search_tfidf.parameters", TrainTfidfParameters, first)
             tried = ", ".join(f"{key}={value}" for key, value in changes.items())
             raise UserError(f"{path}: {name}: {first['msg']}, in the trial of {tried}") from None
         if params not in planned:

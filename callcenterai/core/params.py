@@ -126,9 +126,9 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
-Features = Literal["words", "characters", "characters_in_words", "both"]
+Features = Literal["words", "characters", "characters_in_words", "all_characters", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
-CHOSEN = ("features", "class_spread", "C", "accents")
+CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 
 
 class TrainTfidfParameters(Parameters):
@@ -138,7 +138,7 @@ class TrainTfidfParameters(Parameters):
     accents: Literal["auto", "keep", "strip"]
     max_features: int | None = Field(ge=1)
     ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
-    min_df: int = Field(ge=1)
+    min_df: Annotated[int, Field(ge=1)] | Literal["auto"]
     sublinear_tf: bool
     class_spread: Annotated[float, Field(ge=0, le=2)] | Literal["auto"]
     kernel: Literal["linear", "poly", "rbf", "sigmoid"]
@@ -263,10 +263,7 @@ def _explain_all(section: str, kind: type[Parameters], errors: list[ErrorDetails
     """Return what is wrong with each value; pydantic lists one error for each type that a value may have."""
     by_place: dict[tuple, list[ErrorDetails]] = defaultdict(list)
     for error in errors:
-        field, *inside = error["loc"] or ("",)
-        inside = inside[1:] if _has_several_types(kind, field) else inside
-        # An error of a mapping's key belongs to the mapping.
-        by_place[(field, *(inside if "[key]" not in inside else ()))].append(error)
+        by_place[_place_of(kind, error)].append(error)
     # What is wrong inside a list says more than that a list is no text.
     outer = {place[:size] for place in by_place for size in range(1, len(place))}
     return "; ".join(
@@ -274,6 +271,18 @@ def _explain_all(section: str, kind: type[Parameters], errors: list[ErrorDetails
         for place, each in by_place.items()
         if place not in outer
     )
+
+
+def place_of(section: str, kind: type[Parameters], error: ErrorDetails) -> str:
+    """Return the dotted name of the value that pydantic refuses."""
+    return ".".join([section, *map(str, _place_of(kind, error))])
+
+
+def _place_of(kind: type[Parameters], error: ErrorDetails) -> tuple:
+    field, *inside = error["loc"] or ("",)
+    inside = inside[1:] if _has_several_types(kind, field) else inside
+    # An error of a mapping's key belongs to the mapping.
+    return (field, *(inside if "[key]" not in inside else ()))
 
 
 def _has_several_types(kind: type[Parameters], field: int | str) -> bool:

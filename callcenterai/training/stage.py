@@ -112,7 +112,7 @@ def evaluate_and_write(
     texts = parts["test"].texts
     known = trained.find_known(texts) if trained.find_known else None
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
-    warn_of_unknown_texts(test)
+    warn_of_unknown_texts(kind, test)
     few = describe_few_tickets(test)
     for line in few:
         print(f"warning: {line}", file=sys.stderr)
@@ -154,13 +154,14 @@ def write_outputs(
     write_files(files | {folders["model"] / METADATA_FILE: described})
 
 
-def warn_of_unknown_texts(test: Predictions) -> None:
+def warn_of_unknown_texts(kind: str, test: Predictions) -> None:
     """Warn on stderr when the model knows nothing of many test tickets."""
     unknown = 0 if test.known is None else int((~test.known).sum())
     if unknown >= UNKNOWN_SHARE * len(test.true):
+        mend = "try train_tfidf.features: characters, or give more tickets" if kind == "tfidf" else "give more tickets"
         print(
             f"warning: the model knows nothing of {unknown} of {len(test.true)} test tickets, which go to a person: "
-            "try train_tfidf.features: characters, or give more tickets",
+            f"{mend}",
             file=sys.stderr,
         )
 

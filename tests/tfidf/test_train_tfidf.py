@@ -168,7 +168,10 @@ def test_plots_are_there_as_data_and_as_pictures(project):
 def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text(project):
     run = runs()[-1]
     assert run.info.status == "FINISHED"
-    assert run.data.params["C"] == "0.5"
+    chosen = project.metadata()["chosen"]
+    assert run.data.params["C"] == "auto" and run.data.params["chosen.C"] == str(chosen["C"])
+    assert run.data.params["chosen.features"] == chosen["features"]
+    assert run.data.metrics[f"choice.{chosen['features']}.accuracy"] > 0.5
     assert run.data.metrics["test.accuracy"] == project.metrics()["test"]["accuracy"]
     assert run.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
     assert run.data.tags["dvc.train"] == project.metadata()["data"]["train"]["md5"]
@@ -236,7 +239,7 @@ def test_without_refit_the_model_learns_from_train_alone(project):
 
 def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
     assert project.train(calibration="temperature") == 0
-    pipeline = load_model(project.folder / "model")
+    pipeline = load_model(project.folder / "model").model
     texts = ["laptop screen broken", "salary and payslip", "password reset", ""]
     margins = pipeline[1].estimator.decision_function(pipeline[0].transform(texts))
     probabilities = pipeline.predict_proba(texts)
