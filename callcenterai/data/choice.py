@@ -138,13 +138,18 @@ def propose_columns(path: Path, options: ReadOptions) -> Proposal:
     with open_tickets(path, (), options) as file:
         rows = [row.values for row in islice(file.rows(), ROWS) if row.values]
         header, found = file.header, file.found
+        if not rows:
+            file.check_faults(0)
     cells = [[value or "" for value in row] for row in rows]
     if found.get("header") and looks_like_data([header, *cells]):
         return propose_columns(path, options._replace(header=False))
     columns = {name: [row[at] for row in cells if row[at].strip()] for at, name in enumerate(header) if name.strip()}
     columns = {name: values for name, values in columns.items() if values}
     if len(columns) < 2:
-        raise UserError(f"{path} has no two columns with values; there are {', '.join(map(repr, header)) or 'none'}")
+        raise UserError(
+            f"{path} needs two columns with values, for text and label, and has {', '.join(map(repr, columns)) or 'none'}; "
+            "if another character than a comma, semicolon, tab or | separates the columns, name it with --delimiter"
+        )
     text = max(columns, key=lambda name: _text_score(name, columns[name]))
     labels = [name for name in columns if name != text]
     label = max(labels, key=lambda name: _label_score(name, columns[name]))

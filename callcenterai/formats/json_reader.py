@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from callcenterai.formats.columns import find_columns
 from callcenterai.formats.problems import Fault
-from callcenterai.formats.rows import MAX_ROW, Row, as_text, checked, unreadable
+from callcenterai.formats.rows import MAX_ROW, Row, as_shown_text, as_text, checked, unreadable
 
 CHUNK = 2**20
 # How many records are looked at for the names of the columns: each may lack some.
@@ -85,7 +85,12 @@ class JsonReader:
                 break
         self.header = list(names)
         positions = find_columns(name, self.header, wanted) if any(found[0] for found in self._first) else []
+        if not wanted:
+            # Without the objects whose own values are columns.
+            outer = {name[:at] for name in self.header for at, each in enumerate(name) if each == "."}
+            self.header = [name for name in self.header if name not in outer]
         self._columns = [self.header[at] for at in positions] if wanted else self.header
+        self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order."""
@@ -103,7 +108,7 @@ class JsonReader:
         if record is None:
             return unreadable(number, fault or Fault.NOT_JSON, raw)
         try:
-            values = tuple(as_text(_look_up(record, column)) for column in self._columns)
+            values = tuple(self._as_text(_look_up(record, column)) for column in self._columns)
         except ValueError:
             return unreadable(number, Fault.NOT_TEXT, raw)
         return checked(number, values, raw)

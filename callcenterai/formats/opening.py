@@ -30,10 +30,14 @@ BINARY = {
     b"SQLite format 3\0": "an SQLite database",
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
+    b"ARROW1": "an Arrow (Feather) file",
+    b"PK\x05\x06": "an empty zip archive",
     b"\x93NUMPY": "a NumPy array",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
 }
+# Names of members that an archive has only when it is a workbook.
+WORKBOOK_MARKS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
 # A .tar is told by what stands at byte 257.
 TAR_MARK, TAR_AT = b"ustar", 257
 
@@ -54,7 +58,7 @@ def _unpacked(file: IO[bytes], name: str, limit: int, depth: int = 0) -> Iterato
     start = _start_of(file)
     # A packed file inside a packed one is unpacked too, but not without end.
     if depth < 2 and start.startswith(GZIP_START):
-        with gzip.GzipFile(fileobj=file) as packed, tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        with gzip.GzipFile(fileobj=file, mode="rb") as packed, tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
             try:
                 _copy(cast(IO[bytes], packed), cast(IO[bytes], copy), _size_of(file), name, limit)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -94,7 +98,10 @@ def _only_member(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
         with zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise FileProblem(name, "zip", reason=error) from None
+        file.seek(0)
+        start = file.read(CHUNK)
+        is_workbook = any(mark in start for mark in WORKBOOK_MARKS)
+        raise FileProblem(name, "workbook" if is_workbook else "zip", reason=error) from None
     names = {each.filename for each in members}
     if names & {"[Content_Types].xml", "mimetype"}:
         return None

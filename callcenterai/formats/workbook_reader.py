@@ -9,7 +9,7 @@ from typing import IO, Any
 from callcenterai.formats.columns import HEADER_WITHIN, Layout, describe, fold_name
 from callcenterai.formats.opening import MAX_UNPACKED, RATIO, SUSPICIOUS
 from callcenterai.formats.problems import Fault, FileProblem
-from callcenterai.formats.rows import MAX_ROW, Row, as_text, checked, unreadable
+from callcenterai.formats.rows import MAX_ROW, Row, as_shown_text, as_text, checked, unreadable
 
 # A sheet takes memory for each cell of its rectangle, also for the empty ones: refused above MOST_CELLS if the file
 # holds fewer than one cell in SPARSE.
@@ -39,15 +39,16 @@ class WorkbookReader:
         rows = list(islice(_cells(self._sheet), FIRST_ROWS))
         if not rows:
             raise FileProblem(name, "empty")
-        self._layout = Layout(name, [list(map(_shown, row)) for row in rows], wanted, header)
+        self._layout = Layout(name, [list(map(as_shown_text, row)) for row in rows], wanted, header)
         self.header = self._layout.header
         self._positions = self._layout.positions if wanted else list(range(len(self.header)))
+        self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows after the header that are not blank."""
         for number, cells in enumerate(islice(_cells(self._sheet), self._layout.skip, None), start=1):
             try:
-                values = tuple(as_text(cells[at]) if at < len(cells) else "" for at in self._positions)
+                values = tuple(self._as_text(cells[at]) if at < len(cells) else "" for at in self._positions)
             except ValueError:
                 yield unreadable(number, Fault.NOT_TEXT, cells)
                 continue
@@ -59,13 +60,6 @@ def _cells(sheet: Any) -> Iterator[list[Any]]:
     """Yield the rows of a sheet that are not blank."""
     if sheet.height:
         yield from (row for row in sheet.iter_rows() if any(cell not in ("", None) for cell in row))
-
-
-def _shown(value: Any) -> str:
-    try:
-        return as_text(value) or ""
-    except ValueError:
-        return str(value)
 
 
 def _choose(name: str, book: Any, wanted: Sequence[str], sheet: str | None, header: bool) -> tuple[str, Any]:
@@ -94,7 +88,7 @@ def _choose(name: str, book: Any, wanted: Sequence[str], sheet: str | None, head
 
 def _has_columns(sheet: Any, columns: set[str]) -> bool:
     rows = islice(_cells(sheet), HEADER_WITHIN)
-    return any(columns <= {fold_name(_shown(cell)) for cell in row} for row in rows)
+    return any(columns <= {fold_name(as_shown_text(cell)) for cell in row} for row in rows)
 
 
 def _check_size(name: str, file: IO[bytes]) -> None:
