@@ -146,8 +146,9 @@ def propose_columns(path: Path, options: ReadOptions) -> Proposal:
     columns = {name: [row[at] for row in cells if row[at].strip()] for at, name in enumerate(header) if name.strip()}
     columns = {name: values for name, values in columns.items() if values}
     if len(columns) < 2:
+        found_names = ", ".join(map(repr, columns)) or "none"
         raise UserError(
-            f"{path} needs two columns with values, for text and label, and has {', '.join(map(repr, columns)) or 'none'}; "
+            f"{path} needs two columns with values, for text and label, and has {found_names}; "
             "if another character than a comma, semicolon, tab or | separates the columns, name it with --delimiter"
         )
     text = max(columns, key=lambda name: _text_score(name, columns[name]))

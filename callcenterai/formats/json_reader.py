@@ -14,6 +14,8 @@ CHUNK = 2**20
 LOOK_AT = 2_000
 BETWEEN = re.compile(r"[\s,\ufeff\0]*")
 NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+# What stands between two objects is at most so long that it is found where it is cut.
+LONGEST_GAP = 100
 DECODER = json.JSONDecoder()
 Found = tuple[dict[str, Any] | None, Fault | None, str]
 
@@ -59,10 +61,15 @@ def json_objects(text: TextIO, start: int) -> Iterator[Found]:
                 continue
             if not buffer[at:].strip("\0 \t\r\n"):
                 return
-            yield None, Fault.OVER_LONG if len(buffer) - at >= MAX_ROW else Fault.NOT_JSON, buffer[at : at + 1000]
             again = NEXT_OBJECT.search(buffer, at + 1)
-            if again is None:
-                return
+            over_long = again is None and len(buffer) - at >= MAX_ROW
+            yield None, Fault.OVER_LONG if over_long else Fault.NOT_JSON, buffer[at : at + 1000]
+            while again is None:
+                if ended:
+                    return
+                more = text.read(CHUNK)
+                buffer, ended = buffer[-LONGEST_GAP:] + more, len(more) < CHUNK
+                again = NEXT_OBJECT.search(buffer)
             at = again.end()
             continue
         raw = buffer[at : min(end, at + 1000)]
