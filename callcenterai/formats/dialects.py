@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from callcenterai.formats.columns import HEADER_WITHIN, find_header, usual_width
+from callcenterai.formats.problems import FileProblem
 
 DELIMITERS = ",;\t|"
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?[ \t]*\r?\n?', re.IGNORECASE)
@@ -42,6 +43,14 @@ class Dialect(NamedTuple):
         if "\\" not in line:
             return line
         return re.sub(r"\\([\\" + self.quote + "])", lambda found: found[1] * (1 + (found[1] == self.quote)), line)
+
+
+def read_delimiter(name: str, given: str) -> str:
+    """Return the delimiter that a person has typed, `tab` and a typed `\\t` too; a FileProblem if it can be none."""
+    delimiter = "\t" if given.strip().casefold() in ("tab", "\\t") else given
+    if len(delimiter) != 1 or delimiter in "\"'\\\r\n\0":
+        raise FileProblem(name, "delimiter", delimiter=given)
+    return delimiter
 
 
 def tell_dialect(sample: str, complete: bool, wanted: Sequence[str], delimiter: str | None) -> Dialect:

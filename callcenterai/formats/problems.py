@@ -24,6 +24,7 @@ MESSAGES = {
     "params.yaml), for example windows-1252",
     "unknown_encoding": "cannot be read as {encoding!r}, which is no encoding that Python knows; name another with "
     "--encoding, for example utf-8 or windows-1252",
+    "delimiter": "cannot be read with the delimiter {delimiter!r}; give one character, such as ; or |, or the word tab",
     "columns": "has more than {limit:,} columns, the most that are read; export fewer, or check --delimiter",
     "first_row": "has a first row longer than {limit:,} characters; check that it is a table of tickets",
     "no_column": "has no column {column!r}; there are {there}{near}; name the columns with --text-column and "

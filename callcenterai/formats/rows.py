@@ -17,6 +17,15 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 Values = tuple[str | None, ...]
 
 
+class ReadOptions(NamedTuple):
+    """What the user says about a file; None means that its content decides."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header: bool = True
+
+
 class Row(NamedTuple):
     """A row: its number (1 is the first after a header), and its values or the fault and the row's beginning."""
 
