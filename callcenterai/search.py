@@ -30,8 +30,8 @@ from callcenterai.core.cluster import (
 )
 from callcenterai.core.files import dvc_md5
 from callcenterai.core.params import Parameters, PrepareParameters, Seed, TrainTfidfParameters, read_parameters
+from callcenterai.core.params_edit import as_yaml
 from callcenterai.data.parts import Part, read_part
-from callcenterai.params_edit import as_yaml
 from callcenterai.tfidf.choice import settle
 from callcenterai.tfidf.model import one_blas_thread
 from callcenterai.tfidf.trial import Trial, run_trial

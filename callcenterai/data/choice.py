@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import NO_FILE, PrepareParameters, read_parameters
+from callcenterai.core.params_edit import set_values
 from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.table import Source
 from callcenterai.formats.columns import looks_like_data, shorten
 from callcenterai.formats.reader import ReadOptions, describe_found, open_tickets
-from callcenterai.params_edit import set_values
 
 ROWS = 1_000
 EXAMPLES = 3

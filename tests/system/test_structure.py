@@ -19,7 +19,6 @@ LAYERS = (
     ("artifact", "feedback"),
     ("data",),
     ("formats", "privacy", "sample", "text"),
-    ("params_edit",),
     ("core",),
 )
 LAYER_OF = {subject: number for number, subjects in enumerate(LAYERS) for subject in subjects}
