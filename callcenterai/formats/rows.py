@@ -89,11 +89,6 @@ def as_shown_text(value: Any) -> str:
         return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def join_texts(texts: Sequence[str | None]) -> str:
-    """Return the texts of several columns as one, in order, each on a line of its own; blank ones are left out."""
-    return "\n".join(text for text in texts if text and not text.isspace())
-
-
 class BoundedLines:
     """The lines of a text, none longer than a row may be, and those of the current record for a second look."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from callcenterai.formats.rows import join_texts
+from callcenterai.text.joining import join_texts
 from services.common.agent_api import RoutedTicket
 from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError

@@ -75,10 +75,11 @@ async def show_progress(request: Request, id: str = "") -> Response:
 
 
 async def choose_column(request: Request) -> Response:
-    """Start a file with the columns that the person has chosen, which are joined in their order."""
+    """Start a file with the columns that the person has chosen, which are joined in their order, a subject first."""
     site, form = site_of(request), await read_form(request)
     job, chosen = _find(site, request, text_of(form, "id")), {str(each) for each in form.getlist("column")}
-    columns = [number for number in range(len(job.table.header)) if str(number) in chosen]
+    every = dict.fromkeys([*job.table.subjects(), *range(len(job.table.header))])
+    columns = [number for number in every if str(number) in chosen]
     if job.state == "column" and columns and len(columns) == len(chosen):
         job.columns = columns
         site.jobs.start(job)
