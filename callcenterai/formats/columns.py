@@ -4,6 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain, pairwise
 
 from callcenterai.formats.problems import FileProblem
@@ -143,7 +144,7 @@ class Layout:
             self.header = ["", *self.header]
         self.positions = find_columns(name, self.header, wanted)
 
-    @property
+    @cached_property
     def least(self) -> int:
         """The number of columns up to the last one with a name; those after it may be missing in a row."""
         names = [bool(each.strip()) for each in self.header]

@@ -39,7 +39,7 @@ class DelimitedReader:
                 for fields in reader:
                     if skip and (skip < 1 or self._is_header_line(fields)):
                         skip -= 1
-                    elif len(fields) == width and width > 1:
+                    elif len(fields) == width:
                         yield self._row(number, fields)
                         number += 1
                     elif (row := self._odd_row(number, fields)) is not None:
