@@ -73,8 +73,12 @@ def json_objects(text: TextIO, start: int) -> Iterator[Found]:
             at = again.end()
             continue
         raw = buffer[at : min(end, at + 1000)]
-        good = isinstance(record, dict)
-        yield (record, None, raw) if good else (None, Fault.NOT_JSON, raw)
+        if end - at > MAX_ROW:
+            yield None, Fault.OVER_LONG, raw
+        elif isinstance(record, dict):
+            yield record, None, raw
+        else:
+            yield None, Fault.NOT_JSON, raw
         at = end
 
 
@@ -91,12 +95,14 @@ class JsonReader:
             if len(self._first) == LOOK_AT or sum(len(each[2]) for each in self._first[-50:]) > 50 * CHUNK:
                 break
         self.header = list(names)
-        positions = find_columns(name, self.header, wanted) if any(found[0] for found in self._first) else []
+        # Where no record could be read, later ones may have the columns by exactly these names.
+        readable = any(found[0] is not None for found in self._first)
+        columns = [self.header[at] for at in find_columns(name, self.header, wanted)] if readable else list(wanted)
         if not wanted:
             # Without the objects whose own values are columns.
             outer = {name[:at] for name in self.header for at, each in enumerate(name) if each == "."}
             self.header = [name for name in self.header if name not in outer]
-        self._columns = [self.header[at] for at in positions] if wanted else self.header
+        self._columns = columns if wanted else self.header
         self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:

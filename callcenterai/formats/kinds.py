@@ -60,7 +60,7 @@ def tell_text_kind(sample: str, name: str) -> TextKind:
             raise FileProblem(name, "html")
         raise FileProblem(name, "binary", what="an XML document")
     controls = len(CONTROLS.findall(sample))
-    if controls > 0.02 * len(sample):
+    if controls > max(10, 0.02 * len(sample)):
         raise FileProblem(name, "binary", what="a binary file")
     text = sample.lstrip("\ufeff \t\r\n\0")
     for start, what in DOCUMENTS.items():
