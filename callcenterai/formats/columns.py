@@ -109,6 +109,9 @@ def has_row_names(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether each row begins with its number, for which the header has no cell, as R writes tables."""
     if len(rows) < 2 or any(len(row) != len(header) + 1 or not row[0].isdecimal() for row in rows):
         return False
+    # Otherwise each row ends with one delimiter too many.
+    if not any(row[-1].strip() for row in rows):
+        return False
     numbers = [int(row[0]) for row in rows]
     return all(after == before + 1 for before, after in pairwise(numbers))
 
