@@ -64,7 +64,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    processor = TicketProcessor(router, store, metrics)
+    processor = TicketProcessor(router, store, metrics, settings.max_text_length)
     upkeep = Upkeep(router, policy_file, store, metrics)
 
     @contextlib.asynccontextmanager

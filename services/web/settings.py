@@ -30,6 +30,7 @@ class WebSettings(RegistrySettings):
     login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
     login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
     max_upload_bytes: int = Field(10_000_000, ge=1000)
+    max_unpacked_bytes: int = Field(50_000_000, ge=1000, description="of a gzip, zip or workbook, unpacked")
     upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
     max_rows: int = Field(50_000, ge=1)
     max_jobs: int = Field(6, ge=1, description="files at once, of all sessions")

@@ -105,7 +105,11 @@ class AgentDouble:
         """Return status and answer."""
         with self.lock:
             if path == "/predict":
-                return 200, self.predict(body["text"], body.get("store", True), "explain" in query)
+                return 200, self.predict(
+                    "\n".join(filter(None, [body.get("subject"), body["text"]])),
+                    body.get("store", True),
+                    "explain" in query,
+                )
             if path == "/predict/batch":
                 time.sleep(self.pause)
                 if any(text == "REFUSE ME" for text in body["texts"]):
