@@ -27,6 +27,7 @@ class WebSettings(RegistrySettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are trusted"
     )
+    max_logins: int = Field(32, ge=1, description="logins at once; they do not count as MAX_IN_FLIGHT")
     login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
     login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
     max_upload_bytes: int = Field(10_000_000, ge=1000)
@@ -42,6 +43,13 @@ class WebSettings(RegistrySettings):
 
     _empty_as_unset = field_validator("web_password", "session_secret", "agent_api_key", mode="before")(empty_as_unset)
     _split_names = field_validator("registered_models", mode="before")(split_at_commas)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_proxies(cls, value: str) -> str:
+        if "*" in value:
+            raise ValueError("must name addresses or networks: with *, every client could claim any address")
+        return value
 
     @field_validator("agent_url")
     @classmethod

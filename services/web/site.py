@@ -12,6 +12,7 @@ from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError
 from services.web.clients.registry import RegistryReader
 from services.web.jobs import Jobs
+from services.web.metrics import WebMetrics
 from services.web.security.login_attempts import LoginAttempts
 from services.web.security.sessions import Session, Sessions
 from services.web.settings import WebSettings
@@ -26,9 +27,9 @@ PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/models": "mo
 class Site:
     """The parts of the service, built from its settings."""
 
-    def __init__(self, settings: WebSettings) -> None:
+    def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
         """Reads templates, catalogues and static files; asks nothing yet."""
-        self.settings = settings
+        self.settings, self.metrics = settings, metrics
         self.agent = AgentClient(settings)
         self.registry = RegistryReader(settings)
         self.jobs = Jobs(self.agent, settings)

@@ -1,6 +1,7 @@
 """The login page: people log in with the team's password and their own name, and log out."""
 
 import hmac
+import logging
 import math
 
 from fastapi import FastAPI, Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from services.web.forms import read_form, text_of
 from services.web.site import PAGES, redirect, session_of, site_of
 
+logger = logging.getLogger("services.web.login")
 MAX_NAME_LENGTH = 80
 
 
@@ -29,6 +31,11 @@ async def show_login(request: Request, next: str = "/") -> Response:
 
 async def log_in(request: Request) -> Response:
     """Log in, or say what is wrong."""
+    with site_of(request).login_attempts.under_way(request.client.host if request.client else ""):
+        return await _log_in(request)
+
+
+async def _log_in(request: Request) -> Response:
     site, form = site_of(request), await read_form(request)
     password, attempts = site.settings.web_password, site.login_attempts
     if password is None:
@@ -44,6 +51,8 @@ async def log_in(request: Request) -> Response:
         return site.page(request, "login.html", 422, wrong="name", **values)
     if not hmac.compare_digest(text_of(form, "password").encode(), password.get_secret_value().encode()):
         attempts.failed(address)
+        site.metrics.failed_logins.inc()
+        logger.warning("login failed", extra={"address": address, "person": name})
         return site.page(request, "login.html", 403, wrong="password", **values)
     attempts.succeeded(address)
     session_of(request).begin(name)
@@ -56,7 +65,7 @@ async def log_out(request: Request) -> Response:
     jobs, session = site_of(request).jobs, session_of(request)
     for job in jobs.of(session.id):
         jobs.delete(job)
-    session.end()
+    site_of(request).sessions.end(session)
     return redirect("/login")
 
 
