@@ -58,7 +58,7 @@ def kind_named(registered: str) -> str:
     kinds = {kind.registered: name for name, kind in KINDS.items()}
     if registered not in kinds:
         raise UserError(
-            f"the metadata is that of {registered!r}, which no training here makes ({', '.join(kinds)}): check the folder"
+            f"the metadata names {registered!r}, which no training here makes ({', '.join(kinds)}); check the folder"
         )
     return kinds[registered]
 
