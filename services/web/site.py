@@ -14,6 +14,7 @@ from services.web.clients.registry import RegistryReader
 from services.web.jobs import Jobs
 from services.web.metrics import WebMetrics
 from services.web.security.login_attempts import LoginAttempts
+from services.web.security.openid import OpenIdLogin
 from services.web.security.sessions import Session, Sessions
 from services.web.settings import WebSettings
 from services.web.words import Words, choose_language, read_catalogues
@@ -34,6 +35,7 @@ class Site:
         self.registry = RegistryReader(settings)
         self.jobs = Jobs(self.agent, settings)
         self.sessions, self.login_attempts = Sessions(settings), LoginAttempts(settings)
+        self.openid = OpenIdLogin(settings) if settings.oidc_issuer else None
         self.languages = read_catalogues()
         self.files = {f"/static/{path.name}": StaticFile(path) for path in sorted((HERE / "static").iterdir())}
         self._templates = Environment(

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.common.middleware import MACHINE_PATHS, current_request_id
 from services.common.problems import Problem
 from services.web.pages.problem_pages import problem_response
+from services.web.security.openid import CALLBACK
 from services.web.security.sessions import Session, cookie_name
 from services.web.site import PAGES, Site, redirect
 
@@ -31,6 +32,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+LOGIN_PATHS = ("/login", "/login/provider", CALLBACK)
 # The form around a file adds a few lines to it.
 FORM_BYTES = 20_000
 # A body over its limit is read and discarded up to so many times the limit: browsers show no answer before they have
@@ -54,6 +56,8 @@ class PageMiddleware:
         known = self._site.sessions.read(_cookie(Headers(scope=scope), cookie_name(secure)))
         session, before = known or Session(), asdict(known) if known else None
         scope["state"]["session"] = session
+        # authlib keeps what it has to remember there.
+        scope["session"] = session.openid
         started = False
 
         async def send_guarded(message: Message) -> None:
@@ -99,7 +103,7 @@ class PageMiddleware:
         if chosen in self._site.languages:
             session.language = chosen
         posted = request.method != "GET"
-        if self._site.settings.web_password is None or session.logged_in or path == "/login":
+        if not self._site.settings.needs_login or session.logged_in or path in LOGIN_PATHS:
             return None
         if posted:
             return problem_response(self._site, request, Problem(401, "log in on a page of this service first"))

@@ -30,6 +30,10 @@ class Session:
     since: float = field(default_factory=time.time)
     logged_in: bool = False
     name: str | None = None
+    # "reviewer" or "lead".
+    role: str = "reviewer"
+    # What authlib needs to know again when the provider sends a person back.
+    openid: dict[str, Any] = field(default_factory=dict)
     language: str | None = None
     answers: list[list[Any]] = field(default_factory=list)
     # A notice for the next page: a key of the catalogues, and values for the text.
@@ -44,14 +48,15 @@ class Session:
         """Remember an answer, so that it can be withdrawn."""
         self.answers = [*self.answers, [answer_id, ticket_id, page]][-MAX_ANSWERS:]
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, role: str = "reviewer") -> None:
         """Log in under a new id: whoever knew the old one must not be logged in too."""
-        self.id, self.since, self.logged_in, self.name = secrets.token_hex(16), time.time(), True, name
+        self.id, self.since, self.logged_in = secrets.token_hex(16), time.time(), True
+        self.name, self.role, self.openid = name, role, {}
 
     def end(self) -> None:
         """Begin again without a login; only the language stays."""
         self.id, self.since = secrets.token_hex(16), time.time()
-        self.logged_in, self.name, self.answers = False, None, []
+        self.logged_in, self.name, self.role, self.answers = False, None, "reviewer", []
 
 
 def cookie_name(secure: bool) -> str:
@@ -70,6 +75,8 @@ class Sessions:
         self._secret = hmac.new(secret.encode(), known.encode(), hashlib.sha256).hexdigest()
         self._signer = URLSafeSerializer(self._secret, salt=COOKIE, signer_kwargs={"digest_method": hashlib.sha256})
         self._seconds = 3600 * settings.session_hours
+        # With Strict, a browser does not send the cookie when the provider sends the person back.
+        self._same_site = "Lax" if settings.oidc_issuer else "Strict"
         self._ended: OrderedDict[str, float] = OrderedDict()
 
     def read(self, cookie: str | None) -> Session | None:
@@ -83,7 +90,7 @@ class Sessions:
     def cookie(self, session: Session, secure: bool) -> str:
         """Return the value of the Set-Cookie header."""
         value, seconds = self._signer.dumps(asdict(session)), max(0, round(self._remaining(session)))
-        text = f"{cookie_name(secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+        text = f"{cookie_name(secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={self._same_site}"
         return f"{text}; Secure" if secure else text
 
     def end(self, session: Session) -> None:
