@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi_offline import FastAPIOffline
 from prometheus_client import start_http_server
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
@@ -36,9 +35,13 @@ class Alive(BaseModel):
 def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True) -> FastAPI:
     """Return an application with /health, /metrics and, for an API, /docs with its own scripts, not those of a CDN."""
     shared: dict[str, Any] = {"title": title, "version": "1", "lifespan": lifespan, "redirect_slashes": False}
-    app = (
-        FastAPIOffline(redoc_url=None, static_url=DOCS_FILES, **shared) if api else FastAPI(openapi_url=None, **shared)
-    )
+    if api:
+        # The image of the pages, which have no API, does without it.
+        from fastapi_offline import FastAPIOffline
+
+        app = FastAPIOffline(redoc_url=None, static_url=DOCS_FILES, **shared)
+    else:
+        app = FastAPI(openapi_url=None, **shared)
     problems.install_problem_handlers(app)
 
     @app.get("/health", summary="Is the process alive?")
