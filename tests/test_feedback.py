@@ -91,7 +91,7 @@ def test_a_failed_export_is_one_error_line(answered, tmp_path, error_line):
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE something (id)").connection.close()
     for url in (f"sqlite:///{(tmp_path / 'other.db').as_posix()}", "postgresql://nobody@127.0.0.1:1/agent"):
         assert export_feedback.main([output, "--database", url]) == 2
-        assert error_line().startswith("the agent's tables cannot be read (")
+        assert error_line().startswith("the agent's tables cannot be used (")
     for url in ("agent.db", "nosuch://x"):
         assert export_feedback.main([output, "--database", url]) == 2
         assert error_line().startswith("--database is not an address such as")
