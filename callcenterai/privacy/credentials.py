@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from callcenterai.privacy.spans import Span, spans
 
 _SHORTEST = 4
-_LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp)"""
+_LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
+    |senha|wachtwoord|parola|has[łl]o|l[öo]senord|adgangskode|пароль)"""
 _VALUE = r"""["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\()"""
 # Up to four words between the label and its value: "the password of the training account is ...".
 _LABELLED = re.compile(
     rf"""(?<![^\W\d_])(?<!/)(?:{_LABEL}|pass(?=[ ]?[:=])|api[ _-]?key|cl[ée][ ](?:d')?api|secret(?:[ _-]?key)?
-        |access[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key|code))(?!\w)
+        |(?:access|private|encryption)[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key|code))(?!\w)
     (?:[ ][\w'’-]{{1,20}}){{0,4}}?
-    (?:[ \t\u00a0]{{0,3}}(?P<sign>[:=](?!:))[ \t\u00a0]{{0,3}}
-        |[ ](?:is|est|was|était|will\ be|sera)[ ]{{1,3}})
+    (?:[ \t\u00a0]{{0,3}}(?P<sign>[:=](?!:)>?|->|\|)[ \t\u00a0]{{0,3}}
+        |[ ](?:is|est|was|était|will\ be|sera|ist|lautet|war|es|era|è|é)[ ]{{1,3}})
     {_VALUE}""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -29,6 +30,12 @@ _FOLLOWING = (
         (?:[ ](?:my|the|a|new|mon|le))?[ ]{_LABEL}(?!\w)""",
         re.IGNORECASE | re.VERBOSE,
     ),
+)
+# The value is alone on the line after its label, as in a filled form.
+_NEXT_LINE = re.compile(
+    rf"""(?<![^\W\d_])(?:{_LABEL}|pin|(?:api|access|secret)[ _-]?key|token)[ ]?:?[ \t]{{0,3}}\r?\n(?:[ \t>]{{0,4}}\r?\n)?
+    [ \t>]{{0,4}}["'«“]?(?P<value>[^\s"'«»“”<>]{{4,128}}+)["'»”]?[ \t]{{0,3}}(?:\r?\n|\Z)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 # A user name and a password: "user/pass: jdoe/...".
 _PAIR = re.compile(
@@ -47,6 +54,13 @@ _DOOR = re.compile(
     r"""(?<!\w)(?:code\ d['’]acc[èe]s|digicode|(?:access|door|gate)\ code)(?:[ ][^\W\d]{1,20}){0,2}?
     [ ]?(?:[:=]|is|est)?[ ]?
     (\d{3,8}[A-Z]?)(?![\w-]|[.,]\d)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# The three or four digits of a payment card.
+_CARD_CODE = re.compile(
+    r"""(?<!\w)(?:cvv2?|cvc2?|csc|cvn|cryptogramme(?:\ visuel)?|card\ (?:security|verification)\ (?:code|value|number)
+        |pr[üu]fziffer|c[óo]digo\ de\ seguridad)[^\w\n]{0,4}(?:(?:is|est|ist|es|code|n[°º]|no)[^\w\n]{1,3})?
+    (\d{3,4})(?![\w-]|[.,]\d)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _KNOWN = (
@@ -77,11 +91,11 @@ def credentials(text: str) -> Iterator[Span]:
     """Find passwords, PINs and codes that follow a word for them, and keys of known formats."""
     for pattern in _KNOWN:
         yield from spans("secret", pattern, text)
-    for pattern in (*_GIVEN, _CODES, _DOOR):
+    for pattern in (*_GIVEN, _CODES, _DOOR, _CARD_CODE):
         yield from spans("secret", pattern, text, 1)
     for match in _LABELLED.finditer(text):
         yield from _secret(match, _is_assigned if match["sign"] else _is_like_password)
-    for pattern in (*_FOLLOWING, _PAIR):
+    for pattern in (*_FOLLOWING, _PAIR, _NEXT_LINE):
         for match in pattern.finditer(text):
             yield from _secret(match, _is_like_password)
 

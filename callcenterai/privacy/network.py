@@ -1,4 +1,4 @@
-"""Finds IP addresses, and the parts of web addresses that identify somebody or grant access."""
+"""Finds IP and MAC addresses, and the parts of web addresses that identify somebody or grant access."""
 
 import ipaddress
 import re
@@ -27,14 +27,23 @@ _NETWORK_WORD = re.compile(
 )
 _SMALL = 32
 
+_MAC = re.compile(
+    r"""(?<![\w:.-])(?:[0-9a-f]{2}([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}
+        |(?<=mac[ :])[0-9a-f]{12}|(?<=mac:[ ])[0-9a-f]{12}|(?<=mac\ address[ :])[0-9a-f]{12}
+        |(?<=mac\ address:[ ])[0-9a-f]{12}|(?<=adresse\ mac[ :])[0-9a-f]{12})(?![\w:-]|\.\w)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# Broadcast and unset addresses belong to no device.
+_NO_DEVICE = re.compile(r"(?:0+|f+)", re.IGNORECASE)
+
 _URL = re.compile(r"(?<!\w)(?:[A-Za-z][A-Za-z0-9+.-]{1,20}+://|www\.)[^\s<>\"'`\[\](){}«»]{1,2000}")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _USER = re.compile(r"(?!git@)[^@]{1,500}@")
 _SEGMENT = re.compile(r"(?<=/)[^/?#]{20,500}")
 _PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;?]{1,64})=([^&#;]{1,2000})")
 _SENSITIVE = re.compile(
-    r"""(?:.*[^a-z])?(?:(?:\w{1,20})?(?:token|key|secret|signature|password|passwd|session)
-        |sig|code|pass|pwd|auth|sid|sessionid|jwt|otp|user|username|login|email|e-?mail|phone)(?:[^a-z].*)?""",
+    r"""(?:token|key|secret|signature|password|passwd|session
+        |(?<![a-z])(?:sig|code|pass|pwd|auth|sid|sessionid|jwt|otp|user|username|login|email|e-?mail|phone))(?![a-z])""",
     re.IGNORECASE | re.VERBOSE,
 )
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -52,6 +61,13 @@ def ips(text: str) -> Iterator[Span]:
     for match in _IPV6.finditer(text):
         if _identifies(match[0]):
             yield Span("ip", *match.span())
+
+
+def macs(text: str) -> Iterator[Span]:
+    """Find the hardware addresses of network devices (IEEE 802 MAC), which identify somebody's computer or phone."""
+    for match in _MAC.finditer(text):
+        if not _NO_DEVICE.fullmatch(re.sub(r"[:.-]", "", match[0])):
+            yield Span("mac", *match.span())
 
 
 def _is_version(text: str, match: re.Match[str], octets: list[int]) -> bool:
@@ -92,7 +108,7 @@ def _first_secret(address: str) -> int | None:
     found = [match.start() for match in _SEGMENT.finditer(address, path) if _is_random(match[0])]
     for match in _PARAMETER.finditer(address, path):
         name, value = match.groups()
-        if _SENSITIVE.fullmatch(name) or "@" in value or "%40" in value or _is_random(value):
+        if _SENSITIVE.search(name) or "@" in value or "%40" in value or _is_random(value):
             found.append(match.start(2))
     return min(found, default=None)
 

@@ -1,0 +1,42 @@
+"""Finds dates of birth, which are dates near a word for birth."""
+
+import re
+from collections.abc import Iterator
+
+from callcenterai.privacy.spans import Span
+
+_YEAR = r"(?:18|19|20)\d\d"
+# English, French, German, Spanish, Italian, Portuguese, Dutch, Polish, Swedish and Danish.
+_MONTH = r"""(?:jan|f[ée]b|fev|f[ée]v|m[aä]r|mrt|apr|avr|abr|ma[iyjg]|mag|maggio|ju[nl]|jui|giu|lug|aug|ao[uû]|ago|sep|set|o[ck]t|out|ott
+    |nov|d[eéi][czs]|gen|ene|stycz|lut|kwi|czerw|lip|sierp|wrze|pa[zź]dz|grud)[^\W\d_]{0,8}\.?"""
+_DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
+    |{_YEAR}[./ -]\d{{1,2}}[./ -]\d{{1,2}}
+    |\d{{1,2}}(?:\.|er|st|nd|rd|th|[ºª°])?[ -]?(?:of[ ]|de[ ]|d')?{_MONTH}[ ,-]{{1,2}}(?:de[ ]|del[ ])?{_YEAR}
+    |{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}
+    |{_YEAR}年[ ]?\d{{1,2}}月[ ]?\d{{1,2}}日
+    |\d{{8}})(?!\w|[./-]\d)"""
+_WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|born|birth
+    |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|n[ée]+e?
+    |geburtsdat(?:um|en)|geburtstag|geboren|geb
+    |(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|nacid[oa]|fec\.?[ ]nac
+    |data[ ]di[ ]nascita|nat[oa][ ](?:il|a)|data[ ]de[ ]nascimento|nascid[oa]|nascimento
+    |geboortedatum|geb\.?datum|data[ ]urodzenia|urodzon[ya]|ur
+    |f[öo]delse(?:datum|dag)|f[öo]dt|f[öo]dd|f[øo]dselsdato|дата[ ]рождения|родил(?:ся|ась)|г\.р)(?!\w)|生年月日|出生日期)"""
+# The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A name may be between.
+_BEFORE = re.compile(
+    rf"{_WORD}[^\d\n]{{0,40}}(?:\n[^\w\n]{{0,4}})?(?P<date>(?<![\w/.-]){_DATE})", re.IGNORECASE | re.VERBOSE
+)
+_AFTER = re.compile(
+    rf"(?<![\w/.-])(?P<date>{_DATE})[ ]?[(,:-]?[ ]?(?:is|est|ist|es|era|was)?[^\w\n]{{0,2}}"
+    rf"(?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}",
+    re.IGNORECASE | re.VERBOSE,
+)
+_IMPOSSIBLE = re.compile(r"(?:1[3-9]|[2-9]\d)[./ -]{1,3}(?:1[3-9]|[2-9]\d)[./ -]{1,3}")
+
+
+def birth_dates(text: str) -> Iterator[Span]:
+    """Find dates next to a word for birth, in ten languages."""
+    for pattern in (_BEFORE, _AFTER):
+        for match in pattern.finditer(text):
+            if not _IMPOSSIBLE.match(match["date"]):
+                yield Span("birth_date", *match.span("date"))

@@ -1,0 +1,96 @@
+"""Finds phone numbers."""
+
+import re
+from collections.abc import Iterator
+
+from phonenumbers import Leniency, PhoneNumberMatch, PhoneNumberMatcher
+
+from callcenterai.privacy.spans import Span, before, is_reference
+
+# A letter or digit next to the number, or joined to it by a sign: the number is a part of something longer.
+_JOINED = re.compile(r"(?:\w|\w[#=-]|\d\.)\Z")
+_DECIMAL = re.compile(r"\d,\Z")
+_REGIONS = ("FR", "GB", "US")
+# phonenumbers reads across these, but they more often separate a list, a table, or a version from a date.
+_APART = re.compile(r"#|\s\s|\n|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
+_FEWEST_DIGITS = 7
+# With a country code. A shorter number is more likely a counter with leading zeros.
+_FEWEST_ABROAD = 10
+# Fewer digits before or after a comma could be decimals.
+_FEWEST_IN_ROW = 9
+_CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|tel[ée]fon\w{0,2}|telefoon\w{0,6}|phone|mobile|mobil\w{0,4}
+    |m[óo]vil|telem[óo]vel|mob|cell|cellphone|cellulare|celular|handy\w{0,6}|gsm|portable|port|fax|durchwahl|r[üu]ckruf
+    |call\w{0,3}|ring|dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe
+    |ll[áa]m\w{1,6}|anrufen|ruf|bel|chiam\w{1,4}|lig(?:ue|ar)|ligne|standard|direct|directe|ext|extension)(?!\w)"""
+_CALLED = re.compile(rf"{_CALL_WORD}[^\d\n]{{0,25}}\Z", re.IGNORECASE | re.VERBOSE)
+_BETWEEN = r"(?:[ ]?[./-][ ]?|[ ]?\([ ]?|\)[ ]?|[ ])?"
+# A number of any country, which needs a call word before it or a plus sign.
+_CALLED_NUMBER = re.compile(
+    rf"{_CALL_WORD}[^\d\n+(]{{0,25}}(?P<number>[+(]{{0,2}}\d(?:{_BETWEEN}\d){{6,14}})(?!\d)", re.IGNORECASE | re.VERBOSE
+)
+_ABROAD = re.compile(rf"(?<![\w+])\(?(?:\+|(?<!\d[ .-])00(?=[1-9]| [1-9])) ?\d(?:{_BETWEEN}\d){{9,14}}(?!\d)")
+# French numbers as dialled in France, and British mobiles, including ranges that phonenumbers does not know.
+_NATIONAL = re.compile(r"(?<!\d)(?:0[1-9]( ?[./-] ?| {0,2})\d\d(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
+_TRUNK = re.compile(r"\(?0\)?[ .-]?[1-9]\d")
+_INTERNATIONAL = re.compile(r"\(?(?:\+|00 ?[1-9])")
+_AMERICAN = re.compile(r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
+# The digits with what may stand between them in a phone number, and an extension. phonenumbers reads one such stretch
+# at a time: its time for a whole text grows faster than the text.
+_STRETCH = re.compile(
+    r"[+(]{0,3}\d(?:[ ()./+\[\]~-]{0,4}\d){6,}+(?:[ ,;]{0,2}(?:ext|extension|poste|x)\.? {0,2}\d{1,6})?", re.IGNORECASE
+)
+_LONGEST_STRETCH, _OVERLAP = 1000, 60
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Find phone numbers: international ones, and those of France, Britain and the United States as dialled there.
+
+    That phonenumbers calls a number valid is not enough, because ten digits are often an order or an employee number:
+    it must also be written like a phone number, or be called one.
+    """
+    for match in _STRETCH.finditer(text):
+        yield from _in_stretch(text, *match.span())
+    for pattern, group in ((_NATIONAL, 0), (_CALLED_NUMBER, "number"), (_ABROAD, 0)):
+        for match in pattern.finditer(text):
+            start, end = match.span(group)
+            if not (_is_part(text, start, end) or is_reference(text, start) or _APART.search(match[group])):
+                yield Span("phone", start + _opened(match[group]), end)
+
+
+def _in_stretch(text: str, start: int, end: int) -> Iterator[Span]:
+    """Find what phonenumbers calls valid between two positions."""
+    if not any(form.search(text, start, end) for form in (_TRUNK, _AMERICAN, _INTERNATIONAL)):
+        if not _CALLED.search(before(text, start)):
+            return
+    for first in range(start, end, _LONGEST_STRETCH - _OVERLAP):
+        stretch = text[first : min(first + _LONGEST_STRETCH, end)]
+        for region in _REGIONS:
+            for found in PhoneNumberMatcher(stretch, region, leniency=Leniency.VALID):
+                if _is_phone(text, first, found, region):
+                    yield Span("phone", first + found.start + _opened(found.raw_string), first + found.end)
+
+
+def _opened(number: str) -> int:
+    """Return 1 if the number begins with a "(" that is not closed in it, else 0."""
+    return number.startswith("(") and ")" not in number
+
+
+def _is_phone(text: str, first: int, match: PhoneNumberMatch, region: str) -> bool:
+    number, start = match.raw_string, first + match.start
+    if _APART.search(number) or _is_part(text, start, first + match.end):
+        return False
+    if _INTERNATIONAL.match(number):
+        return True
+    if is_reference(text, start):
+        return False
+    if _CALLED.search(before(text, start)):
+        return sum(map(str.isdigit, number)) >= _FEWEST_DIGITS
+    # Without a trunk prefix or the American way of writing, nine or ten digits could be anything.
+    return (_AMERICAN if region == "US" else _TRUNK).match(number) is not None
+
+
+def _is_part(text: str, start: int, end: int) -> bool:
+    """Whether the number is only a part of something longer, such as BT-0199001234."""
+    sides = text[max(0, start - 2) : start], text[end : end + 2][::-1]
+    row = sum(map(str.isdigit, text[start:end])) >= _FEWEST_IN_ROW
+    return any(_JOINED.search(side) or (not row and _DECIMAL.search(side)) for side in sides)
