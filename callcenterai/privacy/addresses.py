@@ -13,7 +13,7 @@ _CITY = rf"{_WORD}(?:[ -](?:(?:{_SMALL}|am|an|der|on|upon|sur|in)[ -])?{_WORD}){
 _CODED_CITY = rf"(?:[A-Z]{{1,2}}-)?\d{{4,5}}(?:-\d{{3,4}})?[ ]{_CITY}(?:[ ]Cedex(?:[ ]\d\d)?)?"
 _NEXT = r"(?:[ ]?[,;·-][ ]?|[ ]?,?[ ]?\r?\n[ >]{0,4}|[ ])"
 _BRITISH_CODE = r"[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}"
-_FLAT = r"(?:,?[ ](?:apt|apartment|suite|ste|unit|flat|floor|\#)\.?[ ]?\d{1,4}[A-Za-z]?)?"
+_FLAT = r"(?:,?[ ](?i:apt|apartment|suite|ste|unit|flat|floor|\#)\.?[ ]?\d{1,4}[A-Za-z]?)?"
 
 _ENGLISH = rf"""(?<![\w.,/-])\d{{1,5}}[A-Za-z]?[ ](?:[NSEW]\.?[ ])?(?:{_WORD}[ ]|\d{{1,3}}(?:st|nd|rd|th)[ ]){{1,4}}?
     (?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Boulevard|Blvd|Way|Close|Crescent|Terrace|Gardens

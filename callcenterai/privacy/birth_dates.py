@@ -16,7 +16,7 @@ _DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
     |{_YEAR}年[ ]?\d{{1,2}}月[ ]?\d{{1,2}}日
     |\d{{8}})(?!\w|[./-]\d)"""
 _WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|born|birth
-    |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|n[ée]+e?
+    |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|née?|n[ée]e?\(e\)
     |geburtsdat(?:um|en)|geburtstag|geboren|geb
     |(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|nacid[oa]|fec\.?[ ]nac
     |data[ ]di[ ]nascita|nat[oa][ ](?:il|a)|data[ ]de[ ]nascimento|nascid[oa]|nascimento
@@ -31,7 +31,7 @@ _AFTER = re.compile(
     rf"(?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}",
     re.IGNORECASE | re.VERBOSE,
 )
-_IMPOSSIBLE = re.compile(r"(?:1[3-9]|[2-9]\d)[./ -]{1,3}(?:1[3-9]|[2-9]\d)[./ -]{1,3}")
+_IMPOSSIBLE = re.compile(r"00|\d{1,2}[./ -]{1,3}00|(?:1[3-9]|[2-9]\d)[./ -]{1,3}(?:1[3-9]|[2-9]\d)[./ -]{1,3}")
 
 
 def birth_dates(text: str) -> Iterator[Span]:

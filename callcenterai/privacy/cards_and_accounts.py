@@ -9,13 +9,14 @@ from stdnum import iban, luhn, numdb
 from callcenterai.privacy.spans import Span, before, is_reference
 
 # Between groups: one to three blanks, or a sign with or without blanks, or a line break, also in a quoted mail.
-_GAP = r"(?:[ ]?[.,/-][ ]?|[ ]{1,3}|[ ]?\r?\n[ >]{0,4})"
+_LINE = r"[ ]?\r?\n[ >]{0,4}"
+_GAP = rf"(?:[ ]?[.,/-][ ]?|[ ]{{1,3}}|{_LINE})"
 # "12,4111111111111111" is a row of a table, because no number has so many decimals. The lookahead finds a number that
 # begins within something that looks like another one.
 _CARD = re.compile(
     rf"""(?<!\w)(?<!\d[.-])(?=(?P<number>
         \d{{13,19}}
-        |\d{{4}}(?P<gap>{_GAP})\d{{4}}(?:(?P=gap)|[ -])\d{{4}}(?:(?P=gap)|[ -])\d{{4}}(?P<more>(?P=gap)\d{{3}})?
+        |\d{{4}}(?P<gap>{_GAP})\d{{4}}(?:(?P=gap)|[ -]|{_LINE})\d{{4}}(?:(?P=gap)|[ -]|{_LINE})\d{{4}}(?P<more>(?P=gap)\d{{3}})?
         |3\d{{3}}({_GAP})\d{{6}}{_GAP}\d{{4,5}}
     )(?!\w))""",
     re.VERBOSE,
@@ -35,7 +36,8 @@ _CARD_WORD = re.compile(r"(?<!\w)(?:cards?|cartes?|visa|mastercard|amex|diners|c
 _BETWEEN = r"[ \t]{0,2}[,;|/\t-]?[ \t]{0,2}\"?"
 _SECURITY_CODE = re.compile(
     rf"""\"?{_BETWEEN}(?:(?:exp\w{{0,8}}\.?[ ]?)?(?:0[1-9]|1[0-2])[ ]?[/-]?[ ]?(?:20)?[2-4]\d\"?{_BETWEEN})?
-    (?P<code>\d{{3,4}})(?![\w/%-]|[.,]\d|[ ]?[A-Za-z€$£%])""",
+    (?:(?:code|cvv2?|cvc2?|crypto(?:gramme)?)[ ]?:?[ ]?)?
+    (?P<code>\d{{3,4}})(?![\w/%-]|[.,]\d|[ ]?(?:[€$£%]|(?:[A-Z]{{3}}|euros?|dollars?|pounds?|times|items?|x)(?!\w)))""",
     re.VERBOSE,
 )
 

@@ -19,7 +19,7 @@ _PASSPORT = re.compile(
     re.VERBOSE,
 )
 _FEWEST_DIGITS = 6
-_PLATE_WORD = r"""(?<!\w)(?:(?:licen[cs]e|number|registration|car|vehicle)[ -]?plates?|plates?|plate[ ](?:no|number)\.?
+_PLATE_WORD = r"""(?<!\w)(?<!base[ ])(?<!name[ ])(?<!door[ ])(?<!face[ ])(?<!hot[ ])(?<!steel[ ])(?:(?:licen[cs]e|number|registration|car|vehicle)[ -]?plates?|plates?|plate[ ](?:no|number)\.?
     |(?:car|vehicle|van|truck)[ ]reg(?:istration|\.)?(?:[ ](?:no|number)\.?)?|reg(?:istration)?\.?[ ](?:no|number)\.?
     |plaques?|immatricul[ée]+e?s?|immatriculation|kennzeichen|nummernschild|matr[íi]culas?|targa|targat[oa]|kenteken
     |rejestracyjny|rejestracja|registreringsnummer|reg\.?nr|nummerplade|placa)(?!\w)"""

@@ -32,7 +32,7 @@ _AFTER_SIGN_OFF = re.compile(
     rf"(?P<name>{_FULL})(?=[ ]?(?:[\n\r,;|(<\[/–-]|\.?[ ]?\Z|\.[ ]))",
     re.VERBOSE,
 )
-_TITLE = r"""(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sr|Sra|Srta|Sig|Dott|Dhr|Mevr|Hr|St[ée]|Ing)\.|(?:Mr|MR|Mrs|MRS|Ms|Mx|Dr|Prof|Miss|Mister
+_TITLE = r"""(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sr|Sra|Srta|Sig|Dott|Dhr|Mevr|Hr|Ing)\.|(?:Mr|MR|Mrs|MRS|Ms|Mx|Dr|Miss|Mister
     |M\.|Mme|MME|Mlle|MLLE|Monsieur|Madame|Mademoiselle|Messieurs|Herrn?|Frau|Se[ñn]ora?|Se[ñn]orita|Signora?|Signor
     |Meneer|Mevrouw|Senhora?|Pani?|Fru)"""
 _AFTER_TITLE = re.compile(
@@ -53,16 +53,24 @@ _AFTER_LABEL = re.compile(
     rf"""(?:(?<![\w-])(?i:{_LABEL})[ ]?[:=][ \t]{{0,3}}["']?|(?:^|(?<=\n)|(?<=[;,]\ ))[ >*\t-]{{0,4}}(?i:name|nom|nome|contact|from|de|von|to|[àa]|an|sender|exp[ée]diteur)[ ]?[:=][ \t]{{0,3}}["']?
     |(?<![\w])(?i:my[ ]name[ ]is|his[ ]name[ ]is|her[ ]name[ ]is|je[ ]m['’]appelle|je[ ]suis|mein[ ]name[ ]ist|ich[ ]hei(?:ß|ss)e|me[ ]llamo|mi[ ]nombre[ ]es|mi[ ]chiamo
         |il[ ]mio[ ]nome[ ][èe]|mijn[ ]naam[ ]is|ik[ ]heet|o[ ]meu[ ]nome[ ][ée]|chamo-me|this[ ]is|i[ ]am|i['’]m|nazywam[ ]si[ęe])[ ]{{1,2}})
-    (?P<name>{_FULL_OR_REVERSED})(?!\w)""",
+    (?P<name>{_FULL_OR_REVERSED})(?!\w|[ ]?[:=])""",
+    re.VERBOSE,
+)
+_HOLDER = re.compile(
+    rf"""(?<!\w)(?i:name[ ]on[ ](?:the[ ])?card|(?:card|account)[ ]?holder|titulaire(?:[ ]du[ ]compte)?|kontoinhaber(?:in)?)[ ]?[:=]?[ ]
+    (?!(?:{_TITLE})[ ])(?P<name>(?:{_WORD}|{_CAPITAL})\.?[ ]{_SURNAME}(?:[ ]{_SURNAME})?)(?!\w)""",
     re.VERBOSE,
 )
 _LABEL_ONE = re.compile(
-    r"""(?<![\w-])(?i:surname|last[ ]name|family[ ]name|first[ ]name|given[ ]name|maiden[ ]name|nom[ ]de[ ]famille|nom[ ]de[ ]jeune[ ]fille|pr[ée]nom|vorname|nachname|familienname
-    |apellidos?|cognome|voornaam|achternaam|sobrenome|nazwisko)[ ]?[:=][ \t]{0,3}["']?(?P<name>"""
+    r"""(?<![\w-])(?i:nom(?=[ ]?[:=])|surname|last[ ]name|family[ ]name|first[ ]name|given[ ]name|maiden[ ]name|nom[ ]de[ ]famille|nom[ ]de[ ]jeune[ ]fille|pr[ée]nom|vorname|nachname|familienname
+    |apellidos?|cognome|voornaam|achternaam|sobrenome|nazwisko)(?:[ ]?[:=]|[ ](?:is|est|ist|es|è|é))[ \t]{0,3}["']?(?P<name>"""
     rf"{_SURNAME})(?!\w)",
     re.VERBOSE,
 )
-_IN_TEXT = re.compile(rf"(?<![\w@.'’-])(?P<name>(?P<given>{_WORD})(?:[ ]{_INITIAL})?(?:[ ]{_SURNAME}){{1,2}})(?![\w@])", re.VERBOSE)
+# The lookahead finds a name that begins within other words with capital letters: "Contractor Paolo Rosati".
+_IN_TEXT = re.compile(
+    rf"(?<![\w@.'’-])(?=(?P<name>(?P<given>{_WORD})(?:[ ]{_INITIAL})?(?:[ ]{_SURNAME}){{1,2}})(?![\w@]))", re.VERBOSE
+)
 _WORD_ONLY = re.compile(r"[^\W\d_]+")
 # Words that are part of no name: roles, teams, things of an IT department, greetings, days and months.
 _NO_NAMES = frozenset(
@@ -92,7 +100,7 @@ secretary section security senior sensor september server service services share
 south space specialist staff standard station status stock storage store street student studio sunday supervisor supplier
 supply support switch system systems table tablet tax team teams technical technician technology tel telecom telephone
 terminal test testing thanks the this thursday ticket time title today token tomorrow tool tools total training transport travel treasury trial
-tuesday unit university update upgrade urgent us user users van vendor version video view visual vpn wednesday web website week west
+tuesday unit university update upgrade urgent us user users vendor version video view visual vpn wednesday web website week west
 wifi wiki windows word work workday worker workshop workspace workstation world yes you your zone zoom
 accueil achats adresse agence assistante bâtiment bureau cellule compte comptabilité commande demande département direction
 écran équipe erreur étage exploitation facture formation gestion imprimante informatique juridique livraison logiciel merci
@@ -108,7 +116,7 @@ def names(text: str) -> Iterator[Span]:
     """Find names of people by the words around them, and by given names that are no common words."""
     if text.islower():
         return
-    for pattern in (_AFTER_SIGN_OFF, _AFTER_TITLE, _GREETED, _AFTER_LABEL, _LABEL_ONE):
+    for pattern in (_AFTER_SIGN_OFF, _AFTER_TITLE, _GREETED, _AFTER_LABEL, _LABEL_ONE, _HOLDER):
         for match in pattern.finditer(text):
             if _may_be_name(match["name"]):
                 yield Span("name", *match.span("name"))

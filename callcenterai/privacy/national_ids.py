@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from callcenterai.privacy.national_id_forms import NATIONAL_IDS, NationalId, words_pattern
 from callcenterai.privacy.spans import Span, around, is_reference
 
-# The shortest number has seven digits. Some have letters before or between the digits.
-_ENOUGH = re.compile(r"\d(?:[ ./-]?\d){6}|[A-Za-z]{6} ?\d\d[A-Za-z]|[A-Za-z]{4,5}\d{4}|\d{6}[-+A]\d", re.IGNORECASE)
+# The shortest number has six digits. Some have letters before or between the digits.
+_ENOUGH = re.compile(r"\d(?:[ ./-]?\d){5}|[A-Za-z]{6} ?\d\d[A-Za-z]|[A-Za-z]{4,5}\d{4}|\d{6}[-+A]\d", re.IGNORECASE)
 
 
 def national_ids(text: str) -> Iterator[Span]:

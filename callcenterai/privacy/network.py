@@ -33,6 +33,7 @@ _MAC = re.compile(
         |(?<=mac\ address:[ ])[0-9a-f]{12}|(?<=adresse\ mac[ :])[0-9a-f]{12})(?![\w:-]|\.\w)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MAC_WORD = re.compile(r"(?<!\w)(?:mac|hwaddr|ether)(?!\w)", re.IGNORECASE)
 # Broadcast and unset addresses belong to no device.
 _NO_DEVICE = re.compile(r"(?:0+|f+)", re.IGNORECASE)
 
@@ -64,9 +65,14 @@ def ips(text: str) -> Iterator[Span]:
 
 
 def macs(text: str) -> Iterator[Span]:
-    """Find the hardware addresses of network devices (IEEE 802 MAC), which identify somebody's computer or phone."""
+    """Find the hardware addresses of network devices (IEEE 802 MAC), which identify somebody's computer or phone.
+
+    Without any letter it is more likely a time or a counter, unless it is called an address.
+    """
     for match in _MAC.finditer(text):
-        if not _NO_DEVICE.fullmatch(re.sub(r"[:.-]", "", match[0])):
+        digits = re.sub(r"[:.-]", "", match[0])
+        named = not digits.isdecimal() or _MAC_WORD.search(before(text, match.start()))
+        if named and not _NO_DEVICE.fullmatch(digits):
             yield Span("mac", *match.span())
 
 

@@ -42,7 +42,6 @@ _WITH_STRINGS: tuple[tuple[Detector, tuple[str, ...]], ...] = (
     (urls, ("://", "www.")),
     (emails, ("@", "(a", "[a", "{a", "( a", " at ", " arroba ", " arobase ", " chiocciola ")),
     (structured_credentials, ('"', "'", "<")),
-    (names, (".", ",", "\n", ":", " is ", "appel", "hei", "llamo")),
 )
 _DIGIT = re.compile(r"\d")
 # What a secret without a digit contains or follows.
@@ -123,6 +122,8 @@ def _detectors(form: str) -> Iterator[Detector]:
         yield from _WITH_DIGITS
     if digits or any(string in lower for string in _SECRET):
         yield credentials
+    if lower != form:
+        yield names
     for detector, strings in _WITH_STRINGS:
         if any(string in lower for string in strings):
             yield detector

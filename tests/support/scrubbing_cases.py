@@ -16,7 +16,7 @@ from callcenterai.privacy.spans import Span
 
 FILE = Path(__file__).with_name("personal_data.jsonl")
 PARTS = ("development", "held-out", "later")
-_MARK = re.compile(r"\{\{([a-z_]+):(.+?)\}\}")
+_MARK = re.compile(r"\{\{([a-z_]+):(.+?)\}\}", re.DOTALL)
 
 
 class Case(NamedTuple):
