@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, contains_any
 
 _YEAR = r"(?:18|19|20)\d\d"
 # English, French, German, Spanish, Italian, Portuguese, Dutch, Polish, Swedish and Danish.
@@ -15,6 +15,7 @@ _DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
     |{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}
     |{_YEAR}年[ ]?\d{{1,2}}月[ ]?\d{{1,2}}日
     |\d{{8}})(?!\w|[./-]\d)"""
+_ANY_DATE = re.compile(_DATE, re.IGNORECASE | re.VERBOSE)
 _WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|born|birth
     |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|née?|n[ée]e?\(e\)
     |geburtsdat(?:um|en)|geburtstag|geboren|geb
@@ -31,11 +32,18 @@ _AFTER = re.compile(
     rf"(?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}",
     re.IGNORECASE | re.VERBOSE,
 )
+# One of these is in every word for birth, in lower case.
+_STRINGS = (
+    *("dob", "d.o.b", "birth", "born", "naiss", "ddn", "né", "nee", "ne(", "ne ", "gebor", "geburt", "geb", "nacim"),
+    *("nacid", "nac", "nat", "nasc", "urodz", "ur ", "ur.", "ur:", "föd", "fod", "fød", "рожд", "роди", "г.р", "生年", "出生"),
+)
 _IMPOSSIBLE = re.compile(r"00|\d{1,2}[./ -]{1,3}00|(?:1[3-9]|[2-9]\d)[./ -]{1,3}(?:1[3-9]|[2-9]\d)[./ -]{1,3}")
 
 
 def birth_dates(text: str) -> Iterator[Span]:
     """Find dates next to a word for birth, in ten languages."""
+    if not (contains_any(text, _STRINGS) and _ANY_DATE.search(text)):
+        return
     for pattern in (_BEFORE, _AFTER):
         for match in pattern.finditer(text):
             if not _IMPOSSIBLE.match(match["date"]):

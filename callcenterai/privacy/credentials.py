@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from callcenterai.privacy.spans import Span, spans
+from callcenterai.privacy.spans import Span, contains_any, spans
 
 _SHORTEST = 4
 _LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
@@ -63,23 +63,35 @@ _CARD_CODE = re.compile(
     (\d{3,4})(?![\w-]|[.,]\d)""",
     re.IGNORECASE | re.VERBOSE,
 )
+# JSON Web Tokens, the tokens of AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others, BitLocker recovery keys, and
+# private keys. A text without the string, in lower case, is not searched.
 _KNOWN = (
-    # JSON Web Tokens, and the tokens of AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others.
-    re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}+\.eyJ[\w-]{8,8000}+\.[\w-]{8,4000}+"),
-    re.compile(r"(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{16}(?!\w)"),
-    re.compile(r"(?<!\w)(?:gh[opsru]_[A-Za-z0-9]{36,255}+|github_pat_\w{22,255}+|glpat-[\w-]{20,255}+)"),
-    re.compile(r"(?<!\w)(?:xox[abeoprs]-[\w-]{10,255}+|AIza[\w-]{35}|(?:[rs]k|pk)_(?:live|test)_\w{16,255}+)"),
-    re.compile(r"(?<!\w)(?:sk-[\w-]{20,255}+|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,60}+)"),
-    # BitLocker recovery keys.
-    re.compile(r"(?<![\w-])\d{6}(?:-\d{6}){7}(?![\w-])"),
-    re.compile(
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    ("eyj", re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}+\.eyJ[\w-]{8,8000}+\.[\w-]{8,4000}+")),
+    ("ia", re.compile(r"(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{16}(?!\w)")),
+    ("_", re.compile(r"(?<!\w)(?:gh[opsru]_[A-Za-z0-9]{36,255}+|github_pat_\w{22,255}+)")),
+    ("_", re.compile(r"(?<!\w)(?:(?:[rs]k|pk)_(?:live|test)_\w{16,255}+|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,60}+)")),
+    ("-", re.compile(r"(?<!\w)(?:glpat-[\w-]{20,255}+|xox[abeoprs]-[\w-]{10,255}+|sk-[\w-]{20,255}+)")),
+    ("aiza", re.compile(r"(?<!\w)AIza[\w-]{35}")),
+    ("-", re.compile(r"(?<![\w-])\d{6}(?:-\d{6}){7}(?![\w-])")),
+    (
+        "-----begin",
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,8000}+"
+            r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+        ),
     ),
 )
 _GIVEN = (
-    re.compile(r"(?<!\w)(?:Bearer|Basic) ([\w.~+/=-]{16,4000}+)"),
-    re.compile(r"(?<!\S)(?:-u|--user)[ =][^\s:]{1,64}:(\S{1,128})"),
+    ("earer", re.compile(r"(?<!\w)Bearer ([\w.~+/=-]{16,4000}+)")),
+    ("asic", re.compile(r"(?<!\w)Basic ([\w.~+/=-]{16,4000}+)")),
+    ("-u", re.compile(r"(?<!\S)(?:-u|--user)[ =][^\s:]{1,64}:(\S{1,128})")),
 )
+# Strings in lower case; one of the first is in every label of a password or a key, one of the second in every code.
+_LABELS = (
+    *("pass", "pw", "mdp", "kennwort", "contrase", "senha", "wachtwoord", "parola", "has", "senord", "adgang", "пароль"),
+    *("key", "secret", "token", "jeton", "cl", "code", "wifi", "wi-fi", "user", "login", "id", "credential", "pin"),
+)
+_CODE_LABELS = ("pin", "otp", "code", "cv", "csc", "cryptogramme", "card ", "fziffer", "digo")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Names with a number, such as KB5034441, u004512, ISO27001 or Windows11.
 _NAMED = re.compile(r"[a-z]{1,4}-?\d{3,}|(?:windows|win|office|outlook|sharepoint|server)-?\d+", re.IGNORECASE)
@@ -89,10 +101,22 @@ _SYMBOL = re.compile(r"[^\w\s'’.-]|_")
 
 def credentials(text: str) -> Iterator[Span]:
     """Find passwords, PINs and codes that follow a word for them, and keys of known formats."""
-    for pattern in _KNOWN:
-        yield from spans("secret", pattern, text)
-    for pattern in (*_GIVEN, _CODES, _DOOR, _CARD_CODE):
-        yield from spans("secret", pattern, text, 1)
+    lower = text.lower()
+    for string, pattern in _KNOWN:
+        if string in lower:
+            yield from spans("secret", pattern, text)
+    for string, pattern in _GIVEN:
+        if string in lower:
+            yield from spans("secret", pattern, text, 1)
+    if contains_any(lower, _CODE_LABELS):
+        for pattern in (_CODES, _DOOR, _CARD_CODE):
+            yield from spans("secret", pattern, text, 1)
+    if contains_any(lower, _LABELS):
+        yield from _labelled(text)
+
+
+def _labelled(text: str) -> Iterator[Span]:
+    """Find passwords and keys with a word for them before or after them."""
     for match in _LABELLED.finditer(text):
         yield from _secret(match, _is_assigned if match["sign"] else _is_like_password)
     for pattern in (*_FOLLOWING, _PAIR, _NEXT_LINE):

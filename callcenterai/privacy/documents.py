@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, contains_any
 
 _DOCUMENT_WORD = r"""(?<!\w)(?:passports?|passeports?|reisepass(?:nummer)?|pass(?:nummer|nr\.?|-nr\.?)|pasaportes?
     |passaport[eoi]|paspoort(?:nummer)?|paszport(?:u)?|pas(?:nummer)|passnummer|паспорт\w{0,2}
@@ -36,9 +36,21 @@ _PLATE_AFTER = re.compile(
     rf"(?<![\w-])(?P<number>{_PLATE_FORM})[ ]?[(,:-]{{1,2}}[ ]?(?i:{_PLATE_WORD})", re.VERBOSE
 )
 
+# One of these is in every word for a document or a plate, in lower case.
+_DOCUMENT_STRINGS = (
+    *("pass", "pas", "пасп", "id card", "id-card", "identi", "ausweis", "cni", "dow", "licen", "permis", "hrerschein"),
+    *("conducir", "patente", "rijbewijs"),
+)
+_PLATE_STRINGS = (
+    *("plate", "reg", "plaque", "immatricul", "kennzeichen", "nummernschild", "matr", "targa", "kenteken", "rejestrac"),
+    *("nummerplade", "placa"),
+)
+
 
 def passports(text: str) -> Iterator[Span]:
     """Find the numbers of passports, identity cards and driving licences that follow a word for them."""
+    if not contains_any(text, _DOCUMENT_STRINGS):
+        return
     for match in _PASSPORT.finditer(text):
         if sum(map(str.isdigit, match["number"])) >= _FEWEST_DIGITS or match["number"].isalnum():
             yield Span("passport", *match.span("number"))
@@ -46,6 +58,8 @@ def passports(text: str) -> Iterator[Span]:
 
 def plates(text: str) -> Iterator[Span]:
     """Find licence plates of Europe and America that stand next to a word for them."""
+    if not contains_any(text, _PLATE_STRINGS):
+        return
     for pattern in (_PLATE_BEFORE, _PLATE_AFTER):
         for match in pattern.finditer(text):
             yield Span("plate", *match.span("number"))

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from callcenterai.privacy.given_names import GIVEN_NAMES
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, contains_any
 
 _CAPITAL = r"[^\W\d_a-zß-öø-ÿ]"
 _WORD = rf"(?:(?:Mc|Mac|O['’]|D['’]|d['’]|L['’]|al-|el-|El-|Al-){_CAPITAL}?[\w’'-]{{1,20}}|{_CAPITAL}[^\W\d_]{{1,20}}(?:['’-][^\W\d_]{{1,20}}){{0,3}})"
@@ -67,9 +67,9 @@ _LABEL_ONE = re.compile(
     rf"{_SURNAME})(?!\w)",
     re.VERBOSE,
 )
-# The lookahead finds a name that begins within other words with capital letters: "Contractor Paolo Rosati".
-_IN_TEXT = re.compile(
-    rf"(?<![\w@.'’-])(?=(?P<name>(?P<given>{_WORD})(?:[ ]{_INITIAL})?(?:[ ]{_SURNAME}){{1,2}})(?![\w@]))", re.VERBOSE
+_CAPITALIZED = re.compile(rf"{_CAPITAL}[^\W\d_]+")
+_GIVEN_AND_SURNAME = re.compile(
+    rf"(?<![\w@.'’-])(?P<name>{_WORD}(?:[ ]{_INITIAL})?(?:[ ]{_SURNAME}){{1,2}})(?![\w@])", re.VERBOSE
 )
 _WORD_ONLY = re.compile(r"[^\W\d_]+")
 # Words that are part of no name: roles, teams, things of an IT department, greetings, days and months.
@@ -111,18 +111,65 @@ atención cliente departamento equipo soporte ufficio assistenza servizio afdeli
 """.split()
 )
 
+# The patterns, and strings in lower case one of which is in every text that they match.
+_WITH_STRINGS = (
+    (
+        (
+            *("regards", "wishes", "thank", "thx", "yours", "sincerely", "cheers", "br", "rgds", "best", "dialement", "cdlt"),
+            *("cdt", "bien", "journ", "salutations", "merci", "respect", "gr", "dank", "mfg", "vg", "lg", "hochacht", "salud"),
+            *("atentamente", "gracias", "saluti", "grazie", "mvg", "bedankt", "cumprimentos", "atenciosamente", "obrigad"),
+            *("pozdrawiam", "powa", "lsning", "mvh", "hilsen"),
+        ),
+        (_AFTER_SIGN_OFF,),
+    ),
+    (
+        (
+            *("mr", "mrs", "ms", "mx", "miss", "mister", "dr", "prof", "m.", "mme", "mlle", "monsieur", "madame", "messieurs"),
+            *("mademoiselle", "herr", "frau", "sr", "señor", "senor", "signor", "sig.", "dott.", "dhr.", "mevr", "meneer", "hr."),
+            *("senhor", "pan", "fru", "ing."),
+        ),
+        (_AFTER_TITLE,),
+    ),
+    (
+        (
+            *("dear", "hi", "hello", "hey", "good morning", "bonjour", "bonsoir", "salut", "ch", "hallo", "liebe", "guten tag"),
+            *("hola", "estimad", "buenos", "ciao", "gentile", "buongiorno", "beste", "geachte", "ol", "car", "hej", "cze"),
+        ),
+        (_GREETED,),
+    ),
+    (
+        (
+            *("nam", "nom", "cognome", "apellido", "imi", "nazwisko", "call", "request", "reported", "submitted", "opened"),
+            *("signed", "demand", "appel", "titulaire", "antragsteller", "ansprech", "kontakt", "contact", "holder", "from"),
+            *("de :", "de:", "von:", "to:", "à :", "à:", "a:", "an:", "sender", "exp", "je suis", "hei", "llamo", "chiamo"),
+            *("chamo", "this is", "i am", "i'm", "i’m", "nazywam", "heet", "card", "kontoinhaber"),
+        ),
+        (_AFTER_LABEL, _LABEL_ONE, _HOLDER),
+    ),
+)
+
 
 def names(text: str) -> Iterator[Span]:
     """Find names of people by the words around them, and by given names that are no common words."""
-    if text.islower():
+    lower = text.lower()
+    if lower == text:
         return
-    for pattern in (_AFTER_SIGN_OFF, _AFTER_TITLE, _GREETED, _AFTER_LABEL, _LABEL_ONE, _HOLDER):
-        for match in pattern.finditer(text):
-            if _may_be_name(match["name"]):
+    for strings, patterns in _WITH_STRINGS:
+        if contains_any(lower, strings):
+            for pattern in patterns:
+                for match in pattern.finditer(text):
+                    if _may_be_name(match["name"]):
+                        yield Span("name", *match.span("name"))
+    yield from _with_given_names(text)
+
+
+def _with_given_names(text: str) -> Iterator[Span]:
+    """Find a common given name with a surname after it, anywhere in the text."""
+    for word in _CAPITALIZED.finditer(text):
+        if _plain(word[0]) in GIVEN_NAMES:
+            match = _GIVEN_AND_SURNAME.match(text, word.start())
+            if match and _may_be_name(match["name"]):
                 yield Span("name", *match.span("name"))
-    for match in _IN_TEXT.finditer(text):
-        if _plain(match["given"]).split("-")[0] in GIVEN_NAMES and _may_be_name(match["name"]):
-            yield Span("name", *match.span("name"))
 
 
 def _may_be_name(words: str) -> bool:
@@ -132,5 +179,7 @@ def _may_be_name(words: str) -> bool:
 
 def _plain(word: str) -> str:
     """Return a word in lower case without accents."""
+    if word.isascii():
+        return word.lower()
     letters = unicodedata.normalize("NFKD", word.lower())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))

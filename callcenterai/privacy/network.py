@@ -33,6 +33,7 @@ _MAC = re.compile(
         |(?<=mac\ address:[ ])[0-9a-f]{12}|(?<=adresse\ mac[ :])[0-9a-f]{12})(?![\w:-]|\.\w)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MAC_PART = re.compile(r"[0-9a-f]{2}[:-][0-9a-f]{2}[:-]|[0-9a-f]{4}\.[0-9a-f]{4}|[0-9a-f]{12}", re.IGNORECASE)
 _MAC_WORD = re.compile(r"(?<!\w)(?:mac|hwaddr|ether)(?!\w)", re.IGNORECASE)
 # Broadcast and unset addresses belong to no device.
 _NO_DEVICE = re.compile(r"(?:0+|f+)", re.IGNORECASE)
@@ -69,6 +70,8 @@ def macs(text: str) -> Iterator[Span]:
 
     Without any letter it is more likely a time or a counter, unless it is called an address.
     """
+    if not _MAC_PART.search(text):
+        return
     for match in _MAC.finditer(text):
         digits = re.sub(r"[:.-]", "", match[0])
         named = not digits.isdecimal() or _MAC_WORD.search(before(text, match.start()))

@@ -24,11 +24,10 @@ _CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|tel[ée]fon\w{0,2}|te
     |ll[áa]m\w{1,6}|anrufen|ruf|bel|chiam\w{1,4}|lig(?:ue|ar)|ligne|standard|direct|directe|ext|extension)(?!\w)"""
 _CALLED = re.compile(rf"{_CALL_WORD}[^\d\n]{{0,25}}\Z", re.IGNORECASE | re.VERBOSE)
 _BETWEEN = r"(?:[ ]?[./-][ ]?|[ ]?\([ ]?|\)[ ]?|[ ])?"
-# A number of any country, which needs a call word before it or a plus sign.
-_CALLED_NUMBER = re.compile(
-    rf"{_CALL_WORD}[^\d\n+(]{{0,25}}(?P<number>[+(]{{0,2}}\d(?:{_BETWEEN}\d){{6,14}})(?!\d)", re.IGNORECASE | re.VERBOSE
-)
-_ABROAD = re.compile(rf"(?<![\w+])\(?(?:\+|(?<!\d[ .-])00(?=[1-9]| [1-9])) ?\d(?:{_BETWEEN}\d){{9,14}}(?!\d)")
+# A number of any country. It needs a call word before it, or a plus sign or 00 at its start and more digits.
+_NUMBER = re.compile(rf"(?<!\w)(?:[+(]{{1,3}}[ ]?)?\d(?:{_BETWEEN}\d){{6,14}}(?!\d)")
+_ABROAD = re.compile(r"\(?(?:\+|00(?=[ ]?[1-9]))")
+_DIGIT_BEFORE = re.compile(r"\d[ .-]\Z")
 # French numbers as dialled in France, and British mobiles, including ranges that phonenumbers does not know.
 _NATIONAL = re.compile(r"(?<!\d)(?:0[1-9]( ?[./-] ?| {0,2})\d\d(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
 _TRUNK = re.compile(r"\(?0\)?[ .-]?[1-9]\d")
@@ -50,11 +49,25 @@ def phones(text: str) -> Iterator[Span]:
     """
     for match in _STRETCH.finditer(text):
         yield from _in_stretch(text, *match.span())
-    for pattern, group in ((_NATIONAL, 0), (_CALLED_NUMBER, "number"), (_ABROAD, 0)):
-        for match in pattern.finditer(text):
-            start, end = match.span(group)
-            if not (_is_part(text, start, end) or is_reference(text, start) or _APART.search(match[group])):
-                yield Span("phone", start + _opened(match[group]), end)
+    for match in _NATIONAL.finditer(text):
+        if not _belongs_elsewhere(text, match):
+            yield Span("phone", *match.span())
+    for match in _NUMBER.finditer(text):
+        if (_is_abroad(text, match) or _CALLED.search(before(text, match.start()))) and not _belongs_elsewhere(text, match):
+            yield Span("phone", match.start() + _opened(match[0]), match.end())
+
+
+def _is_abroad(text: str, match: re.Match[str]) -> bool:
+    """Whether a number begins like an international one and has enough digits."""
+    if not _ABROAD.match(match[0]) or sum(map(str.isdigit, match[0])) < _FEWEST_ABROAD:
+        return False
+    return "+" in match[0] or not _DIGIT_BEFORE.search(text[max(0, match.start() - 2) : match.start()])
+
+
+def _belongs_elsewhere(text: str, match: re.Match[str]) -> bool:
+    """Whether the number is a part of another one, of a list, or an order's or the like."""
+    whole = _is_part(text, *match.span()) or is_reference(text, match.start())
+    return whole or _APART.search(match[0]) is not None
 
 
 def _in_stretch(text: str, start: int, end: int) -> Iterator[Span]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, contains_any
 
 # The end of the name of a field, such as "password", "dbPassword", "client_secret" and "x-api-key".
 _FIELD = r"""[\w.:-]{0,40}?(?:password|passwd|passphrase|passcode|pwd|mot_?de_?passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
@@ -34,9 +34,17 @@ _KEY_AND_VALUE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# One of these is in the name of every field, in lower case.
+_STRINGS = (
+    *("pass", "pwd", "mdp", "secret", "key", "token", "pin", "cv", "authorization", "wort", "contrase", "woord"),
+    *("credential",),
+)
+
 
 def structured_credentials(text: str) -> Iterator[Span]:
     """Find the values of fields for passwords, keys and tokens, whatever the values look like."""
+    if not contains_any(text, _STRINGS):
+        return
     for pattern in (_JSON, _ELEMENT, _ATTRIBUTE, _KEY_AND_VALUE):
         for match in pattern.finditer(text):
             yield Span("secret", *match.span(match.lastgroup or 0))
