@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterator
 
-from callcenterai.privacy.spans import Span, contains_any
+from callcenterai.privacy.spans import Span, before, contains_any
 
 _YEAR = r"(?:18|19|20)\d\d"
 # English, French, German, Spanish, Italian, Portuguese, Dutch, Polish, Swedish and Danish.
 _MONTH = r"""(?:jan|f[ée]b|fev|f[ée]v|m[aä]r|mrt|apr|avr|abr|ma[iyjg]|mag|maggio|ju[nl]|jui|giu|lug|aug|ao[uû]|ago|sep|set|o[ck]t|out|ott
     |nov|d[eéi][czs]|gen|ene|stycz|lut|kwi|czerw|lip|sierp|wrze|pa[zź]dz|grud)[^\W\d_]{0,8}\.?"""
-_DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
+_AMERICAN_DATE = rf"{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}"
+_OTHER_DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
     |{_YEAR}[./ -]\d{{1,2}}[./ -]\d{{1,2}}
     |\d{{1,2}}(?:\.|er|st|nd|rd|th|[ºª°])?[ -]?(?:of[ ]|de[ ]|d')?{_MONTH}[ ,-]{{1,2}}(?:de[ ]|del[ ])?{_YEAR}
-    |{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}
     |{_YEAR}年[ ]?\d{{1,2}}月[ ]?\d{{1,2}}日
-    |\d{{8}})(?!\w|[./-]\d)"""
-_ANY_DATE = re.compile(_DATE, re.IGNORECASE | re.VERBOSE)
+    |\d{{8}})"""
+_DATES = tuple(
+    re.compile(rf"(?<![\w/.-]){date}(?!\w|[./-]\d)", re.IGNORECASE | re.VERBOSE)
+    for date in (_AMERICAN_DATE, _OTHER_DATE)
+)
 _WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|born|birth
     |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|née?|n[ée]e?\(e\)
     |geburtsdat(?:um|en)|geburtstag|geboren|geb
@@ -24,12 +27,10 @@ _WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|da
     |geboortedatum|geb\.?datum|data[ ]urodzenia|urodzon[ya]|ur
     |f[öo]delse(?:datum|dag)|f[öo]dt|f[öo]dd|f[øo]dselsdato|дата[ ]рождения|родил(?:ся|ась)|г\.р)(?!\w)|生年月日|出生日期)"""
 # The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A name may be between.
-_BEFORE = re.compile(
-    rf"{_WORD}[^\d\n]{{0,40}}(?:\n[^\w\n]{{0,4}})?(?P<date>(?<![\w/.-]){_DATE})", re.IGNORECASE | re.VERBOSE
-)
-_AFTER = re.compile(
-    rf"(?<![\w/.-])(?P<date>{_DATE})[ ]?[(,:-]?[ ]?(?:is|est|ist|es|era|was)?[^\w\n]{{0,2}}"
-    rf"(?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}",
+_WORD_BEFORE = re.compile(rf"{_WORD}[^\d\n]{{0,40}}(?:\n[^\w\n]{{0,4}})?\Z", re.IGNORECASE | re.VERBOSE)
+_WORD_AFTER = re.compile(
+    rf"""[ ]?[(,:-]?[ ]?(?:is|est|ist|es|era|was)?[^\w\n]{{0,2}}
+    (?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}""",
     re.IGNORECASE | re.VERBOSE,
 )
 # One of these is in every word for birth, in lower case.
@@ -42,9 +43,11 @@ _IMPOSSIBLE = re.compile(r"00|\d{1,2}[./ -]{1,3}00|(?:1[3-9]|[2-9]\d)[./ -]{1,3}
 
 def birth_dates(text: str) -> Iterator[Span]:
     """Find dates next to a word for birth, in ten languages."""
-    if not (contains_any(text, _STRINGS) and _ANY_DATE.search(text)):
+    if not contains_any(text, _STRINGS):
         return
-    for pattern in (_BEFORE, _AFTER):
+    for pattern in _DATES:
         for match in pattern.finditer(text):
-            if not _IMPOSSIBLE.match(match["date"]):
-                yield Span("birth_date", *match.span("date"))
+            if _IMPOSSIBLE.match(match[0]):
+                continue
+            if _WORD_BEFORE.search(before(text, match.start())) or _WORD_AFTER.match(text, match.end()):
+                yield Span("birth_date", *match.span())

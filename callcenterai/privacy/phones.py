@@ -47,14 +47,23 @@ def phones(text: str) -> Iterator[Span]:
     That phonenumbers calls a number valid is not enough, because ten digits are often an order or an employee number:
     it must also be written like a phone number, or be called one.
     """
+    found = {
+        *(match.span() for match in _NATIONAL.finditer(text) if not _belongs_elsewhere(text, match)),
+        *(match.span() for match in _NUMBER.finditer(text) if _is_called_or_abroad(text, match)),
+    }
+    for start, end in sorted(found):
+        yield Span("phone", start + _opened(text[start:end]), end)
     for match in _STRETCH.finditer(text):
-        yield from _in_stretch(text, *match.span())
-    for match in _NATIONAL.finditer(text):
-        if not _belongs_elsewhere(text, match):
-            yield Span("phone", *match.span())
-    for match in _NUMBER.finditer(text):
-        if (_is_abroad(text, match) or _CALLED.search(before(text, match.start()))) and not _belongs_elsewhere(text, match):
-            yield Span("phone", match.start() + _opened(match[0]), match.end())
+        # phonenumbers takes most of the time.
+        if match.span() not in found:
+            yield from _in_stretch(text, *match.span())
+
+
+def _is_called_or_abroad(text: str, match: re.Match[str]) -> bool:
+    """Whether a number has a call word before it or an international prefix."""
+    if _is_abroad(text, match) or _CALLED.search(before(text, match.start())):
+        return not _belongs_elsewhere(text, match)
+    return False
 
 
 def _is_abroad(text: str, match: re.Match[str]) -> bool:
@@ -72,15 +81,24 @@ def _belongs_elsewhere(text: str, match: re.Match[str]) -> bool:
 
 def _in_stretch(text: str, start: int, end: int) -> Iterator[Span]:
     """Find what phonenumbers calls valid between two positions."""
-    if not any(form.search(text, start, end) for form in (_TRUNK, _AMERICAN, _INTERNATIONAL)):
-        if not _CALLED.search(before(text, start)):
-            return
-    for first in range(start, end, _LONGEST_STRETCH - _OVERLAP):
-        stretch = text[first : min(first + _LONGEST_STRETCH, end)]
-        for region in _REGIONS:
+    for region in _regions(text, start, end):
+        for first in range(start, end, _LONGEST_STRETCH - _OVERLAP):
+            stretch = text[first : min(first + _LONGEST_STRETCH, end)]
             for found in PhoneNumberMatcher(stretch, region, leniency=Leniency.VALID):
                 if _is_phone(text, first, found, region):
                     yield Span("phone", first + found.start + _opened(found.raw_string), first + found.end)
+
+
+def _regions(text: str, start: int, end: int) -> tuple[str, ...]:
+    """Return the countries whose way of writing numbers occurs between two positions.
+
+    An international number is read the same way for all of them.
+    """
+    if _CALLED.search(before(text, start)):
+        return _REGIONS
+    european = _TRUNK.search(text, start, end) or _INTERNATIONAL.search(text, start, end)
+    american = _AMERICAN.search(text, start, end)
+    return (*(("FR", "GB") if european else ()), *(("US",) if american else ()))
 
 
 def _opened(number: str) -> int:
