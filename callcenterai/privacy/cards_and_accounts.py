@@ -46,24 +46,20 @@ _BBAN = re.compile(r"(\d+)!")
 
 
 def cards(text: str) -> Iterator[Span]:
-    """Find payment card numbers by the issuer's digits, the length, and the checksum of ISO/IEC 7812 (Luhn)."""
+    """Find payment card numbers by the issuer's digits, the length, and the checksum of ISO/IEC 7812 (Luhn).
+
+    The security code that directly follows a number or its date of expiry is a secret.
+    """
     for match in _CARD.finditer(text):
         end = _card_end(text, match)
-        if end is not None:
+        if end is not None and not is_reference(text, match.start()):
             yield Span("card", match.start(), end)
-
-
-def security_codes(text: str) -> Iterator[Span]:
-    """Find the security codes that directly follow a card number or its date of expiry."""
-    for card in cards(text):
-        if code := _SECURITY_CODE.match(text, card.end):
-            yield Span("secret", *code.span("code"))
+            if code := _SECURITY_CODE.match(text, end):
+                yield Span("secret", *code.span("code"))
 
 
 def _card_end(text: str, match: re.Match[str]) -> int | None:
     """Return where the card number ends, which is before a security code that looks like its last group, or None."""
-    if is_reference(text, match.start()):
-        return None
     for end in (match.end("number"), match.start("more")):
         if end >= 0 and _is_card(re.sub(r"\D", "", text[match.start() : end]), text, match.start()):
             return end
@@ -71,10 +67,10 @@ def _card_end(text: str, match: re.Match[str]) -> int | None:
 
 
 def _is_card(digits: str, text: str, start: int) -> bool:
-    if not luhn.is_valid(digits):
-        return False
-    short = _ISSUED_SHORT.fullmatch(digits) and _CARD_WORD.search(before(text, start))
-    return bool(short or _ISSUED.fullmatch(digits))
+    if not _ISSUED.fullmatch(digits):
+        if not (_ISSUED_SHORT.fullmatch(digits) and _CARD_WORD.search(before(text, start))):
+            return False
+    return luhn.is_valid(digits)
 
 
 def ibans(text: str) -> Iterator[Span]:

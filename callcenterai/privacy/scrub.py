@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from callcenterai.privacy.addresses import addresses
 from callcenterai.privacy.birth_dates import birth_dates
-from callcenterai.privacy.cards_and_accounts import cards, ibans, security_codes
+from callcenterai.privacy.cards_and_accounts import cards, ibans
 from callcenterai.privacy.credentials import credentials
 from callcenterai.privacy.detection_form import DetectionForm
 from callcenterai.privacy.documents import passports, plates
@@ -34,7 +34,7 @@ _PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
 # Most tickets have no digit and no "@", so the detectors that need a digit are called only if there is one, and each of
 # the others only if the text contains one of the strings, in lower case, that all its findings are near.
 _WITH_DIGITS: tuple[Detector, ...] = (
-    *(cards, security_codes, ibans, national_ids, ips, macs, phones),
+    *(cards, ibans, national_ids, ips, macs, phones),
     *(birth_dates, passports, plates, addresses),
 )
 _FIELDS = ("pass", "pwd", "mdp", "secret", "key", "token", "pin", "cv", "auth", "wort", "woord", "contrase", "credential")
@@ -47,7 +47,9 @@ _DIGIT = re.compile(r"\d")
 # What a secret without a digit contains or follows.
 _SECRET = (":", "=", "->", "|", "eyj", "-----", "earer", "asic", "_", "akia", "-u ", "--user", "sk-")
 # A piece of a ticket in which there is still something after so many rounds was made to be hard.
-_MOST_ROUNDS = 6
+_MOST_ROUNDS = 4
+# Shorter pieces hold nothing: a date, an address or a name with a title has more characters.
+_SHORTEST = 5
 
 
 class Scrubbed(NamedTuple):
@@ -77,7 +79,7 @@ def _scrub_part(part: str, counts: Counter[str], rounds: int = _MOST_ROUNDS) -> 
     What is left between findings is searched again, because it may mean something else without them. All the pieces of
     one round are together no longer than the text. A piece with findings after the last round is removed as a whole.
     """
-    found = find_personal_data(part)
+    found = find_personal_data(part) if len(part) >= _SHORTEST else []
     if found and rounds == 0:
         found = [Span(found[0].kind, 0, len(part))]
     counts.update(span.kind for span in found)
