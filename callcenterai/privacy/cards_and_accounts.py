@@ -31,13 +31,13 @@ _ISSUED = re.compile(
 )
 _ISSUED_SHORT = re.compile(r"4\d{12}|3(?:0[0-5]|[689]\d)\d{11}")
 _CARD_WORD = re.compile(r"(?<!\w)(?:cards?|cartes?|visa|mastercard|amex|diners|cb|pan)(?!\w)", re.IGNORECASE)
-# What follows a card number: the month it expires, and the three or four digits of its security code. A number with a
+# What follows a card number: the month it expires, and its security code of three digits, or four of American Express. A number with a
 # unit or a currency after it is an amount.
 _BETWEEN = r"[ \t]{0,2}[,;|/\t-]?[ \t]{0,2}\"?"
 _SECURITY_CODE = re.compile(
     rf"""\"?{_BETWEEN}(?:(?:exp\w{{0,8}}\.?[ ]?)?(?:0[1-9]|1[0-2])[ ]?[/-]?[ ]?(?:20)?[2-4]\d\"?{_BETWEEN})?
     (?:(?:code|cvv2?|cvc2?|crypto(?:gramme)?)[ ]?:?[ ]?)?
-    (?P<code>\d{{3,4}})(?![\w/%-]|[.,]\d|[ ]?(?:[€$£%]|(?:[A-Z]{{3}}|euros?|dollars?|pounds?|times|items?|x)(?!\w)))""",
+    (?P<code>\d{{3,4}})(?![\w/%-]|\.\d|,\d\d?(?![\d.])|[ ]\d{{3}}|[ ]?(?:[€$£%]|(?:[A-Z]{{3}}|euros?|dollars?|pounds?|times|items?|x)(?!\w)))""",
     re.VERBOSE,
 )
 
@@ -54,7 +54,8 @@ def cards(text: str) -> Iterator[Span]:
         end = _card_end(text, match)
         if end is not None and not is_reference(text, match.start()):
             yield Span("card", match.start(), end)
-            if code := _SECURITY_CODE.match(text, end):
+            code = _SECURITY_CODE.match(text, end)
+            if code and len(code["code"]) == (4 if text.startswith(("34", "37"), match.start()) else 3):
                 yield Span("secret", *code.span("code"))
 
 
