@@ -67,7 +67,8 @@ _LABEL_ONE = re.compile(
     rf"{_SURNAME})(?!\w)",
     re.VERBOSE,
 )
-_CAPITALIZED = re.compile(rf"{_CAPITAL}[^\W\d_]+")
+# Not "Daniel's", and not in capitals, which can be any words of a sentence in capitals.
+_CAPITALIZED = re.compile(rf"{_CAPITAL}[^\W\d_]+(?!['’]s)")
 _GIVEN_AND_SURNAME = re.compile(
     rf"(?<![\w@.'’-])(?P<name>{_WORD}(?:[ ]{_INITIAL})?(?:[ ]{_SURNAME}){{1,2}})(?![\w@])", re.VERBOSE
 )
@@ -166,14 +167,16 @@ def names(text: str) -> Iterator[Span]:
 def _with_given_names(text: str) -> Iterator[Span]:
     """Find a common given name with a surname after it, anywhere in the text."""
     for word in _CAPITALIZED.finditer(text):
-        if _plain(word[0]) in GIVEN_NAMES:
+        if not word[0].isupper() and _plain(word[0]) in GIVEN_NAMES:
             match = _GIVEN_AND_SURNAME.match(text, word.start())
             if match and _may_be_name(match["name"]):
                 yield Span("name", *match.span("name"))
 
 
 def _may_be_name(words: str) -> bool:
-    """Whether no word is one that names do not contain, and the name is not an abbreviation such as HR IT."""
+    """Whether no word is one that names do not contain, and all letters have a case, unlike those of Thai."""
+    if any(letter.isalpha() and not (letter.isupper() or letter.islower()) for letter in words):
+        return False
     return not any(word.lower() in _NO_NAMES for word in _WORD_ONLY.findall(words))
 
 
