@@ -19,18 +19,19 @@ _DATES = tuple(
     re.compile(rf"(?<![\w/.-]){date}(?!\w|[./-]\d)", re.IGNORECASE | re.VERBOSE)
     for date in (_AMERICAN_DATE, _OTHER_DATE)
 )
-_WORD = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|born|birth
-    |n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn|date[ ]naiss|née?|n[ée]e?\(e\)
-    |geburtsdat(?:um|en)|geburtstag|geboren|geb
-    |(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|nacid[oa]|fec\.?[ ]nac
-    |data[ ]di[ ]nascita|nat[oa][ ](?:il|a)|data[ ]de[ ]nascimento|nascid[oa]|nascimento
-    |geboortedatum|geb\.?datum|data[ ]urodzenia|urodzon[ya]|ur
-    |f[öo]delse(?:datum|dag)|f[öo]dt|f[öo]dd|f[øo]dselsdato|дата[ ]рождения|родил(?:ся|ась)|г\.р)(?!\w)|生年月日|出生日期)"""
-# The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A name may be between.
-_WORD_BEFORE = re.compile(rf"{_WORD}[^\d\n]{{0,40}}(?:\n[^\w\n]{{0,4}})?\Z", re.IGNORECASE | re.VERBOSE)
+_NOUN = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|birth|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn
+    |date[ ]naiss|geburtsdat(?:um|en)|geburtstag|(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|fec\.?[ ]nac|data[ ]di[ ]nascita
+    |data[ ]de[ ]nascimento|nascimento|geboortedatum|geb\.?datum|data[ ]urodzenia|f[öo]delse(?:datum|dag)|f[øo]dselsdato
+    |дата[ ]рождения|г\.р)(?!\w)|生年月日|出生日期)"""
+_VERB = r"""(?<!\w)(?:born|née?|n[ée]e?\(e\)|n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|geboren|geb|nacid[oa]|nat[oa][ ](?:il|a)|nascid[oa]|urodzon[ya]|ur
+    |f[öo]dt|f[öo]dd|родил(?:ся|ась))(?!\w)"""
+# The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A place may be between.
+_WORD_BEFORE = re.compile(
+    rf"(?:{_NOUN}[^\d\n]{{0,40}}(?:\n[^\w\n]{{0,4}})?|{_VERB}[^\d\n]{{0,25}})\Z", re.IGNORECASE | re.VERBOSE
+)
 _WORD_AFTER = re.compile(
     rf"""[ ]?[(,:-]?[ ]?(?:is|est|ist|es|era|was)?[^\w\n]{{0,2}}
-    (?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_WORD}""",
+    (?:(?:his|her|my|their|sa|ma|mein|ihr|mi|su|as|the|la|comme)[ ])?{_NOUN}""",
     re.IGNORECASE | re.VERBOSE,
 )
 # One of these is in every word for birth, in lower case.

@@ -18,6 +18,10 @@ _PASSPORT = re.compile(
     rf"(?i:{_DOCUMENT_WORD})[^\d\n]{{0,30}}?(?:\n[ ]?)?(?<![\w.,/-])(?P<number>{_DOCUMENT_FORM})(?![\w-]|[.,/]\d)",
     re.VERBOSE,
 )
+_PASSPORT_AFTER = re.compile(
+    rf"(?<![\w.,/-])(?P<number>{_DOCUMENT_FORM})[ ]?(?:[(,:-]|is|est|ist|es)[ ]{{0,2}}(?:[^\W\d_]{{1,10}}[ ]){{0,3}}?(?i:{_DOCUMENT_WORD})",
+    re.VERBOSE,
+)
 _FEWEST_DIGITS = 6
 _PLATE_WORD = r"""(?<!\w)(?<!base[ ])(?<!name[ ])(?<!door[ ])(?<!face[ ])(?<!hot[ ])(?<!steel[ ])(?:(?:licen[cs]e|number|registration|car|vehicle)[ -]?plates?|plates?|plate[ ](?:no|number)\.?
     |(?:car|vehicle|van|truck)[ ]reg(?:istration|\.)?(?:[ ](?:no|number)\.?)?|reg(?:istration)?\.?[ ](?:no|number)\.?
@@ -48,10 +52,10 @@ _PLATE_STRINGS = (
 
 
 def passports(text: str) -> Iterator[Span]:
-    """Find the numbers of passports, identity cards and driving licences that follow a word for them."""
+    """Find the numbers of passports, identity cards and driving licences next to a word for them."""
     if not contains_any(text, _DOCUMENT_STRINGS):
         return
-    for match in _PASSPORT.finditer(text):
+    for match in (*_PASSPORT.finditer(text), *_PASSPORT_AFTER.finditer(text)):
         if sum(map(str.isdigit, match["number"])) >= _FEWEST_DIGITS or match["number"].isalnum():
             yield Span("passport", *match.span("number"))
 

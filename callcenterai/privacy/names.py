@@ -33,8 +33,8 @@ _AFTER_SIGN_OFF = re.compile(
     re.VERBOSE,
 )
 _TITLE = r"""(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sr|Sra|Srta|Sig|Dott|Dhr|Mevr|Hr|Ing)\.|(?:Mr|MR|Mrs|MRS|Ms|Mx|Dr|Miss|Mister
-    |M\.|Mme|MME|Mlle|MLLE|Monsieur|Madame|Mademoiselle|Messieurs|Herrn?|Frau|Se[ñn]ora?|Se[ñn]orita|Signora?|Signor
-    |Meneer|Mevrouw|Senhora?|Pani?|Fru)"""
+    |M\.|Mme|MME|Mlle|MLLE|Monsieur|Madame|Mademoiselle|Messieurs|Herrn?|Frau|[Ss]e[ñn]ora?|[Ss]e[ñn]orita|[Ss]ignora|[Ss]ignor[ei]?
+    |[Dd]e[ ][Hh]eer|[Hh]eer|[Mm]eneer|Mevrouw|Senhora?|Pani?|Fru)"""
 _AFTER_TITLE = re.compile(
     rf"(?<![\w.'’-])(?:{_TITLE})[ ]{{1,2}}(?:(?:Dr|Prof)\.?[ ]){{0,2}}(?P<name>(?:(?:{_WORD}|{_INITIAL})[ ]){{0,2}}?{_SURNAME}(?:[ ]{_SURNAME})?)(?!\w)",
     re.VERBOSE,
@@ -126,7 +126,7 @@ _WITH_STRINGS = (
     (
         (
             *("mr", "mrs", "ms", "mx", "miss", "mister", "dr", "prof", "m.", "mme", "mlle", "monsieur", "madame", "messieurs"),
-            *("mademoiselle", "herr", "frau", "sr", "señor", "senor", "signor", "sig.", "dott.", "dhr.", "mevr", "meneer", "hr."),
+            *("mademoiselle", "herr", "frau", "sr", "señor", "senor", "signor", "sig.", "dott.", "dhr.", "mevr", "meneer", "heer", "hr."),
             *("senhor", "pan", "fru", "ing."),
         ),
         (_AFTER_TITLE,),

@@ -11,10 +11,16 @@ _FIELD = r"""[\w.:-]{0,40}?(?:password|passwd|passphrase|passcode|pwd|mot_?de_?p
     |authorization)"""
 _VALUE_NOT = r"(?:null|none|true|false|undefined|nil|\*+|x+|\.+|string|required)"
 _JSON = re.compile(
-    rf"""(?<![\w"'])\\?["']{_FIELD}\\?["'][ \t]{{0,4}}(?::|=>?|,)\s{{0,8}}
-    (?:\\?"(?!{_VALUE_NOT}\\?")(?P<double>(?:[^"\\\n]|\\(?!")[^\n]){{1,256}}+)
-        |\\?'(?!{_VALUE_NOT}\\?')(?P<single>(?:[^'\\\n]|\\(?!')[^\n]){{1,256}}+)
+    rf"""(?<![\w"'\\])["']{_FIELD}["'][ \t]{{0,4}}(?::|=>?|,)\s{{0,8}}
+    (?:"(?!{_VALUE_NOT}")(?P<double>(?:[^"\\\n]|\\[^\n]){{1,4000}}+)
+        |'(?!{_VALUE_NOT}')(?P<single>(?:[^'\\\n]|\\[^\n]){{1,4000}}+)
         |(?P<number>\d{{3,20}})(?![\w.]))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# JSON within a string of JSON.
+_ESCAPED_JSON = re.compile(
+    rf"""\\"{_FIELD}\\"[ \t]{{0,4}}:\s{{0,8}}
+    (?:\\"(?!{_VALUE_NOT}\\")(?P<value>(?:[^"\\\n]|\\(?!")[^\n]){{1,4000}}+)|(?P<number>\d{{3,20}})(?![\w.]))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _ELEMENT = re.compile(
@@ -45,6 +51,6 @@ def structured_credentials(text: str) -> Iterator[Span]:
     """Find the values of fields for passwords, keys and tokens, whatever the values look like."""
     if not contains_any(text, _STRINGS):
         return
-    for pattern in (_JSON, _ELEMENT, _ATTRIBUTE, _KEY_AND_VALUE):
+    for pattern in (_JSON, _ESCAPED_JSON, _ELEMENT, _ATTRIBUTE, _KEY_AND_VALUE):
         for match in pattern.finditer(text):
             yield Span("secret", *match.span(match.lastgroup or 0))

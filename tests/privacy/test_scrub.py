@@ -12,10 +12,12 @@ from callcenterai.privacy.scrub import KINDS, find_personal_data, scrub, without
 from support.scrubbing_cases import read_cases, score
 from support.thoroughness import rounds
 
-# Minimum precision and recall of all kinds together, since a part has only a few findings of each kind. Measured in
-# November 2026: development 1.0 and 1.0; held-out 0.977 and 0.988 when it was first used; later, which is harder, 0.955
-# and 0.875 when it was first used. One mistake costs 0.006, 0.012 and 0.02.
+# Minimum precision and recall of all kinds with a form or a checksum together, since a part has only a few findings of
+# each kind, and of names and addresses, which have neither. The figures, also of the first look at each part, are in
+# BENCHMARKS.md. One mistake costs 0.003, 0.006 and 0.02 of the former.
+WORDS = {"name", "address"}
 LEAST = {"development": (0.98, 0.98), "held-out": (0.97, 0.97), "later": (0.93, 0.85)}
+LEAST_OF_WORDS = {"development": (0.95, 0.95), "held-out": (0.9, 0.9), "later": (0.85, 0.75)}
 
 FOUND = [
     ("please write to {} today", "email", "mateo.ortuno+it@example.com"),
@@ -186,9 +188,10 @@ def seconds(text):
 def test_precision_and_recall_on_labelled_tickets(part):
     scores = score((case for case in read_cases() if case.part == part), find_personal_data)
     assert set(scores) == set(KINDS)
-    right, wrong, missed = (sum(column) for column in zip(*scores.values(), strict=True))
-    precision, recall = LEAST[part]
-    assert right / (right + wrong) >= precision and right / (right + missed) >= recall, scores
+    for kinds, least in ((set(KINDS) - WORDS, LEAST), (WORDS, LEAST_OF_WORDS)):
+        right, wrong, missed = (sum(column) for column in zip(*(scores[kind] for kind in kinds), strict=True))
+        precision, recall = least[part]
+        assert right / (right + wrong) >= precision and right / (right + missed) >= recall, scores
 
 
 def test_tickets_without_digits_and_signs_have_no_findings(shared_data):
