@@ -37,7 +37,24 @@ _WORD_AFTER = re.compile(
 # One of these is in every word for birth, in lower case.
 _STRINGS = (
     *("dob", "d.o.b", "birth", "born", "naiss", "ddn", "né", "nee", "ne(", "ne ", "gebor", "geburt", "geb", "nacim"),
-    *("nacid", "nac", "nat", "nasc", "urodz", "ur ", "ur.", "ur:", "föd", "fod", "fød", "рожд", "роди", "г.р", "生年", "出生"),
+    *(
+        "nacid",
+        "nac",
+        "nat",
+        "nasc",
+        "urodz",
+        "ur ",
+        "ur.",
+        "ur:",
+        "föd",
+        "fod",
+        "fød",
+        "рожд",
+        "роди",
+        "г.р",
+        "生年",
+        "出生",
+    ),
 )
 _IMPOSSIBLE = re.compile(r"00|\d{1,2}[./ -]{1,3}00|(?:1[3-9]|[2-9]\d)[./ -]{1,3}(?:1[3-9]|[2-9]\d)[./ -]{1,3}")
 

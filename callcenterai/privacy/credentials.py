@@ -88,7 +88,20 @@ _GIVEN = (
 )
 # Strings in lower case; one of the first is in every label of a password or a key, one of the second in every code.
 _LABELS = (
-    *("pass", "pw", "mdp", "kennwort", "contrase", "senha", "wachtwoord", "parola", "has", "senord", "adgang", "пароль"),
+    *(
+        "pass",
+        "pw",
+        "mdp",
+        "kennwort",
+        "contrase",
+        "senha",
+        "wachtwoord",
+        "parola",
+        "has",
+        "senord",
+        "adgang",
+        "пароль",
+    ),
     *("key", "secret", "token", "jeton", "cl", "code", "wifi", "wi-fi", "user", "login", "id", "credential", "pin"),
 )
 _CODE_LABELS = ("pin", "otp", "code", "cv", "csc", "cryptogramme", "card ", "fziffer", "digo")

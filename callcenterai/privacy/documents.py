@@ -36,9 +36,7 @@ _PLATE_FORM = r"""(?:[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}|[a-z]{2}-?\d{3}-?[a-z]{2}|\
 _PLATE_BEFORE = re.compile(
     rf"(?i:{_PLATE_WORD})[^\d\n]{{0,25}}?(?<![\w-])(?P<number>{_PLATE_FORM})(?![\w-])", re.VERBOSE
 )
-_PLATE_AFTER = re.compile(
-    rf"(?<![\w-])(?P<number>{_PLATE_FORM})[ ]?[(,:-]{{1,2}}[ ]?(?i:{_PLATE_WORD})", re.VERBOSE
-)
+_PLATE_AFTER = re.compile(rf"(?<![\w-])(?P<number>{_PLATE_FORM})[ ]?[(,:-]{{1,2}}[ ]?(?i:{_PLATE_WORD})", re.VERBOSE)
 
 # One of these is in every word for a document or a plate, in lower case.
 _DOCUMENT_STRINGS = (

@@ -54,7 +54,14 @@ NATIONAL_IDS = (
     _known(rf"[0-3](?:{_GAP}?\d){{12}}", "fr.nif", "fiscal", "fiscale", "spi", "impôt", "impôts", "impot", "impots"),
     # Britain. National Insurance numbers have no checksum, and after the word any letters count.
     _known(
-        r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]", "", "national insurance", "ni", "nino", "n.i.", "insurance number", "n.i. no"
+        r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]",
+        "",
+        "national insurance",
+        "ni",
+        "nino",
+        "n.i.",
+        "insurance number",
+        "n.i. no",
     ),
     _known(_digits("3 3 4"), "gb.nhs", "nhs"),
     # United States. stdnum.us.ssn refuses numbers that were never issued, and people may write those as well.

@@ -7,7 +7,10 @@ from callcenterai.privacy.national_id_forms import NATIONAL_IDS, NationalId, wor
 from callcenterai.privacy.spans import Span, around, is_reference
 
 # No form without words is shorter than this.
-_LONG = re.compile(r"\d(?:[ .-]?\d){8}|[A-Z]{6} ?\d\d[A-Z]|[XYZ][ -]?\d{7}|\d{6}[-+A]\d{3}|[A-Z]{4}\d{6}|2[AB][ .-]?\d{3}", re.IGNORECASE)
+_LONG = re.compile(
+    r"\d(?:[ .-]?\d){8}|[A-Z]{6} ?\d\d[A-Z]|[XYZ][ -]?\d{7}|\d{6}[-+A]\d{3}|[A-Z]{4}\d{6}|2[AB][ .-]?\d{3}",
+    re.IGNORECASE,
+)
 # The shortest number has six digits. Some have letters before or between the digits.
 _ENOUGH = re.compile(r"\d(?:[ ./-]?\d){5}|[A-Za-z]{6} ?\d\d[A-Za-z]|[A-Za-z]{4,5}\d{4}|\d{6}[-+A]\d", re.IGNORECASE)
 

@@ -21,43 +21,126 @@ CARD = "4111 1111 1111 1111"
 
 PERIODIC = [
     # Digits with separators.
-    *("1", "12 ", "1-", "1.", "1,", "1/", "1 A ", "4111-", "0199001234,", "0199001234.", "+33 1 99 00 55 10 ", "(0)", "+1 "),
+    *(
+        "1",
+        "12 ",
+        "1-",
+        "1.",
+        "1,",
+        "1/",
+        "1 A ",
+        "4111-",
+        "0199001234,",
+        "0199001234.",
+        "+33 1 99 00 55 10 ",
+        "(0)",
+        "+1 ",
+    ),
     *(f"{CARD},", f"{CARD} ", f"{CARD}\n", f"{CARD} 123 ", "4111111111111111,", "850730-", "14/07/1991 ", "00 1 "),
     # "@", dots and words for them.
     *("@", "a@", "a@b.", "a@b.co ", "a.", "..", "a (at) b.", "a at b dot com ", "a dot ", "a at "),
     # Hexadecimal and base64.
-    *("deadbeef", "de:", "de:ad:be:ef:00:01 ", "0a-", "2001:", "2001:db8::1 ", "QUJDREVG", "eyJ.", "eyJhbGciOi.", "AKIA"),
+    *(
+        "deadbeef",
+        "de:",
+        "de:ad:be:ef:00:01 ",
+        "0a-",
+        "2001:",
+        "2001:db8::1 ",
+        "QUJDREVG",
+        "eyJ.",
+        "eyJhbGciOi.",
+        "AKIA",
+    ),
     *("1.2.3.4 ", "-----BEGIN PRIVATE KEY-----", "----"),
     # Brackets, quotes and markup.
-    *("(", "[", "{", "()", "[[", '{"', '{"password":"', '"password":', "<password>", "<password a", "<", 'key="token" value="'),
+    *(
+        "(",
+        "[",
+        "{",
+        "()",
+        "[[",
+        '{"',
+        '{"password":"',
+        '"password":',
+        "<password>",
+        "<password a",
+        "<",
+        'key="token" value="',
+    ),
     # Words that a finding follows.
     *("password: ", "password is ", "password:\n", "pin ", "pin 1234 ", "user/pass: a/", "cvv 123 ", "secret "),
-    *("passport ", "passport AB1234567 ", "plate ", "plate AB-123-CD ", "born ", "né le ", "born on 14/07/1991 ", "ssn "),
+    *(
+        "passport ",
+        "passport AB1234567 ",
+        "plate ",
+        "plate AB-123-CD ",
+        "born ",
+        "né le ",
+        "born on 14/07/1991 ",
+        "ssn ",
+    ),
     *("ssn 078-05-1120 ", "DNI 54990951K ", "tel ", "tel 555-0147 ", "order 0199001234 ", "July 4, 1980 "),
     # IBAN and others with letters.
     *("GB29 NWBK 6016 1331 9268 19 ", "GB29 ", "AB12", "FR7", "AB-", "RSSMRA85", "X1"),
     # Web addresses.
     *("http://a/?a=", "http://", "www.", "//", "?a=b&", "http://a:b@"),
     # Names and addresses.
-    *("M. ", "M. Dupont ", "A ", "A. ", "Jean ", "Jean Dupont ", "de la ", "Regards,\n", "Regards, John Smith\n", "Name: "),
-    *("Dear John Smith,\n", "Anna-", "O'", "12 rue de la ", "12 rue ", "123 Main ", "123 Main Street ", "Via A ", "A Street "),
+    *(
+        "M. ",
+        "M. Dupont ",
+        "A ",
+        "A. ",
+        "Jean ",
+        "Jean Dupont ",
+        "de la ",
+        "Regards,\n",
+        "Regards, John Smith\n",
+        "Name: ",
+    ),
+    *(
+        "Dear John Smith,\n",
+        "Anna-",
+        "O'",
+        "12 rue de la ",
+        "12 rue ",
+        "123 Main ",
+        "123 Main Street ",
+        "Via A ",
+        "A Street ",
+    ),
     # What has another form.
     *("&#64;", "&#", "&amp;", "%40", "\u200b", "a\u200b", "\u00a0", "１", "4111\u00a0", "[EMAIL]", "[NAME", "\ud800"),
     # Single signs.
     *(" ", "\n", "\t", "-", "_", ":", ";", "=", "'", '"', "/", "\\", "|", ">\n"),
 ]
-ALTERNATING = [(f"{CARD},", "a@b.co "), ("1", "a"), ("(", "1"), (" ", "A"), ("\n", "1"), ("@", "."), ("é", "\u200b"), ("Jean ", "de ")]
+ALTERNATING = [
+    (f"{CARD},", "a@b.co "),
+    ("1", "a"),
+    ("(", "1"),
+    (" ", "A"),
+    ("\n", "1"),
+    ("@", "."),
+    ("é", "\u200b"),
+    ("Jean ", "de "),
+]
 NESTED = [("(", ")"), ('{"a":', "}"), ("<password>", "</password>"), ("[", "]"), ("«", "»"), ("((1", "))")]
 SHAPES = {
     **{unit: lambda size, unit=unit: (unit * size)[:size] for unit in PERIODIC},
-    **{f"{one} and {other}": lambda size, pair=(one, other): ("".join(pair) * size)[:size] for one, other in ALTERNATING},
     **{
-        f"{left} in {right}": lambda size, left=left, right=right: (left * size)[: size // 2] + (right * size)[: size // 2]
+        f"{one} and {other}": lambda size, pair=(one, other): ("".join(pair) * size)[:size]
+        for one, other in ALTERNATING
+    },
+    **{
+        f"{left} in {right}": lambda size, left=left, right=right: (left * size)[: size // 2]
+        + (right * size)[: size // 2]
         for left, right in NESTED
     },
     "lines that get longer": lambda size: "\n".join("1" * length for length in range(int((2 * size) ** 0.5))),
     "words that get longer": lambda size: " ".join("a" * length for length in range(int((2 * size) ** 0.5))),
-    "one of each kind": lambda size: ("call 020 7946 0123, a@b.co, 14/07/1991, M. Dupont, 12 rue Blanche, pin 1234; " * size)[:size],
+    "one of each kind": lambda size: (
+        "call 020 7946 0123, a@b.co, 14/07/1991, M. Dupont, 12 rue Blanche, pin 1234; " * size
+    )[:size],
 }
 
 

@@ -133,7 +133,9 @@ def test_the_function_can_be_sent_to_other_processes():
     assert pickle.loads(pickle.dumps(scrub))("mail a@example.com") == ("mail [EMAIL]", {"email": 1})
 
 
-PARTS = st.sampled_from(["a", "7", "\u200b", "\u00a0", "&#64;", "%40", "＠", "&foo;", "&nbsp;", "&#8203;", "é", "&", "；"])
+PARTS = st.sampled_from(
+    ["a", "7", "\u200b", "\u00a0", "&#64;", "%40", "＠", "&foo;", "&nbsp;", "&#8203;", "é", "&", "；"]
+)
 
 
 @given(st.lists(PARTS, max_size=8).map("".join), st.lists(PARTS, max_size=8).map("".join))
