@@ -28,10 +28,10 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class _Context(NamedTuple):
-    """What a name stands after, and the first words of it, one of which is in every text that has it."""
+    """What a name stands after, and words one of which is in every text that has it, the longest ones of the phrases."""
 
     pattern: re.Pattern[str]
-    first_words: frozenset[str]
+    words: frozenset[str]
 
 
 def _phrases(words: str) -> list[str]:
@@ -44,15 +44,10 @@ def _any_of(words: str) -> str:
 
 
 def _context(pattern: str, *words: str) -> _Context:
-    first = [_LETTERS.findall(phrase.lower())[0] for each in words for phrase in _phrases(each)]
-    return _Context(re.compile(pattern), frozenset(first))
+    longest = (max(_LETTERS.findall(phrase.lower()), key=len) for each in words for phrase in _phrases(each))
+    return _Context(re.compile(pattern), frozenset(longest))
 
 
-_LABELLED = (
-    rf"(?<![\w-])(?i:{_any_of(name_words.LABELS)}) ?[:=][ \t]{{0,3}}[\"']?"
-    rf"|(?:^|(?<=\n)|(?<=[;,] ))[ >*\t-]{{0,4}}(?i:{_any_of(name_words.FIRST_LABELS)}) ?[:=][ \t]{{0,3}}[\"']?"
-    rf"|(?<!\w)(?i:{_any_of(name_words.INTRODUCTIONS)}) {{1,2}}"
-)
 _CONTEXTS = (
     # After a line break or a comma, because a sign-off can also be part of a sentence.
     _context(
@@ -70,8 +65,8 @@ _CONTEXTS = (
         name_words.GREETINGS,
     ),
     _context(
-        rf"(?:{_LABELLED})(?P<name>{_FULL_OR_REVERSED})(?!\w| ?[:=])",
-        *(name_words.LABELS, name_words.FIRST_LABELS, name_words.INTRODUCTIONS),
+        rf"(?<!\w)(?i:{_any_of(name_words.INTRODUCTIONS)}) {{1,2}}(?P<name>{_FULL})(?!\w| ?[:=])",
+        name_words.INTRODUCTIONS,
     ),
     _context(
         rf"(?<![\w-])(?i:{_any_of(name_words.SURNAME_LABELS)})(?: ?[:=]| (?:is|est|ist|es|è|é))[ \t]{{0,3}}[\"']?"
@@ -84,6 +79,13 @@ _CONTEXTS = (
         name_words.HOLDERS,
     ),
 )
+# Only in a text with a colon or an equals sign.
+_LABELLED = _context(
+    rf"(?:(?<![\w-])(?i:{_any_of(name_words.LABELS)})"
+    rf"|(?:^|(?<=\n)|(?<=[;,] ))[ >*\t-]{{0,4}}(?i:{_any_of(name_words.FIRST_LABELS)})) ?[:=][ \t]{{0,3}}[\"']?"
+    rf"(?P<name>{_FULL_OR_REVERSED})(?!\w| ?[:=])",
+    *(name_words.LABELS, name_words.FIRST_LABELS),
+)
 # Not "Daniel's", and not in capitals, which can be any words of a sentence in capitals.
 _CAPITALIZED = re.compile(rf"{_CAPITAL}[^\W\d_]+(?!['’]s)")
 _GIVEN_AND_SURNAME = re.compile(rf"(?<![\w@.'’-])(?P<name>{_WORD}(?: {_INITIAL})?(?: {_SURNAME}){{1,2}})(?![\w@])")
@@ -95,8 +97,9 @@ def names(text: str) -> Iterator[Span]:
     if lower == text:
         return
     words = set(_LETTERS.findall(lower))
-    for context in _CONTEXTS:
-        if not words.isdisjoint(context.first_words):
+    contexts = (*_CONTEXTS, _LABELLED) if ":" in text or "=" in text else _CONTEXTS
+    for context in contexts:
+        if not words.isdisjoint(context.words):
             for match in context.pattern.finditer(text):
                 if _may_be_name(match["name"]):
                     yield Span("name", *match.span("name"))
