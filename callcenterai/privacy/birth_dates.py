@@ -7,7 +7,8 @@ from callcenterai.privacy.spans import Span, before, contains_any
 
 _YEAR = r"(?:18|19|20)\d\d"
 # English, French, German, Spanish, Italian, Portuguese, Dutch, Polish, Swedish and Danish.
-_MONTH = r"""(?:jan|f[ée]b|fev|f[ée]v|m[aä]r|mrt|apr|avr|abr|ma[iyjg]|mag|maggio|ju[nl]|jui|giu|lug|aug|ao[uû]|ago|sep|set|o[ck]t|out|ott
+_MONTH = r"""(?:jan|f[ée]b|fev|f[ée]v|m[aä]r|mrt|apr|avr|abr|ma[iyjg]|mag|maggio|ju[nl]|jui|giu|lug|aug|ao[uû]|ago
+    |sep|set|o[ck]t|out|ott
     |nov|d[eéi][czs]|gen|ene|stycz|lut|kwi|czerw|lip|sierp|wrze|pa[zź]dz|grud)[^\W\d_]{0,8}\.?"""
 _AMERICAN_DATE = rf"{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}"
 _OTHER_DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
@@ -19,11 +20,14 @@ _DATES = tuple(
     re.compile(rf"(?<![\w/.-]){date}(?!\w|[./-]\d)", re.IGNORECASE | re.VERBOSE)
     for date in (_AMERICAN_DATE, _OTHER_DATE)
 )
-_NOUN = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|birth|(?:date|ddn|jour)[ ](?:de[ ])?naissance|ddn
-    |date[ ]naiss|geburtsdat(?:um|en)|geburtstag|(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|fec\.?[ ]nac|data[ ]di[ ]nascita
+_NOUN = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|birth|(?:date|ddn
+    |jour)[ ](?:de[ ])?naissance|ddn
+    |date[ ]naiss|geburtsdat(?:um|en)|geburtstag|(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|fec\.?[ ]nac
+    |data[ ]di[ ]nascita
     |data[ ]de[ ]nascimento|nascimento|geboortedatum|geb\.?datum|data[ ]urodzenia|f[öo]delse(?:datum|dag)|f[øo]dselsdato
     |дата[ ]рождения|г\.р)(?!\w)|生年月日|出生日期)"""
-_VERB = r"""(?<!\w)(?:born|née?|n[ée]e?\(e\)|n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|geboren|geb|nacid[oa]|nat[oa][ ](?:il|a)|nascid[oa]|urodzon[ya]|ur
+_VERB = r"""(?<!\w)(?:born|née?|n[ée]e?\(e\)|n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|geboren|geb|nacid[oa]|nat[oa][ ](?:il|a)
+    |nascid[oa]|urodzon[ya]|ur
     |f[öo]dt|f[öo]dd|родил(?:ся|ась))(?!\w)"""
 # The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A place may be between.
 _WORD_BEFORE = re.compile(

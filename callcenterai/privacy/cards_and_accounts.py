@@ -16,7 +16,8 @@ _GAP = rf"(?:[ ]?[.,/-][ ]?|[ ]{{1,3}}|{_LINE})"
 _CARD = re.compile(
     rf"""(?<!\w)(?<!\d[.-])(?=(?P<number>
         \d{{13,19}}
-        |\d{{4}}(?P<gap>{_GAP})\d{{4}}(?:(?P=gap)|[ -]|{_LINE})\d{{4}}(?:(?P=gap)|[ -]|{_LINE})\d{{4}}(?P<more>(?P=gap)\d{{3}})?
+        |\d{{4}}(?P<gap>{_GAP})\d{{4}}(?:(?P=gap)|[ -]|{_LINE})\d{{4}}(?:(?P=gap)|[ -]
+    |{_LINE})\d{{4}}(?P<more>(?P=gap)\d{{3}})?
         |3\d{{3}}({_GAP})\d{{6}}{_GAP}\d{{4,5}}
     )(?!\w))""",
     re.VERBOSE,
@@ -31,13 +32,14 @@ _ISSUED = re.compile(
 )
 _ISSUED_SHORT = re.compile(r"4\d{12}|3(?:0[0-5]|[689]\d)\d{11}")
 _CARD_WORD = re.compile(r"(?<!\w)(?:cards?|cartes?|visa|mastercard|amex|diners|cb|pan)(?!\w)", re.IGNORECASE)
-# What follows a card number: the month it expires, and its security code of three digits, or four of American Express. A number with a
-# unit or a currency after it is an amount.
+# What follows a card number: the month it expires, and its security code of three digits, or four of American Express.
+# A number with a unit or a currency after it is an amount.
 _BETWEEN = r"[ \t]{0,2}[,;|/\t-]?[ \t]{0,2}\"?"
 _SECURITY_CODE = re.compile(
     rf"""\"?{_BETWEEN}(?:(?:exp\w{{0,8}}\.?[ ]?)?(?:0[1-9]|1[0-2])[ ]?[/-]?[ ]?(?:20)?[2-4]\d\"?{_BETWEEN})?
     (?:(?:code|cvv2?|cvc2?|crypto(?:gramme)?)[ ]?:?[ ]?)?
-    (?P<code>\d{{3,4}})(?![\w/%-]|\.\d|,\d\d?(?![\d.])|[ ]\d{{3}}|[ ]?(?:[€$£%]|(?:[A-Z]{{3}}|euros?|dollars?|pounds?|times|items?|x)(?!\w)))""",
+    (?P<code>\d{{3,4}})(?![\w/%-]|\.\d|,\d\d?(?![\d.])|[ ]\d{{3}}|[ ]?(?:[€$£%]|(?:[A-Z]{{3}}|euros?|dollars?|pounds?
+    |times|items?|x)(?!\w)))""",
     re.VERBOSE,
 )
 
@@ -68,10 +70,8 @@ def _card_end(text: str, match: re.Match[str]) -> int | None:
 
 
 def _is_card(digits: str, text: str, start: int) -> bool:
-    if not _ISSUED.fullmatch(digits):
-        if not (_ISSUED_SHORT.fullmatch(digits) and _CARD_WORD.search(before(text, start))):
-            return False
-    return luhn.is_valid(digits)
+    short = _ISSUED_SHORT.fullmatch(digits) and _CARD_WORD.search(before(text, start))
+    return bool(short or _ISSUED.fullmatch(digits)) and luhn.is_valid(digits)
 
 
 def ibans(text: str) -> Iterator[Span]:

@@ -12,7 +12,8 @@ _VALUE = r"""["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\(
 # Up to four words between the label and its value: "the password of the training account is ...".
 _LABELLED = re.compile(
     rf"""(?<![^\W\d_])(?<!/)(?:{_LABEL}|pass(?=[ ]?[:=])|api[ _-]?key|cl[ée][ ](?:d')?api|secret(?:[ _-]?key)?
-        |(?:access|private|encryption)[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key|code))(?!\w)
+        |(?:access|private|encryption)[ _-]?key|token|jeton|(?:cl[ée]|code)\ (?:wi-?fi|wpa2?)|wi-?fi\ (?:key
+    |code))(?!\w)
     (?:[ ][\w'’-]{{1,20}}){{0,4}}?
     (?:[ \t\u00a0]{{0,3}}(?P<sign>[:=](?!:)>?|->|\|)[ \t\u00a0]{{0,3}}
         |[ ](?:is|est|was|était|will\ be|sera|ist|lautet|war|es|era|è|é)[ ]{{1,3}})
@@ -33,7 +34,8 @@ _FOLLOWING = (
 )
 # The value is alone on the line after its label, as in a filled form.
 _NEXT_LINE = re.compile(
-    rf"""(?<![^\W\d_])(?:{_LABEL}|pin|(?:api|access|secret)[ _-]?key|token)[ ]?:?[ \t]{{0,3}}\r?\n(?:[ \t>]{{0,4}}\r?\n)?
+    rf"""(?<![^\W\d_])(?:{_LABEL}|pin|(?:api|access|secret)[ _-]?key
+    |token)[ ]?:?[ \t]{{0,3}}\r?\n(?:[ \t>]{{0,4}}\r?\n)?
     [ \t>]{{0,4}}["'«“]?(?P<value>[^\s"'«»“”<>]{{4,128}}+)["'»”]?[ \t]{{0,3}}(?:\r?\n|\Z)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -63,7 +65,7 @@ _CARD_CODE = re.compile(
     (\d{3,4})(?![\w-]|[.,]\d)""",
     re.IGNORECASE | re.VERBOSE,
 )
-# JSON Web Tokens, the tokens of AWS, GitHub, GitLab, Slack, Google, Stripe, npm and others, BitLocker recovery keys, and
+# JSON Web Tokens, the tokens of AWS, GitHub, Stripe, npm, GitLab, Slack, Google and others, BitLocker recovery keys and
 # private keys. A text without the string, in lower case, is not searched.
 _KNOWN = (
     ("eyj", re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}+\.eyJ[\w-]{8,8000}+\.[\w-]{8,4000}+")),

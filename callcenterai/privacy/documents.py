@@ -11,19 +11,22 @@ _DOCUMENT_WORD = r"""(?<!\w)(?:passports?|passeports?|reisepass(?:nummer)?|pass(
     |ausweis(?:nummer|nr\.?)|carta[ ]d['’]identit[àa]|identiteitskaart|dow[óo]d(?:[ ]osobisty)?
     |driv(?:ing|er['’]?s?)[ ]licen[cs]es?|permis[ ]de[ ]conduire|f[üu]hrerschein(?:nummer)?|carn[ée]t?[ ]de[ ]conducir
     |patente[ ]di[ ]guida|rijbewijs(?:nummer)?)(?!\w)"""
-# Letters then digits (most countries), France before 2026 (12AB34567), groups of digits, and mixed (Germany: C01X00T47).
-_DOCUMENT_FORM = r"""(?:[A-Z]{1,3}[ -]?\d{6,9}[A-Z]?|[a-z]{1,2}\d{6,9}|\d{6,12}[A-Z]?|\d\d[A-Z]{2}\d{5}|\d{2,4}(?:[ ]\d{2,6}){1,3}
+# Letters then digits (most countries), 12AB34567 (France), groups of digits, and mixed (Germany: C01X00T47).
+_DOCUMENT_FORM = r"""(?:[A-Z]{1,3}[ -]?\d{6,9}[A-Z]?|[a-z]{1,2}\d{6,9}|\d{6,12}[A-Z]?|\d\d[A-Z]{2}\d{5}
+    |\d{2,4}(?:[ ]\d{2,6}){1,3}
     |(?=(?:[A-Z]{0,8}\d){4})[A-Z0-9]{8,18})"""
 _PASSPORT = re.compile(
     rf"(?i:{_DOCUMENT_WORD})[^\d\n]{{0,30}}?(?:\n[ ]?)?(?<![\w.,/-])(?P<number>{_DOCUMENT_FORM})(?![\w-]|[.,/]\d)",
     re.VERBOSE,
 )
 _PASSPORT_AFTER = re.compile(
-    rf"(?<![\w.,/-])(?P<number>{_DOCUMENT_FORM})[ ]?(?:[(,:-]|is|est|ist|es)[ ]{{0,2}}(?:[^\W\d_]{{1,10}}[ ]){{0,3}}?(?i:{_DOCUMENT_WORD})",
+    rf"(?<![\w.,/-])(?P<number>{_DOCUMENT_FORM})[ ]?(?:[(,:-]|is|est|ist|es)[ ]{{0,2}}(?:[^\W\d_]{{1,10}}[ ]){{0,3}}?"
+    rf"(?i:{_DOCUMENT_WORD})",
     re.VERBOSE,
 )
 _FEWEST_DIGITS = 6
-_PLATE_WORD = r"""(?<!\w)(?<!base[ ])(?<!name[ ])(?<!door[ ])(?<!face[ ])(?<!hot[ ])(?<!steel[ ])(?:(?:licen[cs]e|number|registration|car|vehicle)[ -]?plates?|plates?|plate[ ](?:no|number)\.?
+_PLATE_WORD = r"""(?<!\w)(?<!base[ ])(?<!name[ ])(?<!door[ ])(?<!face[ ])(?<!hot[ ])(?<!steel[ ])(?:(?:licen[cs]e
+    |number|registration|car|vehicle)[ -]?plates?|plates?|plate[ ](?:no|number)\.?
     |(?:car|vehicle|van|truck)[ ]reg(?:istration|\.)?(?:[ ](?:no|number)\.?)?|reg(?:istration)?\.?[ ](?:no|number)\.?
     |plaques?|immatricul[ée]+e?s?|immatriculation|kennzeichen|nummernschild|matr[íi]culas?|targa|targat[oa]|kenteken
     |rejestracyjny|rejestracja|registreringsnummer|reg\.?nr|nummerplade|placa)(?!\w)"""
@@ -31,7 +34,8 @@ _PLATE_WORD = r"""(?<!\w)(?<!base[ ])(?<!name[ ])(?<!door[ ])(?<!face[ ])(?<!hot
 # (M-AB 1234), the Netherlands (12-ABC-3), Poland (WA 12345), the United States (ABC-1234, 7ABC123) and others.
 _PLATE_FORM = r"""(?:[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}|[a-z]{2}-?\d{3}-?[a-z]{2}|\d{2,4}[ -]?[A-Z]{2,3}[ -]?\d[\dAB]
     |\d{4}[ -]?[B-DF-HJ-NP-TV-Z]{3}|[A-Z]{2}\d\d[ ]?[A-Z]{3}|[a-z]{2}\d\d[ ]?[a-z]{3}|[A-Z]\d{1,3}[ ]?[A-Z]{3}
-    |[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}[EH]?|(?=[A-Z-]{0,4}\d)(?=[\d-]{0,4}[A-Z])(?:[A-Z]{1,3}|\d{1,3})-[A-Z0-9]{2,3}-[A-Z0-9]{1,3}
+    |[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}[EH]?|(?=[A-Z-]{0,4}\d)(?=[\d-]{0,4}[A-Z])(?:[A-Z]{1,3}
+    |\d{1,3})-[A-Z0-9]{2,3}-[A-Z0-9]{1,3}
     |[A-Z]{1,3}[ -]?\d{3,5}|\d[A-Z]{3}\d{3})"""
 _PLATE_BEFORE = re.compile(
     rf"(?i:{_PLATE_WORD})[^\d\n]{{0,25}}?(?<![\w-])(?P<number>{_PLATE_FORM})(?![\w-])", re.VERBOSE

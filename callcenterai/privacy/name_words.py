@@ -6,23 +6,25 @@ Lists of phrases are separated by commas.
 # The last words of "kind regards", "bien à vous", "mit freundlichen Grüßen" and so on.
 SIGN_OFFS = """
 regards, wishes, thanks, thank you, thanks again, thanks a lot, in advance, so much, very much, thx, yours, sincerely,
-faithfully, truly, cheers, br, rgds, best, cordialement, cdlt, cdt, à vous, a vous, à toi, journée, journee, salutations,
-merci, d'avance, d’avance, beaucoup, respectueusement, grüßen, grüssen, gruessen, grüße, grüsse, gruesse, gruß, gruss,
+faithfully, truly, cheers, br, rgds, best, cordialement, cdlt, cdt, à vous, a vous, à toi, journée, journee,
+salutations, merci, d'avance, d’avance, beaucoup, respectueusement,
+ grüßen, grüssen, gruessen, grüße, grüsse, gruesse, gruß, gruss,
 dank, danke, mfg, vg, lg, hochachtungsvoll, saludo, saludos, cordiales, atentamente, gracias, saluti, grazie, mille,
 groet, groeten, groetjes, mvg, bedankt, cumprimentos, atenciosamente, obrigado, obrigada, pozdrawiam, poważaniem,
 powazaniem, hälsning, hälsningar, halsningar, mvh, hilsen
 """
 # As they are written: "m." would also end many sentences.
 TITLES = """
-Mr., Mrs., Ms., Mx., Dr., Prof., Sr., Sra., Srta., Sig., Dott., Dhr., Mevr., Hr., Ing., M., Mr, MR, Mrs, MRS, Ms, Mx, Dr,
-Miss, Mister, Mme, MME, Mlle, MLLE, Monsieur, Madame, Mademoiselle, Messieurs, Herr, Herrn, Frau, Señor, Señora, Señorita,
-Senor, Senora, señor, señora, Signor, Signora, Signore, signor, signora, heer, Heer, Meneer, meneer, Mevrouw, mevrouw,
-Senhor, Senhora, senhor, senhora, Pan, Pani, Fru
+Mr., Mrs., Ms., Mx., Dr., Prof., Sr., Sra., Srta., Sig., Dott., Dhr., Mevr., Hr., Ing., M., Mr, MR, Mrs, MRS, Ms, Mx,
+Dr, Miss, Mister,
+Mme, MME, Mlle, MLLE, Monsieur, Madame, Mademoiselle, Messieurs, Herr, Herrn, Frau, Señor, Señora,
+Señorita, Senor, Senora, señor, señora, Signor, Signora, Signore, signor, signora, heer, Heer, Meneer, meneer, Mevrouw,
+mevrouw, Senhor, Senhora, senhor, senhora, Pan, Pani, Fru
 """
 GREETINGS = """
 dear, hi, hello, hey, good morning, good afternoon, bonjour, bonsoir, salut, cher, chère, chere, hallo, liebe, lieber,
-guten tag, hola, estimado, estimada, buenos días, buenos dias, ciao, gentile, buongiorno, beste, geachte, olá, ola, caro,
-cara, hej, cześć, czesc
+guten tag, hola, estimado, estimada, buenos días, buenos dias, ciao, gentile, buongiorno, beste, geachte, olá, ola,
+caro, cara, hej, cześć, czesc
 """
 # Before a colon or an equals sign, anywhere in a line.
 LABELS = """
@@ -52,8 +54,7 @@ name on card, name on the card, card holder, cardholder, account holder, titulai
 """
 
 # Roles, teams, things of an IT department, greetings, days, months and places.
-NO_NAMES = frozenset(
-    """
+NO_NAMES = frozenset("""
 abteilung access account accounting accounts accueil achats active adapter address admin administration administrator
 adobe adresse afdeling agence agent all analyst and answer app apple application applications april area assistant
 assistante assistenza associate at atención attached audit august autumn avenue badge bank berlin best board bonjour
@@ -88,13 +89,11 @@ testing thanks the this thursday ticket time title today token tomorrow tool too
 treasury trial tuesday ufficio unit university update upgrade urgent us user users utilisateur vendor ventes version
 vertrieb verwaltung video view visual voir votre vpn web website wednesday week west wifi wiki windows word work
 workday worker workshop workspace workstation world yes you your zone zoom écran équipe étage
-""".split()
-)
+""".split())
 
-# Given names, without accents, of Europe, America, Africa and Asia that are no common word, product or place. So "Mark",
+# Given names, without accents, of Europe, America, Africa and Asia that are no common word, product or place: "Mark",
 # "Will", "Grace", "Paris" and "Florence" are missing on purpose.
-GIVEN_NAMES = frozenset(
-    """
+GIVEN_NAMES = frozenset("""
 aaron abdul abdullah abigail adam adama adela adele adrian adriana agata agnes agnieszka ahmed aicha aidan aisha
 aissatou alain alan albert alberto alejandra alejandro aleksander aleksandra alessandra alessandro alessia alex
 alexander alexandra alexandre alexis alfonso alfred alfredo ali alice alicia alina alison allison amadou amanda
@@ -148,5 +147,4 @@ torsten tracy tristan udo ulf ulrich ulrike ursula ute valentin valentina valeri
 veronica veronika veronique vicente victoria viktor vincent vincenzo vladimir volker waldemar walter wanda wendy
 werner wilfried wilhelm willem wilma wojciech wolfgang xavier yan yann yannick yasmin yasmina yolanda youssef yuki
 yusuf yves yvette yvonne zbigniew zineb zoe zofia zuzanna
-""".split()
-)
+""".split())

@@ -17,8 +17,8 @@ _WORD = (
     rf"|{_CAPITAL}[^\W\d_]{{1,20}}(?:['’-][^\W\d_]{{1,20}}){{0,3}})"
 )
 _PARTICLE = (
-    "(?:van der|van den|van de|van|von der|von|vom|zu|de la|de los|del|de|du|des|da|dos|das|di|della|le|la|el|al|bin|ben"
-    "|ter|ten|y|e)"
+    "(?:van der|van den|van de|van|von der|von|vom|zu|de la|de los|del|de|du|des|da|dos|das|di|della|le|la|el|al"
+    "|bin|ben|ter|ten|y|e)"
 )
 _INITIAL = rf"{_CAPITAL}\."
 _SURNAME = rf"(?:{_PARTICLE} ){{0,2}}{_WORD}"
@@ -28,7 +28,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class _Context(NamedTuple):
-    """What a name stands after, and words one of which is in every text that has it, the longest ones of the phrases."""
+    """What a name stands after, and the longest words of its phrases, one of which is in every text that has it."""
 
     pattern: re.Pattern[str]
     words: frozenset[str]

@@ -13,7 +13,10 @@ _GAP = "[ .-]"
 
 
 class NationalId(NamedTuple):
-    """How a number is written, python-stdnum's module for its checksum if any, and the words one of which is near it."""
+    """How a number is written, python-stdnum's module for its checksum, and the words one of which is near it.
+
+    Some have no checksum, and some need no word.
+    """
 
     form: re.Pattern[str]
     module: str

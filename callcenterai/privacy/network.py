@@ -33,7 +33,7 @@ _MAC = re.compile(
         |(?<=mac\ address:[ ])[0-9a-f]{12}|(?<=adresse\ mac[ :])[0-9a-f]{12})(?![\w:-]|\.\w)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_MAC_PART = re.compile(r"[0-9a-f]{2}[:-][0-9a-f]{2}[:-]|[0-9a-f]{4}\.[0-9a-f]{4}|[0-9a-f]{12}", re.IGNORECASE)
+_MAC_PART = re.compile(r"[0-9a-f]{2}[:-][0-9a-f]{2}[:-]|[0-9a-f]{4}\.[0-9a-f]{4}|[0-9a-f]{12}", re.I)
 _MAC_WORD = re.compile(r"(?<!\w)(?:mac|hwaddr|ether)(?!\w)", re.IGNORECASE)
 # Broadcast and unset addresses belong to no device.
 _NO_DEVICE = re.compile(r"(?:0+|f+)", re.IGNORECASE)
@@ -45,7 +45,7 @@ _SEGMENT = re.compile(r"(?<=/)[^/?#]{20,500}")
 _PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;?]{1,64})=([^&#;]{1,2000})")
 _SENSITIVE = re.compile(
     r"""(?:token|key|secret|signature|password|passwd|session
-        |(?<![a-z])(?:sig|code|pass|pwd|auth|sid|sessionid|jwt|otp|user|username|login|email|e-?mail|phone))(?![a-z])""",
+        |(?<![a-z])(?:sig|code|pass|pwd|auth|sid|sessionid|jwt|otp|user|username|login|e-?mail|phone))(?![a-z])""",
     re.IGNORECASE | re.VERBOSE,
 )
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)

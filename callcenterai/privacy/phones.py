@@ -18,7 +18,8 @@ _FEWEST_DIGITS = 7
 _FEWEST_ABROAD = 10
 # Fewer digits before or after a comma could be decimals.
 _FEWEST_IN_ROW = 9
-_CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|tel[ée]fon\w{0,2}|telefoon\w{0,6}|mobiel\w{0,6}|phone|mobile|mobil\w{0,4}
+_CALL_WORD = r"""(?<!\w)(?:t[ée]l|t[ée]l[ée]phon\w{1,4}|tel[ée]fon\w{0,2}|telefoon\w{0,6}|mobiel\w{0,6}|phone|mobile
+    |mobil\w{0,4}
     |m[óo]vil|telem[óo]vel|mob|cell|cellphone|cellulare|celular|handy\w{0,6}|gsm|portable|port|fax|durchwahl|r[üu]ckruf
     |call\w{0,3}|ring|dial|sms|whatsapp|hotline|landline|reach\ me|appel\w{0,4}|rappel\w{0,4}|joindre|joignable|fixe
     |ll[áa]m\w{1,6}|anrufen|ruf|bel|chiam\w{1,4}|lig(?:ue|ar)|ligne|standard|direct|directe|ext|extension)(?!\w)"""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from callcenterai.privacy.spans import Span, contains_any
 
 # The end of the name of a field, such as "password", "dbPassword", "client_secret" and "x-api-key".
-_FIELD = r"""[\w.:-]{0,40}?(?:password|passwd|passphrase|passcode|pwd|mot_?de_?passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
+_FIELD = r"""[\w.:-]{0,40}?(?:password|passwd|passphrase|passcode|pwd|mot_?de_?passe|mdp|passwort|kennwort
+    |contrase(?:ñ|n)a
     |wachtwoord|secret|(?:api|access|secret|private|account|shared|auth)[_.-]?key|token|credentials?|pin|cvv2?|cvc2?
     |authorization)"""
 _VALUE_NOT = r"(?:null|none|true|false|undefined|nil|\*+|x+|\.+|string|required)"

@@ -1,4 +1,4 @@
-"""Scrubbing takes linear time, and removes as much from the end of a long text as from its beginning, for hostile texts.
+"""Scrubbing takes linear time for texts that were made to be hard, and nothing in a long row escapes it.
 
 Time is the CPU time of this thread, which hardly depends on other processes, and the fastest of several runs. Sixteen
 times the text is four doublings: linear time grows by 2.0 each, quadratic time by 4.0, and the limit of 2.3 is at 28
