@@ -102,7 +102,7 @@ def names(text: str) -> Iterator[Span]:
         if not words.isdisjoint(context.words):
             for match in context.pattern.finditer(text):
                 if _may_be_name(match["name"]):
-                    yield Span("name", *match.span("name"))
+                    yield Span("person", *match.span("name"))
     if not words.isdisjoint(name_words.GIVEN_NAMES) or not text.isascii():
         yield from _with_given_names(text)
 
@@ -113,7 +113,7 @@ def _with_given_names(text: str) -> Iterator[Span]:
         if not word[0].isupper() and _without_accents(word[0].lower()) in name_words.GIVEN_NAMES:
             match = _GIVEN_AND_SURNAME.match(text, word.start())
             if match and _may_be_name(match["name"]):
-                yield Span("name", *match.span("name"))
+                yield Span("person", *match.span("name"))
 
 
 def _may_be_name(words: str) -> bool:

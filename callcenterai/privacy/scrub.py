@@ -26,7 +26,7 @@ Detector = Callable[[str], Iterator[Span]]
 # Of overlapping findings, the kind that comes first here is kept, then the longer one, then the earlier one.
 KINDS = (
     *("url", "email", "secret", "iban", "card", "national_id", "ip", "mac"),
-    *("birth_date", "passport", "plate", "phone", "address", "name"),
+    *("birth_date", "passport", "plate", "phone", "address", "person"),
 )
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
 _PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
