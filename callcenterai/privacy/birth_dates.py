@@ -20,7 +20,7 @@ _DATES = tuple(
     re.compile(rf"(?<![\w/.-]){date}(?!\w|[./-]\d)", re.IGNORECASE | re.VERBOSE)
     for date in (_AMERICAN_DATE, _OTHER_DATE)
 )
-_NOUN = r"""(?:(?<!\w)(?:d\.?o\.?b\.?|dates?[ ]of[ ]birth|birth[ -]?(?:dates?|days?)|birth|(?:date|ddn
+_NOUN = r"""(?:(?<![^\W_])(?:d\.?o\.?b\.?|dates?[ _]?of[ _]?birth|birth[ _-]?(?:dates?|days?)|birth|(?:date|ddn
     |jour)[ ](?:de[ ])?naissance|ddn
     |date[ ]naiss|geburtsdat(?:um|en)|geburtstag|(?:fecha|f\.)[ ]de[ ]nacimiento|nacimiento|fec\.?[ ]nac
     |data[ ]di[ ]nascita

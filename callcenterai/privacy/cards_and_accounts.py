@@ -10,7 +10,7 @@ from callcenterai.privacy.spans import Span, before, is_reference
 
 # Between groups: one to three blanks, or a sign with or without blanks, or a line break, also in a quoted mail.
 _LINE = r"[ ]?\r?\n[ >]{0,4}"
-_GAP = rf"(?:[ ]?[.,/-][ ]?|[ ]{{1,3}}|{_LINE})"
+_GAP = rf"(?:[ ]?[.,/_-][ ]?|[ \t]{{1,3}}|{_LINE})"
 # "12,4111111111111111" is a row of a table, because no number has so many decimals. The lookahead finds a number that
 # begins within something that looks like another one.
 _CARD = re.compile(

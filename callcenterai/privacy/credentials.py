@@ -23,7 +23,7 @@ _LABELLED = re.compile(
 _FOLLOWING = (
     re.compile(
         rf"""(?<![^\W\d_])(?<!/){_LABEL}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
-        [ ]{{1,2}}{_VALUE}""",
+        (?:[ ]{{1,2}}|\t{{1,2}}|[ ][-–][ ]){_VALUE}""",
         re.IGNORECASE | re.VERBOSE,
     ),
     re.compile(
@@ -31,6 +31,12 @@ _FOLLOWING = (
         (?:[ ](?:my|the|a|new|mon|le))?[ ]{_LABEL}(?!\w)""",
         re.IGNORECASE | re.VERBOSE,
     ),
+)
+# A value in quotation marks can have several words.
+_QUOTED = re.compile(
+    rf"""(?<![^\W\d_])(?<!/){_LABEL}[ ]?[:=][ ]{{0,3}}
+    (?P<quote>["'])(?P<value>(?=[^"'\n]{{0,128}}[ \d])[^"'\n]{{4,128}}+)(?P=quote)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 # The value is alone on the line after its label, as in a filled form.
 _NEXT_LINE = re.compile(
@@ -60,7 +66,7 @@ _DOOR = re.compile(
 )
 # The three or four digits of a payment card.
 _CARD_CODE = re.compile(
-    r"""(?<!\w)(?:cvv2?|cvc2?|csc|cvn|cryptogramme(?:\ visuel)?|card\ (?:security|verification)\ (?:code|value|number)
+    r"""(?<!\w)(?:cvv2?|cvc2?|csc|cvn|cryptogramme(?:\ visuel)?|(?:card\ )?security\ code|card\ verification\ (?:code|value|number)
         |pr[üu]fziffer|c[óo]digo\ de\ seguridad)[^\w\n]{0,4}(?:(?:is|est|ist|es|code|n[°º]|no)[^\w\n]{1,3})?
     (\d{3,4})(?![\w-]|[.,]\d)""",
     re.IGNORECASE | re.VERBOSE,
@@ -133,7 +139,12 @@ def credentials(text: str) -> Iterator[Span]:
 def _labelled(text: str) -> Iterator[Span]:
     """Find passwords and keys with a word for them before or after them."""
     for match in _LABELLED.finditer(text):
-        yield from _secret(match, _is_assigned if match["sign"] else _is_like_password)
+        # In a program nothing else follows the equals sign.
+        program = match["sign"] == "=" and match.end("sign") == match.start("value")
+        accept = _is_assigned if match["sign"] else _is_like_password
+        yield from _secret(match, bool if program else accept)
+    for match in _QUOTED.finditer(text):
+        yield Span("secret", *match.span("value"))
     for pattern in (*_FOLLOWING, _PAIR, _NEXT_LINE):
         for match in pattern.finditer(text):
             yield from _secret(match, _is_like_password)
