@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, contains_any
 
 # A word that begins with a capital letter, and small words between such words.
 _WORD = r"(?:[^\W\d_a-zß-öø-ÿ][\w'’-]{0,24}\.?)"
@@ -41,13 +41,73 @@ _SOUTHERN = rf"""(?<![\w-])(?:(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|pas
     (?:{_SMALL}[ ]?){{0,2}}{_WORD}(?:[ ](?:{_SMALL}[ ]?){{0,2}}{_WORD}){{0,3}},?[ ](?:n?[º°.]?[ ]?
     |n[ºo°.][ ]?){_NUMBER}(?:/\d{{1,3}})?
     (?:,?[ ]\d{{1,2}}[ºª°][ ]?[A-Za-z]?(?!\w))?(?:{_NEXT}(?:\d\d-\d{{3}}[ ]{_CITY}|{_CODED_CITY}))?"""
+# With strings in lower case one of which is in every address of the pattern, or none where a digit comes first.
 _STREETS = tuple(
-    re.compile(rf"{pattern}(?!\w)", re.VERBOSE) for pattern in (_ENGLISH, _FRENCH, _GERMAN, _DUTCH, _SOUTHERN)
+    (strings, re.compile(rf"{pattern}(?!\w)", re.VERBOSE))
+    for strings, pattern in (
+        ((), _ENGLISH),
+        ((), _FRENCH),
+        (
+            (
+                *(
+                    "stra",
+                    "str.",
+                    "weg ",
+                    "platz ",
+                    "gasse",
+                    "allee",
+                    "ring ",
+                    "damm ",
+                    "ufer ",
+                    "steig ",
+                    "markt ",
+                    "hof ",
+                ),
+                *("graben", "am ", "an der ", "im ", "zum ", "zur ", "unter den ", "auf der "),
+            ),
+            _GERMAN,
+        ),
+        (("straat", "laan", "weg ", "plein", "gracht", "kade", "singel", "dijk", "steeg", "hof "), _DUTCH),
+        (
+            (
+                *(
+                    "calle",
+                    "c/",
+                    "avenida",
+                    "avda",
+                    "av.",
+                    "plaza",
+                    "pza",
+                    "paseo",
+                    "camino",
+                    "carretera",
+                    "ronda",
+                    "via",
+                ),
+                *(
+                    "piazza",
+                    "corso",
+                    "largo",
+                    "vicolo",
+                    "strada",
+                    "rua",
+                    "travessa",
+                    "praça",
+                    "alameda",
+                    "ul",
+                    "al",
+                    "os.",
+                ),
+            ),
+            _SOUTHERN,
+        ),
+    )
 )
 
 
 def addresses(text: str) -> Iterator[Span]:
     """Find addresses as they are written in English, French, German, Dutch, Spanish, Italian, Portuguese and Polish."""
-    for pattern in _STREETS:
-        for match in pattern.finditer(text):
-            yield Span("address", *match.span())
+    for strings, pattern in _STREETS:
+        if not strings or contains_any(text, strings):
+            for match in pattern.finditer(text):
+                yield Span("address", *match.span())

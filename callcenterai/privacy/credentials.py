@@ -66,8 +66,9 @@ _DOOR = re.compile(
 )
 # The three or four digits of a payment card.
 _CARD_CODE = re.compile(
-    r"""(?<!\w)(?:cvv2?|cvc2?|csc|cvn|cryptogramme(?:\ visuel)?|(?:card\ )?security\ code|card\ verification\ (?:code|value|number)
-        |pr[üu]fziffer|c[óo]digo\ de\ seguridad)[^\w\n]{0,4}(?:(?:is|est|ist|es|code|n[°º]|no)[^\w\n]{1,3})?
+    r"""(?<!\w)(?:cvv2?|cvc2?|csc|cvn|cryptogramme(?:\ visuel)?|(?:card\ )?security\ code
+        |card\ verification\ (?:code|value|number)|pr[üu]fziffer|c[óo]digo\ de\ seguridad)
+    [^\w\n]{0,4}(?:(?:is|est|ist|es|code|n[°º]|no)[^\w\n]{1,3})?
     (\d{3,4})(?![\w-]|[.,]\d)""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -15,9 +15,10 @@ _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS = "\u2010-\u2015\u2043\u2212\ufe58\ufe63"
 _SINGLE = {"\ufe52": ".", "\ufe55": ":", "\ufe6b": "@", "\ufe62": "+", "\u2044": "/", "\u2215": "/", "\u2024": "."}
-# %40 is "@" in a web address, and %2540 in one that is a part of another. Names of entities have at most 8 letters here,
-# which includes &commat; and &period;.
+# %40 is "@" in a web address, and %2540 in one that is a part of another. Names of entities have at most 8 letters
+# here, which includes &commat; and &period;.
 _ESCAPE = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|%(?:25)?40"
+_SAME_LENGTH = re.compile(rf"[{_BLANKS}{_HYPHENS}\uff01-\uff5e{''.join(_SINGLE)}]|(?![0-9])\d")
 _OTHER_LENGTH = re.compile(rf"[{_INVISIBLE}]|{_ESCAPE}")
 
 
@@ -29,7 +30,9 @@ class DetectionForm:
 
     def __init__(self, original: str) -> None:
         """Make the form of a text."""
-        text = original if original.isascii() else original.translate(_same_length())
+        # A search is much faster than a translation, which most texts with accents do not need.
+        changed = not original.isascii() and _SAME_LENGTH.search(original)
+        text = original.translate(_same_length()) if changed else original
         self.text, self._moved = text, False
         if _OTHER_LENGTH.search(text):
             self._replace(text)

@@ -13,8 +13,8 @@ from callcenterai.privacy.birth_dates import birth_dates
 from callcenterai.privacy.cards_and_accounts import cards, ibans
 from callcenterai.privacy.credentials import credentials
 from callcenterai.privacy.detection_form import DetectionForm
-from callcenterai.privacy.documents import passports, plates
 from callcenterai.privacy.emails import emails
+from callcenterai.privacy.identity_documents import passports, plates
 from callcenterai.privacy.names import names
 from callcenterai.privacy.national_ids import national_ids
 from callcenterai.privacy.network import ips, macs, urls
