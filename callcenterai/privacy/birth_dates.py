@@ -8,7 +8,8 @@ from callcenterai.privacy.spans import Span, before, contains_any
 _YEAR = r"(?:18|19|20)\d\d"
 # English, French, German, Spanish, Italian, Portuguese, Dutch, Polish, Swedish and Danish.
 _MONTH = r"""(?:jan|f[ée]b|fev|f[ée]v|m[aä]r|maa|mrt|mei|apr|avr|abr|ma[iyjg]|mag|maggio|ju[nl]|jui|giu|lug|aug|ao[uû]
-    |ago|sep|set|o[ck]t|out|ott|nov|d[eéi][czs]|gen|ene|stycz|lut|kwi|czerw|lip|sierp|wrze|pa[zź]dz|grud)[^\W\d_]{0,8}\.?"""
+    |ago|sep|set|o[ck]t|out|ott|nov|d[eéi][czs]|gen|ene|stycz|lut|kwi|czerw|lip|sierp
+    |wrze|pa[zź]dz|grud)[^\W\d_]{0,8}\.?"""
 _AMERICAN_DATE = rf"{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]{_YEAR}"
 _OTHER_DATE = rf"""(?:\d{{1,2}}[ ]?[./ -][ ]?\d{{1,2}}[ ]?[./ -][ ]?(?:{_YEAR}|\d\d)
     |{_YEAR}[./ -]\d{{1,2}}[./ -]\d{{1,2}}
