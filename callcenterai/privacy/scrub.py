@@ -29,7 +29,7 @@ KINDS = (
     *("birth_date", "passport", "plate", "phone", "address", "person"),
 )
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
-_PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
+PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
 
 # Most tickets have no digit and no "@", so the detectors that need a digit are called only if there is one, and each of
 # the others only if the text contains one of the strings, in lower case, that all its findings are near.
@@ -80,7 +80,7 @@ def scrub(text: str) -> Scrubbed:
     for the texts of training and of serving alike; it can be pickled for other processes.
     """
     counts: Counter[str] = Counter()
-    parts = _PLACEHOLDER.split(text)
+    parts = PLACEHOLDER.split(text)
     # The text between placeholders is searched as a text of its own, so that a placeholder never changes the meaning
     # of its neighbours. Every second part is a placeholder.
     parts[::2] = [_scrub_part(part, counts) for part in parts[::2]]
@@ -113,7 +113,7 @@ def without_placeholders(text: str) -> str:
 
     The ellipsis also keeps a text that consists of a placeholder from becoming empty.
     """
-    return _PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
+    return PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def find_personal_data(text: str) -> list[Span]:
