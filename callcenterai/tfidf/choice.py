@@ -287,13 +287,13 @@ def draw_rows(train: Part, seed: int) -> np.ndarray:
     return np.sort(order[fits])
 
 
-def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int, count: int = FOLDS) -> np.ndarray:
     """Return the fold of each ticket: groups stay whole, and the groups of each class are dealt out evenly."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     _, class_of = np.unique(labels, return_inverse=True)
     order = np.lexsort((np.random.default_rng(seed).permutation(len(first)), class_of[first]))
     fold = np.empty(len(first), dtype=np.int64)
-    fold[order] = np.arange(len(first)) % FOLDS
+    fold[order] = np.arange(len(first)) % count
     return fold[group]
 
 

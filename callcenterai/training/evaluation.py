@@ -12,7 +12,7 @@ from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParam
 TrainingParameters: TypeAlias = TrainTfidfParameters | TrainTransformerParameters
 ECE_BINS = 15
 # The thresholds tried are those that route 5%, 10%, ... 100% of the tickets.
-COVERAGES = np.arange(1, 21) / 20
+COVERAGES = np.arange(1, 201) / 200
 STARTS = (0.25, 0.5, 0.75)
 
 
@@ -28,6 +28,11 @@ class Predictions:
     true: np.ndarray
     probabilities: np.ndarray
     known: np.ndarray | None = None
+
+    def select(self, chosen: np.ndarray) -> "Predictions":
+        """Return the predictions of some tickets; chosen is bool of shape (n,)."""
+        known = None if self.known is None else self.known[chosen]
+        return Predictions(self.labels, self.true[chosen], self.probabilities[chosen], known)
 
     @property
     def predicted(self) -> np.ndarray:

@@ -46,7 +46,8 @@ class TrainedModel:
     """A finished model that has not seen test yet.
 
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
-    predictions of weights that did not learn from validation. metrics and metadata are added by this kind of model.
+    predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
+    if they are more than those of validation. metrics and metadata are added by this kind of model.
     find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
     """
 
@@ -56,6 +57,7 @@ class TrainedModel:
     libraries: tuple[str, ...]
     cpu_seconds: float
     refit: bool = False
+    held_out: Predictions | None = None
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -107,7 +109,8 @@ def evaluate_and_write(
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
     trained = replace(trained, files=trained.files | held_out)
-    threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
+    basis = trained.held_out or trained.validation
+    threshold = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
     texts = parts["test"].texts
     known = trained.find_known(texts) if trained.find_known else None
@@ -121,6 +124,7 @@ def evaluate_and_write(
     metrics = {
         "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
+        "threshold_tickets": len(basis.true),
         **trained.metrics,
         **({"warnings": few} if few else {}),
     }
