@@ -77,7 +77,7 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         except TooFewClasses as error:
             rejected = output / "rejected.csv"
             write_files({rejected: rejected_csv(table, error.reasons, spill)})
-            causes = "; ".join([str(error), *labels.warnings()])
+            causes = "; ".join([str(error), *labels.causes()])
             raise UserError(f"{causes}; {rejected} has the reason of each row") from None
         summary = summarize(table, plan) | describe_quality(table, plan, labels, params)
         summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths.items()}

@@ -28,7 +28,7 @@ def test_every_row_is_kept_or_rejected_with_its_reason(prepare):
         ["  " + good[0][0].replace(" ", " \n"), good[0][1], "duplicate"],
         ["same words, other class", "A", "conflicting_labels"],
         ["Same  words, other class", "B", "conflicting_labels"],
-        ["same words, óther class", "A", "conflicting_labels"],
+        ["same words, OTHER class", "A", "conflicting_labels"],
         ["nobody else is in this class", "Z", "rare_class"],
     ]
     assert prepare.run(prepare.write(good + [row[:2] for row in bad])) == 0
@@ -52,6 +52,7 @@ def test_metrics_have_every_figure(prepare):
     classes = metrics.pop("classes")
     assert {"A": 21, "B": 21} == {label: sum(parts.values()) for label, parts in classes.items()}
     parts = {part: sum(classes[label][part] for label in "AB") for part in PARTS}
+    found = {"kind": "delimited", "encoding": "utf-8", "delimiter": ",", "header": True, "rows": 45, "unreadable": 0}
     assert metrics == {
         "rows_in": 45,
         "rows_kept": 42,
@@ -64,6 +65,7 @@ def test_metrics_have_every_figure(prepare):
         "cut": 1,
         "labels": {"left_out": {"Z": 1}},
         "warnings": [],
+        "files": {"input": found},
         "input_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     assert parts == {part: len(prepare.read(part)) for part in PARTS}
