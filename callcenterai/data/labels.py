@@ -64,6 +64,13 @@ class LabelReport(NamedTuple):
         ]
         return [f"labels that differ only in case, blanks or encoding are one class: {named(merged)}"] if merged else []
 
+    def causes(self) -> list[str]:
+        """Return what label_map has changed and the warnings: why there may be too few classes."""
+        mapped = {old: count for olds in self.mapped.values() for old, count in olds.items()}
+        found = [f"prepare.label_map drops {with_counts(self.dropped)}"] if self.dropped else []
+        found += [f"prepare.label_map renames {with_counts(mapped)}"] if mapped else []
+        return found + self.warnings()
+
     def warnings(self) -> list[str]:
         """Return a line for each thing that a person should look at, with what to do."""
         found = []

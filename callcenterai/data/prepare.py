@@ -77,7 +77,7 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         except TooFewClasses as error:
             rejected = output / "rejected.csv"
             write_files({rejected: rejected_csv(table, error.reasons, spill)})
-            causes = "; ".join([str(error), *labels.warnings()])
+            causes = "; ".join([str(error), *labels.causes()])
             raise UserError(f"{causes}; {rejected} has the reason of each row") from None
         summary = summarize(table, plan) | describe_quality(table, plan, labels, params)
         summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths.items()}
@@ -170,13 +170,17 @@ class _Reader:
 
 
 def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> CheckedRow:
-    """Reject a row or trim it for use; in an official test split, a text may be of any length from 1 on."""
+    """Reject a row or trim it for use; in an official test split, a text may be of any length from 1 on.
+
+    Lengths are those without what is cleaned away: HTML mails may begin with more style sheets than the limit allows.
+    A text that is cut is stored as it was cleaned.
+    """
     text, label = ticket.text or "", ticket.label or ""
-    cleaned = ticket._replace(text=plain_text(text, params.clean))
-    reason = reject_row(cleaned, 1 if source == Source.TEST_INPUT else params.min_text_length)
-    long = len(text) > params.max_text_length
+    cleaned = plain_text(text, params.clean)
+    reason = reject_row(ticket._replace(text=cleaned), 1 if source == Source.TEST_INPUT else params.min_text_length)
+    long = len(cleaned) > params.max_text_length
     if reason == Reason.USABLE:
-        text, label = cut(text, params.max_text_length), label.strip()
+        text, label = cut(cleaned, params.max_text_length) if long else text, label.strip()
     return CheckedRow(reason, label, text, long)
 
 

@@ -82,6 +82,7 @@ _ATTRIBUTION = re.compile(
     r"|skrev.*|napisał.*|pisze)\s*[:：]|.*(?:пишет|написала?|写道|寫道|님이 작성)\s*[:：]",
     re.IGNORECASE,
 )
+_COLONS = (":", "：")
 # In any language, what introduces a quotation ends with a colon and names the sender's address or a time and a year.
 _ADDRESS, _TIME, _YEAR = re.compile(r"<[^<>\s@]+@[^<>\s@]+>"), re.compile(r"\d[:.h]\d\d"), re.compile(r"\d{4}")
 _ATTRIBUTION_LINES = 3
@@ -254,7 +255,7 @@ def _split_at_quotation(lines: list[str]) -> tuple[list[str], list[str]]:
     for number, line in enumerate(lines):
         if line.startswith(">") or number in introductions:
             continue
-        if _match(_ATTRIBUTION, line):
+        if line.endswith(_COLONS) and _match(_ATTRIBUTION, line):
             # Answers may stand between lines that are marked as quoted.
             if number > last_marked:
                 return own, lines[number + 1 :]
@@ -283,7 +284,7 @@ def _start_of_introduction(lines: list[str], end: int) -> int:
     last = end
     while last > 0 and not lines[last - 1]:
         last -= 1
-    if not last or not lines[last - 1].endswith((":", "：")):
+    if not last or not lines[last - 1].endswith(_COLONS):
         return end
     said = ""
     for number in range(last - 1, max(-1, last - 1 - _ATTRIBUTION_LINES), -1):

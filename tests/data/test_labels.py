@@ -178,6 +178,17 @@ def test_similar_names_stay_apart_and_are_reported(prepare, capsys, first, secon
     assert {second: first} == example, "the warning says what to write, also where the difference cannot be seen"
 
 
+@pytest.mark.parametrize("changes, said", [
+    ({"A": None}, "found 'B' (20): "),
+    ({"A": None, "B": None}, "prepare.label_map drops 'A' (20), 'B' (20)"),
+    ({"A": "X", "b": "X"}, "prepare.label_map renames 'A' (20), 'B' (20)"),
+])  # fmt: skip
+def test_a_label_map_that_leaves_one_class_is_named_as_the_cause(prepare, error_line, changes, said):
+    assert prepare.run(prepare.write(invent(40, labels="AB")), label_map=changes) == 2
+    message = error_line()
+    assert said in message and "prepare.label_map " in message
+
+
 def test_the_rarer_of_similar_names_is_the_one_to_rename(prepare, capsys):
     assert prepare.run(prepare.write(relabel(invent(80), "Netwrok", "Network", "Network", "x"))) == 0
     assert "such as {'Netwrok': 'Network'}\n" in capsys.readouterr().err

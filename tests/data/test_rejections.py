@@ -139,3 +139,15 @@ def test_a_set_of_80_tickets_in_4_classes_is_prepared(prepare):
     classes = prepare.metrics()["classes"]
     assert 4 == len(classes)
     assert all(parts["train"] >= 10 and parts["validation"] >= 1 and parts["test"] >= 1 for parts in classes.values())
+
+
+def test_the_length_of_a_text_is_that_of_what_is_left_after_cleaning(prepare):
+    """Mail programs write style sheets longer than max_text_length before the first word."""
+    style = f"<style>{'p {margin: 0} ' * 2_000}</style>"
+    rows = [[f"{style}<p>{text}</p>", label] for text, label in invent(60)]
+    rows += [["<p>&nbsp;</p>", "A"], ["<p>ab</p>", "A"], [f"<p>{'one word ' * 2_000}</p>", "A"]]
+    assert prepare.run(prepare.write(rows), clean="html") == 0
+    kept = {row["text"]: int(row["row"]) for part in PARTS for row in prepare.read(part)}
+    assert {text for text, number in kept.items() if number <= 60} == {text for text, _ in rows[:60]}
+    assert [len(text) for text, number in kept.items() if number == 63] == [9_998]
+    assert {"no_text": 1, "too_short": 1} == prepare.metrics()["rejected"] and prepare.metrics()["cut"] == 1

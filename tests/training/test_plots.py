@@ -41,6 +41,7 @@ DRAWABLE = [
     "Hebrew",
     "mathematics",
     "line ends",
+    "long",
     "150 classes",
     "400 long names",
 ]
