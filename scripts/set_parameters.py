@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def set_parameters(args: argparse.Namespace) -> None:
     """Change or print the parameters."""
-    from callcenterai.params_edit import edit_params_file
+    from callcenterai.core.params_edit import edit_params_file
 
     edit_params_file(args.params, args.parameters)
 

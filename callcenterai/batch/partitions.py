@@ -11,7 +11,8 @@ from callcenterai.batch.rows import Chunk, PackedTexts, Partition, UnreadableRow
 from callcenterai.core.cli import UserError
 from callcenterai.formats.problems import FileProblem
 from callcenterai.formats.reader import MAX_UNREADABLE, ReadOptions, TicketFile, open_tickets
-from callcenterai.formats.rows import Row, join_texts
+from callcenterai.formats.rows import Row
+from callcenterai.text.joining import join_texts
 
 # In a folder, files with other names are left alone; the kind of a file is told by its content.
 NAMES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")

@@ -11,14 +11,15 @@ from pydantic import ValidationError
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import NO_FILE, PrepareParameters, read_parameters
+from callcenterai.core.params_edit import set_values
 from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.table import Source
 from callcenterai.formats.columns import looks_like_data, shorten
 from callcenterai.formats.reader import ReadOptions, describe_found, open_tickets
-from callcenterai.params_edit import set_values
 
 ROWS = 1_000
 EXAMPLES = 3
+SAMPLE = "data/raw/tickets.csv"
 # A column with more different values than this share of its rows is no label.
 LARGEST_LABEL_SHARE = 0.34
 # Parts of names that label columns often have, in several languages.
@@ -72,11 +73,13 @@ def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
         params = PrepareParameters.model_validate(params.model_dump() | changes)
     except ValidationError as error:
         raise UserError("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())) from None
-    for source, path in paths_of(params).items():
-        if source != Source.FEEDBACK and path.exists():
+    # Feedback is written by a command of ours, and the sample by the setup if it is not there.
+    paths = {source: path for source, path in paths_of(params).items() if source != Source.FEEDBACK}
+    if missing := [path for path in paths.values() if not path.exists() and path.as_posix() != SAMPLE]:
+        raise UserError(f"{missing[0]}: no such file")
+    for source, path in paths.items():
+        if path.exists():
             _read(params, source, path)
-        elif source != Source.FEEDBACK and path.as_posix() != "data/raw/tickets.csv":
-            raise UserError(f"{path}: no such file")
     set_values(params_path, {f"prepare.{name}": value for name, value in changes.items()})
 
 
@@ -138,13 +141,20 @@ def propose_columns(path: Path, options: ReadOptions) -> Proposal:
     with open_tickets(path, (), options) as file:
         rows = [row.values for row in islice(file.rows(), ROWS) if row.values]
         header, found = file.header, file.found
+        if not rows:
+            file.check_faults(0)
     cells = [[value or "" for value in row] for row in rows]
     if found.get("header") and looks_like_data([header, *cells]):
         return propose_columns(path, options._replace(header=False))
-    columns = {name: [row[at] for row in cells if row[at].strip()] for at, name in enumerate(header) if name.strip()}
+    names = [name.strip() for name in header]
+    columns = {name: [row[at] for row in cells if row[at].strip()] for at, name in enumerate(names) if name}
     columns = {name: values for name, values in columns.items() if values}
     if len(columns) < 2:
-        raise UserError(f"{path} has no two columns with values; there are {', '.join(map(repr, header)) or 'none'}")
+        found_names = ", ".join(map(repr, columns)) or "none"
+        raise UserError(
+            f"{path} needs two columns with values, for text and label, and has {found_names}; "
+            "if another character than a comma, semicolon, tab or | separates the columns, name it with --delimiter"
+        )
     text = max(columns, key=lambda name: _text_score(name, columns[name]))
     labels = [name for name in columns if name != text]
     label = max(labels, key=lambda name: _label_score(name, columns[name]))

@@ -8,7 +8,8 @@ from callcenterai.core.params import PrepareParameters
 from callcenterai.data.table import Reason, Source, Ticket
 from callcenterai.formats.problems import Fault
 from callcenterai.formats.reader import ReadOptions, TicketFile, open_tickets
-from callcenterai.formats.rows import Row, join_texts
+from callcenterai.formats.rows import Row
+from callcenterai.text.joining import join_texts
 
 # The columns that export_feedback.py writes.
 FEEDBACK_COLUMNS = ("text", "label")

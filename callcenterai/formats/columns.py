@@ -4,13 +4,14 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import chain
+from functools import cached_property
+from itertools import chain, pairwise
 
 from callcenterai.formats.problems import FileProblem
 
 MAX_COLUMNS = 16_384
 # A title, a date or blank cells may stand above the header.
-HEADER_WITHIN = 10
+HEADER_WITHIN = 20
 SHOWN = 30
 NUMBER = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/ %-]*")
 
@@ -94,7 +95,8 @@ def looks_like_data(rows: Sequence[Sequence[str]]) -> bool:
     """
     if len(rows) < 2:
         return False
-    first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    # Where files were put together, the header comes again as a whole.
+    first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0]) and row != rows[0]]
     if any(NUMBER.fullmatch(cell.strip()) for cell in first if cell.strip()):
         return True
     if any(len(cell) > 60 for cell in first):
@@ -103,10 +105,21 @@ def looks_like_data(rows: Sequence[Sequence[str]]) -> bool:
     return any(cell.strip() and cell.strip() in column for cell, column in zip(first, columns, strict=True))
 
 
+def has_row_names(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether each row begins with its number, for which the header has no cell, as R writes tables."""
+    if len(rows) < 2 or any(len(row) != len(header) + 1 or not row[0].isdecimal() for row in rows):
+        return False
+    # Otherwise each row ends with one delimiter too many.
+    if not any(row[-1].strip() for row in rows):
+        return False
+    numbers = [int(row[0]) for row in rows]
+    return all(after == before + 1 for before, after in pairwise(numbers))
+
+
 def check_width(name: str, width: int) -> None:
     """Raise a FileProblem when a table has more columns than are read."""
     if width > MAX_COLUMNS:
-        raise FileProblem(name, "columns", count=width, limit=MAX_COLUMNS)
+        raise FileProblem(name, "columns", limit=MAX_COLUMNS)
 
 
 class Layout:
@@ -130,9 +143,11 @@ class Layout:
         self.skip = (find_header(rows, ()) or 0 if found is None else found) + 1
         self.header = list(rows[self.skip - 1]) if rows else []
         check_width(name, widest if widest > MAX_COLUMNS and len(self.header) > MAX_COLUMNS else len(self.header))
+        if has_row_names(self.header, rows[self.skip :]):
+            self.header = ["", *self.header]
         self.positions = find_columns(name, self.header, wanted)
 
-    @property
+    @cached_property
     def least(self) -> int:
         """The number of columns up to the last one with a name; those after it may be missing in a row."""
         names = [bool(each.strip()) for each in self.header]

@@ -39,7 +39,7 @@ class DelimitedReader:
                 for fields in reader:
                     if skip and (skip < 1 or self._is_header_line(fields)):
                         skip -= 1
-                    elif len(fields) == width and width > 1:
+                    elif len(fields) == width:
                         yield self._row(number, fields)
                         number += 1
                     elif (row := self._odd_row(number, fields)) is not None:
@@ -93,7 +93,8 @@ class DelimitedReader:
 
     def _with_other_quotes(self, lines: list[str]) -> tuple[list[str], int] | None:
         """Return the fields of the first row in these lines, and of how many lines it is, if backslashes explain it."""
-        if not any("\\" + self._dialect.quote in line for line in lines):
+        quote = self._dialect.quote
+        if not quote or not any("\\" + quote in line for line in lines):
             return None
         reader = self._dialect.reader(lines if self._dialect.backslash else map(self._dialect.unescape, lines))
         try:

@@ -6,15 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from callcenterai.formats.columns import HEADER_WITHIN, find_header, usual_width
+from callcenterai.formats.problems import FileProblem
 
 DELIMITERS = ",;\t|"
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?[ \t]*\r?\n?', re.IGNORECASE)
 # How many rows are read to compare dialects.
 ROWS = 200
+# So many fields with a quote that is not closed are no slip.
+SEVERAL = 3
 
 
 class Dialect(NamedTuple):
-    """How rows are written. With `backslash`, a quote inside a quoted text is written after one and not twice."""
+    """How rows are written. With `backslash`, a quote inside a quoted text is written after one and not twice.
+
+    Without a `quote`, quotes are characters like any other.
+    """
 
     delimiter: str
     quote: str = '"'
@@ -26,6 +32,8 @@ class Dialect(NamedTuple):
         """Return a csv.reader that raises csv.Error at broken quoting; a blank line is an empty row."""
         # By default the csv module refuses fields above 128 KiB.
         csv.field_size_limit(2**31 - 1)
+        if not self.quote:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(
             lines, delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=self.spaces, strict=True
         )
@@ -35,6 +43,14 @@ class Dialect(NamedTuple):
         if "\\" not in line:
             return line
         return re.sub(r"\\([\\" + self.quote + "])", lambda found: found[1] * (1 + (found[1] == self.quote)), line)
+
+
+def read_delimiter(name: str, given: str) -> str:
+    """Return the delimiter that a person has typed, `tab` and a typed `\\t` too; a FileProblem if it can be none."""
+    delimiter = "\t" if given.strip().casefold() in ("tab", "\\t") else given
+    if len(delimiter) != 1 or delimiter in "\"'\\\r\n\0":
+        raise FileProblem(name, "delimiter", delimiter=given)
+    return delimiter
 
 
 def tell_dialect(sample: str, complete: bool, wanted: Sequence[str], delimiter: str | None) -> Dialect:
@@ -71,6 +87,11 @@ def _with_quotes(dialect: Dialect, lines: list[str]) -> Iterator[Dialect]:
         yield dialect._replace(quote=quote, backslash=True)
     if dialect.delimiter != "\t" and len(re.findall(rf"{mark} +{quote}", text)) > text.count(dialect.delimiter + quote):
         yield dialect._replace(quote=quote, spaces=True)
+    opened = len(re.findall(rf"(?m)(?:^|{mark}){quote}", text))
+    closed = len(re.findall(rf"(?m)(?:^|{mark}){quote}(?:[^{quote}]|{quote}{quote})*{quote}(?=$|\r|{mark})", text))
+    # A few fields are broken anywhere; most of them are not quoted texts at all.
+    if opened >= closed + SEVERAL and 2 * closed < opened:
+        yield dialect._replace(quote="")
 
 
 def first_rows(dialect: Dialect, lines: Iterable[str], most: int) -> tuple[list[list[str]], int]:

@@ -46,9 +46,18 @@ ALPHABETS = (
 SIGNS = set("’‘“”„«»‹›–—…€£°§©®™•\xa0")
 # The share of the characters beyond ASCII that must fit a language: for Windows-1252, and for all rarer encodings.
 FITTING, FITTING_RARE = 0.9, 0.95
+# Bytes that text does not have.
+CONTROLS = bytes((*range(9), *range(14, 27), 28, 29, 30))
 OTHER_SCRIPTS = (
     "cp1251", "koi8_r", "cp866", "cp1253", "cp1255", "cp1256", "cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949",
 )  # fmt: skip
+
+
+# The handler of decoding errors for all encodings but UTF-8; Python's own one fails where an invalid byte is ASCII.
+LONE_SURROGATE = "callcenterai.lone_surrogate"
+codecs.register_error(LONE_SURROGATE, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
+# Encodings for mail, in 7 bits: how a switch to another alphabet begins.
+SWITCHES = {b"\x1b$)C": "iso2022_kr", b"\x1b$": "iso2022_jp"}
 
 
 class Encoding(NamedTuple):
@@ -60,7 +69,7 @@ class Encoding(NamedTuple):
     def open_text(self, file: IO[bytes]) -> io.TextIOWrapper:
         """Return the file as text with its line ends; bytes that are not valid become lone surrogates."""
         file.seek(0)
-        errors = "surrogatepass" if self.name.startswith(("utf-16", "utf-32")) else "surrogateescape"
+        errors = "surrogateescape" if self.name in ("utf-8", "utf-8-sig") else LONE_SURROGATE
         return io.TextIOWrapper(_Unclosed(file), encoding=self.name, errors=errors, newline="")
 
 
@@ -130,6 +139,8 @@ def tell_encoding(file: IO[bytes], name: str, wanted: str | None) -> Encoding:
         if not start.replace(b"\0", b"")[2 if marked else 0 :].strip():
             raise FileProblem(name, "empty")
         return Encoding(wide, False)
+    if start.isascii() and (switching := next((SWITCHES[mark] for mark in SWITCHES if mark in start), None)):
+        return Encoding(switching, False)
     scan = _Scan()
     while chunk := file.read(CHUNK):
         scan.feed(chunk)
@@ -181,6 +192,8 @@ def _detect(evidence: bytes, name: str) -> str:
         # Texts in several languages fit none of them alone.
         if share >= 0.5:
             return latin
+        if len(evidence.translate(None, CONTROLS)) < 0.98 * len(evidence):
+            raise FileProblem(name, "binary", what="a binary file")
         raise FileProblem(name, "encoding")
     return latin if best.encoding == "cp1252" else best.encoding
 

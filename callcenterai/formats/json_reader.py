@@ -7,13 +7,15 @@ from typing import Any, TextIO
 
 from callcenterai.formats.columns import find_columns
 from callcenterai.formats.problems import Fault
-from callcenterai.formats.rows import MAX_ROW, Row, as_text, checked, unreadable
+from callcenterai.formats.rows import MAX_ROW, Row, as_shown_text, as_text, checked, unreadable
 
 CHUNK = 2**20
 # How many records are looked at for the names of the columns: each may lack some.
 LOOK_AT = 2_000
 BETWEEN = re.compile(r"[\s,\ufeff\0]*")
 NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+# What stands between two objects is at most so long that it is found where it is cut.
+LONGEST_GAP = 100
 DECODER = json.JSONDecoder()
 Found = tuple[dict[str, Any] | None, Fault | None, str]
 
@@ -59,15 +61,24 @@ def json_objects(text: TextIO, start: int) -> Iterator[Found]:
                 continue
             if not buffer[at:].strip("\0 \t\r\n"):
                 return
-            yield None, Fault.OVER_LONG if len(buffer) - at >= MAX_ROW else Fault.NOT_JSON, buffer[at : at + 1000]
             again = NEXT_OBJECT.search(buffer, at + 1)
-            if again is None:
-                return
+            over_long = again is None and len(buffer) - at >= MAX_ROW
+            yield None, Fault.OVER_LONG if over_long else Fault.NOT_JSON, buffer[at : at + 1000]
+            while again is None:
+                if ended:
+                    return
+                more = text.read(CHUNK)
+                buffer, ended = buffer[-LONGEST_GAP:] + more, len(more) < CHUNK
+                again = NEXT_OBJECT.search(buffer)
             at = again.end()
             continue
         raw = buffer[at : min(end, at + 1000)]
-        good = isinstance(record, dict)
-        yield (record, None, raw) if good else (None, Fault.NOT_JSON, raw)
+        if end - at > MAX_ROW:
+            yield None, Fault.OVER_LONG, raw
+        elif isinstance(record, dict):
+            yield record, None, raw
+        else:
+            yield None, Fault.NOT_JSON, raw
         at = end
 
 
@@ -84,8 +95,15 @@ class JsonReader:
             if len(self._first) == LOOK_AT or sum(len(each[2]) for each in self._first[-50:]) > 50 * CHUNK:
                 break
         self.header = list(names)
-        positions = find_columns(name, self.header, wanted) if any(found[0] for found in self._first) else []
-        self._columns = [self.header[at] for at in positions] if wanted else self.header
+        # Where no record could be read, later ones may have the columns by exactly these names.
+        readable = any(found[0] is not None for found in self._first)
+        columns = [self.header[at] for at in find_columns(name, self.header, wanted)] if readable else list(wanted)
+        if not wanted:
+            # Without the objects whose own values are columns.
+            outer = {name[:at] for name in self.header for at, each in enumerate(name) if each == "."}
+            self.header = [name for name in self.header if name not in outer]
+        self._columns = columns if wanted else self.header
+        self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order."""
@@ -103,7 +121,7 @@ class JsonReader:
         if record is None:
             return unreadable(number, fault or Fault.NOT_JSON, raw)
         try:
-            values = tuple(as_text(_look_up(record, column)) for column in self._columns)
+            values = tuple(self._as_text(_look_up(record, column)) for column in self._columns)
         except ValueError:
             return unreadable(number, Fault.NOT_TEXT, raw)
         return checked(number, values, raw)

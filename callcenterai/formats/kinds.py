@@ -15,8 +15,14 @@ JSON_NAMES = (".json", ".jsonl", ".ndjson")
 WEB_PAGE = re.compile(r"\s*(<!doctype html|<html|<table|<\?xml|<meta|<body|<div)", re.IGNORECASE)
 XML = re.compile(r"\s*<\?xml", re.IGNORECASE)
 # Characters at the start that text does not have; a NUL can be padding.
-CONTROLS = frozenset(map(chr, (*range(1, 9), *range(14, 27), 28, 29, 30)))
+CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1e]")
 DECODER = json.JSONDecoder()
+# Texts that are no table, by how they begin.
+DOCUMENTS = {
+    "(INSERT INTO|CREATE TABLE|DROP TABLE) ": "an SQL script",
+    r"(From \S+@\S+ |Return-Path: |Received: |Delivered-To: )": "a mail",
+    r"\{\\rtf": "an RTF document",
+}
 
 
 class TextKind(NamedTuple):
@@ -50,11 +56,16 @@ def tell_text_kind(sample: str, name: str) -> TextKind:
     """Return the kind of a text file by its beginning; a FileProblem for a web page and for what is not text."""
     if WEB_PAGE.match(sample) and not _has_json_name(name):
         page = not XML.match(sample) or re.search(r"<(html|table)\b", sample, re.IGNORECASE)
-        raise FileProblem(name, "html") if page else FileProblem(name, "binary", what="an XML document")
-    controls = sum(each in CONTROLS for each in sample)
-    if controls > 0.02 * len(sample):
+        if page and "<Workbook" not in sample:
+            raise FileProblem(name, "html")
+        raise FileProblem(name, "binary", what="an XML document")
+    controls = len(CONTROLS.findall(sample))
+    if controls > max(10, 0.02 * len(sample)):
         raise FileProblem(name, "binary", what="a binary file")
     text = sample.lstrip("\ufeff \t\r\n\0")
+    for start, what in DOCUMENTS.items():
+        if re.match(start, text):
+            raise FileProblem(name, "binary", what=what)
     at = len(sample) - len(text)
     if re.match(r'\{\s*("|\}|$)', text) or (text.startswith("{") and _has_json_name(name)):
         return _kind_of_objects(text, at, name)
@@ -86,8 +97,19 @@ def _kind_of_objects(text: str, at: int, name: str) -> TextKind:
         if values and all(isinstance(each, dict | list) for each in values):
             raise FileProblem(name, "json_columns")
         return TextKind(JSON_LINES)
+    if _are_concatenated(text):
+        return TextKind(JSON, at)
     # An object that is spread over lines begins with a line that no record of JSON Lines can be.
     return TextKind(JSON, at) if re.match(r'\{\s*\r?\n\s*"', text) else TextKind(JSON_LINES)
+
+
+def _are_concatenated(text: str) -> bool:
+    """Return whether an object follows another one on its line."""
+    try:
+        _, end = DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return re.compile(r"[ \t,]*\{").match(text, end) is not None
 
 
 def _find_list(text: str) -> int | None:

@@ -30,10 +30,14 @@ BINARY = {
     b"SQLite format 3\0": "an SQLite database",
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
+    b"ARROW1": "an Arrow (Feather) file",
+    b"PK\x05\x06": "an empty zip archive",
     b"\x93NUMPY": "a NumPy array",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
 }
+# Names of members that an archive has only when it is a workbook.
+WORKBOOK_MARKS = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
 # A .tar is told by what stands at byte 257.
 TAR_MARK, TAR_AT = b"ustar", 257
 
@@ -42,33 +46,34 @@ TAR_MARK, TAR_AT = b"ustar", 257
 def open_unpacked(path: Path | IO[bytes], name: str, limit: int = MAX_UNPACKED) -> Iterator[IO[bytes]]:
     """Yield the content of a file or stream, unpacked, as a stream that can seek; a FileProblem if it is too large."""
     if isinstance(path, Path):
-        with path.open("rb") as file, _unpacked(file, name, limit) as content:
+        with path.open("rb") as file, _unpacked(file, name, limit, IN_MEMORY) as content:
             yield content
     else:
-        with _unpacked(path, name, limit) as content:
+        # What came over the network is never written to disk.
+        with _unpacked(path, name, limit, limit) as content:
             yield content
 
 
 @contextmanager
-def _unpacked(file: IO[bytes], name: str, limit: int, depth: int = 0) -> Iterator[IO[bytes]]:
+def _unpacked(file: IO[bytes], name: str, limit: int, in_memory: int, depth: int = 0) -> Iterator[IO[bytes]]:
     start = _start_of(file)
     # A packed file inside a packed one is unpacked too, but not without end.
     if depth < 2 and start.startswith(GZIP_START):
-        with gzip.GzipFile(fileobj=file) as packed, tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        with gzip.GzipFile(fileobj=file, mode="rb") as packed, tempfile.SpooledTemporaryFile(in_memory) as copy:
             try:
                 _copy(cast(IO[bytes], packed), cast(IO[bytes], copy), _size_of(file), name, limit)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise FileProblem(name, "gzip", reason=error) from None
-            with _unpacked(cast(IO[bytes], copy), name, limit, depth + 1) as content:
+            with _unpacked(cast(IO[bytes], copy), name, limit, in_memory, depth + 1) as content:
                 yield content
     elif depth < 2 and start.startswith(ZIP_START) and (member := _only_member(file, name)):
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        with tempfile.SpooledTemporaryFile(in_memory) as copy:
             try:
                 with zipfile.ZipFile(file) as archive, archive.open(member) as packed:
                     _copy(packed, cast(IO[bytes], copy), _size_of(file), name, limit)
             except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
                 raise FileProblem(name, "zip", reason=error) from None
-            with _unpacked(cast(IO[bytes], copy), name, limit, depth + 1) as content:
+            with _unpacked(cast(IO[bytes], copy), name, limit, in_memory, depth + 1) as content:
                 yield content
     else:
         _refuse_binary(start, name)
@@ -94,7 +99,10 @@ def _only_member(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
         with zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise FileProblem(name, "zip", reason=error) from None
+        file.seek(0)
+        start = file.read(CHUNK)
+        is_workbook = any(mark in start for mark in WORKBOOK_MARKS)
+        raise FileProblem(name, "workbook" if is_workbook else "zip", reason=error) from None
     names = {each.filename for each in members}
     if names & {"[Content_Types].xml", "mimetype"}:
         return None

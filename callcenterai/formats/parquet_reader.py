@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from callcenterai.formats.columns import check_width, find_columns
 from callcenterai.formats.problems import Fault, FileProblem
-from callcenterai.formats.rows import Row, as_text, checked, unreadable
+from callcenterai.formats.rows import Row, as_shown_text, as_text, checked, unreadable
 
 ROWS_AT_ONCE = 1_000
 
@@ -31,6 +31,7 @@ class ParquetReader:
         check_width(name, len(self.header))
         positions = find_columns(name, self.header, wanted) if wanted else range(len(self.header))
         self._positions = list(positions)
+        self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order."""
@@ -41,13 +42,12 @@ class ParquetReader:
                 values = [batch.column(column).to_pylist() for column in columns]
                 for cells in zip(*values, strict=True):
                     number += 1
-                    yield _row(number, cells)
+                    yield self._row(number, cells)
         except self._errors as error:
             raise FileProblem(self._name, "parquet", reason=error) from None
 
-
-def _row(number: int, cells: tuple[Any, ...]) -> Row:
-    try:
-        return checked(number, tuple(map(as_text, cells)), cells)
-    except ValueError:
-        return unreadable(number, Fault.NOT_TEXT, cells)
+    def _row(self, number: int, cells: tuple[Any, ...]) -> Row:
+        try:
+            return checked(number, tuple(map(self._as_text, cells)), cells)
+        except ValueError:
+            return unreadable(number, Fault.NOT_TEXT, cells)

@@ -13,7 +13,7 @@ MESSAGES = {
     "empty": "is empty; check the export that made it",
     "no_rows": "holds no ticket, only a header; check the export that made it",
     "gzip": "is not a complete gzip file ({reason}); copy or compress it again",
-    "zip": "is not a zip archive that can be read ({reason}); unpack it and give the file in it",
+    "zip": "is not a zip archive that can be read ({reason}); copy or pack it again, or give the file in it",
     "members": "is a zip archive of {count} files ({names}); unpack it and give one of them",
     "expands": "expands to more than {megabytes:,} MB, {ratio:,} times its size; unpack it yourself if that is right",
     "binary": "is {what}, not a table of tickets; export the tickets as CSV, JSON Lines, Parquet or a workbook",
@@ -24,7 +24,8 @@ MESSAGES = {
     "params.yaml), for example windows-1252",
     "unknown_encoding": "cannot be read as {encoding!r}, which is no encoding that Python knows; name another with "
     "--encoding, for example utf-8 or windows-1252",
-    "columns": "has {count:,} columns, and at most {limit:,} are read; export fewer, or check --delimiter",
+    "delimiter": "cannot be read with the delimiter {delimiter!r}; give one character, such as ; or |, or the word tab",
+    "columns": "has more than {limit:,} columns, the most that are read; export fewer, or check --delimiter",
     "first_row": "has a first row longer than {limit:,} characters; check that it is a table of tickets",
     "no_column": "has no column {column!r}; there are {there}{near}; name the columns with --text-column and "
     "--label-column (text_column and label_column in params.yaml), another separator with --delimiter",

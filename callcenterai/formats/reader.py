@@ -5,33 +5,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from callcenterai.formats import kinds
 from callcenterai.formats.columns import Layout
 from callcenterai.formats.delimited_reader import DelimitedReader
-from callcenterai.formats.dialects import first_rows, tell_dialect
+from callcenterai.formats.dialects import first_rows, read_delimiter, tell_dialect
 from callcenterai.formats.encodings import Encoding, tell_encoding
 from callcenterai.formats.json_reader import JsonReader, json_lines, json_objects
 from callcenterai.formats.opening import MAX_UNPACKED, open_unpacked
 from callcenterai.formats.parquet_reader import ParquetReader
 from callcenterai.formats.problems import REMEDIES, Fault, FileProblem
-from callcenterai.formats.rows import MAX_ROW, BoundedLines, Row, TableReader
+from callcenterai.formats.rows import MAX_ROW, BoundedLines, ReadOptions, Row, TableReader
 from callcenterai.formats.workbook_reader import WorkbookReader
 
 # How much of a text is looked at to tell its kind and dialect, in characters.
 SAMPLE = 2**18
 FIRST_ROWS = 200
 MAX_UNREADABLE = 0.01
-
-
-class ReadOptions(NamedTuple):
-    """What the user says about a file; None means that its content decides."""
-
-    encoding: str | None = None
-    delimiter: str | None = None
-    sheet: str | None = None
-    header: bool = True
 
 
 class TicketFile:
@@ -119,7 +110,7 @@ def open_tickets(
         if kind == kinds.PARQUET:
             yield TicketFile(name, file, ParquetReader(name, file, columns), {"kind": kind})
         elif kind == kinds.WORKBOOK:
-            book = WorkbookReader(name, file, columns, options.sheet, options.header)
+            book = WorkbookReader(name, file, columns, options, limit)
             found = {"kind": kind, "sheet": book.sheet, "header": options.header}
             yield TicketFile(name, file, book, found)
         else:
@@ -152,7 +143,8 @@ def _open_delimited(
     found: dict[str, Any],
 ) -> TicketFile:
     complete = len(sample) < SAMPLE
-    dialect = tell_dialect(sample, complete, columns if options.header else (), options.delimiter)
+    delimiter = read_delimiter(name, options.delimiter) if options.delimiter else None
+    dialect = tell_dialect(sample, complete, columns if options.header else (), delimiter)
     lines = BoundedLines(io.StringIO(sample, newline=""))
     rows, _ = first_rows(dialect, lines, FIRST_ROWS)
     if dialect.sep_line:

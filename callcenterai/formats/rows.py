@@ -1,7 +1,9 @@
 """What every kind of file is read as: rows, each with its values or with the fault that makes it unreadable."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, TextIO
 
 from callcenterai.formats.problems import Fault
@@ -13,6 +15,15 @@ RAW_BEGINNING = 200
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 Values = tuple[str | None, ...]
+
+
+class ReadOptions(NamedTuple):
+    """What the user says about a file; None means that its content decides."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header: bool = True
 
 
 class Row(NamedTuple):
@@ -50,21 +61,32 @@ def checked(number: int, values: Values, raw: object) -> Row:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a value of JSON, Parquet or a workbook as text; a ValueError for what is neither text nor a number."""
+    """Return a value of JSON, Parquet or a workbook as text; a ValueError for what is neither text nor a number.
+
+    A list of texts becomes `one; two`, as a cell that holds several labels is written in other kinds of files.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float):
         if value != value:
             return None
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
-    if isinstance(value, int) or hasattr(value, "isoformat"):
+    if isinstance(value, int | Decimal) or hasattr(value, "isoformat"):
         return str(value)
+    if isinstance(value, bytes):
+        # Some programs write texts as Parquet's type for bytes. A UnicodeDecodeError is a ValueError.
+        return value.decode()
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "; ".join(value) if value else None
     raise ValueError(f"{type(value).__name__} is no text")
 
 
-def join_texts(texts: Sequence[str | None]) -> str:
-    """Return the texts of several columns as one, in order, each on a line of its own; blank ones are left out."""
-    return "\n".join(text for text in texts if text and not text.isspace())
+def as_shown_text(value: Any) -> str:
+    """Return any value as a text to show: what is neither text nor a number as JSON."""
+    try:
+        return as_text(value) or ""
+    except ValueError:
+        return json.dumps(value, default=str, ensure_ascii=False)
 
 
 class BoundedLines:

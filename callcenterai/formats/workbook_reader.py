@@ -7,13 +7,13 @@ from itertools import islice
 from typing import IO, Any
 
 from callcenterai.formats.columns import HEADER_WITHIN, Layout, describe, fold_name
-from callcenterai.formats.opening import MAX_UNPACKED, RATIO, SUSPICIOUS
+from callcenterai.formats.opening import RATIO, SUSPICIOUS
 from callcenterai.formats.problems import Fault, FileProblem
-from callcenterai.formats.rows import MAX_ROW, Row, as_text, checked, unreadable
+from callcenterai.formats.rows import MAX_ROW, ReadOptions, Row, as_shown_text, as_text, checked, unreadable
 
 # A sheet takes memory for each cell of its rectangle, also for the empty ones: refused above MOST_CELLS if the file
-# holds fewer than one cell in SPARSE.
-MOST_CELLS, SPARSE = 20_000_000, 50
+# holds fewer than one cell in SPARSE. A cell takes CELL_BYTES, and where less memory is allowed, fewer cells are.
+MOST_CELLS, SPARSE, CELL_BYTES = 20_000_000, 50, 32
 # A workbook is held in memory as a whole, unlike a text.
 MOST_BYTES = 2 * 2**30
 CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
@@ -24,30 +24,31 @@ FIRST_ROWS = 50
 class WorkbookReader:
     """The rows of one sheet."""
 
-    def __init__(self, name: str, file: IO[bytes], wanted: Sequence[str], sheet: str | None, header: bool) -> None:
+    def __init__(self, name: str, file: IO[bytes], wanted: Sequence[str], options: ReadOptions, limit: int) -> None:
         """Open the sheet that is named, or the only one that has the wanted columns; a FileProblem otherwise."""
         # Late: text files do not need it.
         from python_calamine import CalamineError, CalamineWorkbook
 
-        _check_size(name, file)
+        _check_size(name, file, min(limit, MOST_BYTES))
         file.seek(0)
         try:
             book = CalamineWorkbook.from_filelike(file)
-            self.sheet, self._sheet = _choose(name, book, wanted, sheet, header)
+            self.sheet, self._sheet = _choose(name, book, wanted, options.sheet, options.header)
         except (CalamineError, OSError, ValueError) as error:
             raise FileProblem(name, "workbook", reason=" ".join(str(error).split())) from None
         rows = list(islice(_cells(self._sheet), FIRST_ROWS))
         if not rows:
             raise FileProblem(name, "empty")
-        self._layout = Layout(name, [list(map(_shown, row)) for row in rows], wanted, header)
+        self._layout = Layout(name, [list(map(as_shown_text, row)) for row in rows], wanted, options.header)
         self.header = self._layout.header
         self._positions = self._layout.positions if wanted else list(range(len(self.header)))
+        self._as_text = as_text if wanted else as_shown_text
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows after the header that are not blank."""
         for number, cells in enumerate(islice(_cells(self._sheet), self._layout.skip, None), start=1):
             try:
-                values = tuple(as_text(cells[at]) if at < len(cells) else "" for at in self._positions)
+                values = tuple(self._as_text(cells[at]) if at < len(cells) else "" for at in self._positions)
             except ValueError:
                 yield unreadable(number, Fault.NOT_TEXT, cells)
                 continue
@@ -59,13 +60,6 @@ def _cells(sheet: Any) -> Iterator[list[Any]]:
     """Yield the rows of a sheet that are not blank."""
     if sheet.height:
         yield from (row for row in sheet.iter_rows() if any(cell not in ("", None) for cell in row))
-
-
-def _shown(value: Any) -> str:
-    try:
-        return as_text(value) or ""
-    except ValueError:
-        return str(value)
 
 
 def _choose(name: str, book: Any, wanted: Sequence[str], sheet: str | None, header: bool) -> tuple[str, Any]:
@@ -81,7 +75,8 @@ def _choose(name: str, book: Any, wanted: Sequence[str], sheet: str | None, head
         columns = {fold_name(each) for each in wanted}
         fitting = [each for each in filled if _has_columns(sheets[each], columns)]
     else:
-        fitting = filled
+        # A title page is no table.
+        fitting = [each for each in filled if len(list(islice(_cells(sheets[each]), 2))) == 2]
     if len(fitting) == 1 or len(filled) == 1:
         chosen = (fitting or filled)[0]
         return chosen, sheets[chosen]
@@ -94,27 +89,27 @@ def _choose(name: str, book: Any, wanted: Sequence[str], sheet: str | None, head
 
 def _has_columns(sheet: Any, columns: set[str]) -> bool:
     rows = islice(_cells(sheet), HEADER_WITHIN)
-    return any(columns <= {fold_name(_shown(cell)) for cell in row} for row in rows)
+    return any(columns <= {fold_name(as_shown_text(cell)) for cell in row} for row in rows)
 
 
-def _check_size(name: str, file: IO[bytes]) -> None:
+def _check_size(name: str, file: IO[bytes], limit: int) -> None:
     """Raise a FileProblem for a workbook that would fill the memory: the library reads sheets as whole rectangles."""
-    size = file.seek(0, 2)
+    size, most_cells = file.seek(0, 2), min(MOST_CELLS, limit // CELL_BYTES)
     file.seek(0)
     if file.read(2) != b"PK":
-        if size > MOST_BYTES:
+        if size > limit:
             raise FileProblem(name, "expands", megabytes=size // 2**20, ratio=1)
         return
     with zipfile.ZipFile(file) as archive:
         total = sum(member.file_size for member in archive.infolist())
-        if total > min(MOST_BYTES, MAX_UNPACKED) or (total > SUSPICIOUS and total > RATIO * size):
+        if total > limit or (total > SUSPICIOUS and total > RATIO * size):
             raise FileProblem(name, "expands", megabytes=total // 2**20, ratio=total // max(1, size))
         try:
             for member in archive.namelist():
                 if re.fullmatch(r"xl/worksheets/[^/]+\.xml", member):
-                    _check_sheet(name, archive.open(member))
+                    _check_sheet(name, archive.open(member), most_cells)
                 elif member == "content.xml":
-                    _check_repeats(name, archive.open(member))
+                    _check_repeats(name, archive.open(member), most_cells)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
             raise FileProblem(name, "workbook", reason=error) from None
 
@@ -129,7 +124,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         rest = piece[end:][-10_000:]
 
 
-def _check_sheet(name: str, file: IO[bytes]) -> None:
+def _check_sheet(name: str, file: IO[bytes], most_cells: int) -> None:
     count = rows = columns = 0
     for piece in _pieces(file):
         found = CELL.findall(piece)
@@ -137,7 +132,7 @@ def _check_sheet(name: str, file: IO[bytes]) -> None:
         if found:
             rows = max(rows, max(int(row) for _, row in found))
             columns = max(columns, max(_column_number(letters) for letters in {letters for letters, _ in found}))
-    if rows * columns > MOST_CELLS and rows * columns > SPARSE * count:
+    if rows * columns > most_cells and rows * columns > SPARSE * count:
         raise FileProblem(name, "sparse", rows=rows, columns=columns)
 
 
@@ -148,7 +143,7 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _check_repeats(name: str, file: IO[bytes]) -> None:
+def _check_repeats(name: str, file: IO[bytes], most_cells: int) -> None:
     """Refuse an .ods whose filled cells repeat beyond the bound."""
     total, pending = 0, 1
     for piece in _pieces(file):
@@ -158,5 +153,5 @@ def _check_repeats(name: str, file: IO[bytes]) -> None:
                 pending = repeats.get(b"rows", 1)
             elif not tag[0].endswith(b"/>"):
                 total += pending * repeats.get(b"columns", 1)
-    if total > 10 * MOST_CELLS:
+    if total > most_cells:
         raise FileProblem(name, "sparse", rows=total, columns=1)

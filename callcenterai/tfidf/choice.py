@@ -20,6 +20,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
@@ -46,7 +47,9 @@ KINDS = ("words", "characters", "characters_in_words", "both")
 # Accents are stripped, if at all, where at least this share of the tickets has Latin letters with accents.
 ACCENTED_SHARE = 0.02
 
-
+# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
+# wait for each other.
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 # The parameters of train_tfidf that the choice depends on; `dvc.yaml` names them for the stage choose_features.
 READ = (
     *("features", "accents", "max_features", "ngram_range", "min_df", "sublinear_tf", "class_spread"),
@@ -88,6 +91,7 @@ def settle(
     return params.model_copy(update=changes), choice
 
 
+@one_blas_thread
 def choose_features(params: TrainTfidfParameters, train: Part) -> FeatureChoice:
     """Choose by cross-validation on train what the parameters in READ leave open, and the C that goes with it."""
     comparison = Comparison(params, train)
@@ -285,13 +289,13 @@ def draw_rows(train: Part, seed: int) -> np.ndarray:
     return np.sort(order[fits])
 
 
-def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int, count: int = FOLDS) -> np.ndarray:
     """Return the fold of each ticket: groups stay whole, and the groups of each class are dealt out evenly."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     _, class_of = np.unique(labels, return_inverse=True)
     order = np.lexsort((np.random.default_rng(seed).permutation(len(first)), class_of[first]))
     fold = np.empty(len(first), dtype=np.int64)
-    fold[order] = np.arange(len(first)) % FOLDS
+    fold[order] = np.arange(len(first)) % count
     return fold[group]
 
 

@@ -64,7 +64,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    processor = TicketProcessor(router, store, metrics)
+    processor = TicketProcessor(router, store, metrics, settings.max_text_length)
     upkeep = Upkeep(router, policy_file, store, metrics)
 
     @contextlib.asynccontextmanager
@@ -153,6 +153,13 @@ def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
     @app.get("/tickets/{ticket_id}", summary="A ticket and its answers", responses=documented(401, 404, 422, 503))
     def ticket(ticket_id: Annotated[str, Path(pattern=TICKET_ID)]) -> dict[str, Any]:
         return store.ticket(ticket_id)
+
+    @app.delete(
+        "/tickets/{ticket_id}", summary="Erase a ticket", status_code=204, responses=documented(401, 404, 422, 503)
+    )
+    def erase(ticket_id: Annotated[str, Path(pattern=TICKET_ID)]) -> None:
+        """Erase a ticket with people's answers; files that were exported before still have them."""
+        store.erase(ticket_id)
 
     @app.delete("/feedback/{answer_id}", summary="Withdraw an answer", responses=documented(401, 404, 422, 503))
     def withdraw(answer_id: Annotated[int, Path(ge=1, lt=2**31)]) -> ReviewAnswer:

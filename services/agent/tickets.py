@@ -11,20 +11,23 @@ from services.agent.routing.router import Router, RoutingDecision
 from services.agent.storage.holds import HoldRequest
 from services.agent.storage.store import StoredTicket, TicketStore
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewRequest, RoutedTicket
+from services.common.predictions import ticket_text
 from services.common.problems import Problem
 
 
 class TicketProcessor:
     """Answers tickets, gives them to reviewers, and stores what the reviewers answer."""
 
-    def __init__(self, router: Router, store: TicketStore, metrics: AgentMetrics) -> None:
+    def __init__(self, router: Router, store: TicketStore, metrics: AgentMetrics, max_text_length: int) -> None:
         """Asks nothing yet."""
         self._router, self._store, self._metrics = router, store, metrics
+        self._max_text_length = max_text_length
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
         """Answer one ticket; the same ticket sent again gets the same answer."""
         ticket_id = asked.ticket_id or secrets.token_hex(16)
-        ((scrubbed, language),) = await asyncio.to_thread(scrub_and_detect, [asked.text])
+        text = ticket_text(asked, self._max_text_length)
+        ((scrubbed, language),) = await asyncio.to_thread(scrub_and_detect, [text])
         may_be_repeated = asked.ticket_id and asked.store
         if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
             return {**earlier, "text": scrubbed.text, "explanation": []} if explain else earlier
@@ -76,7 +79,9 @@ class TicketProcessor:
         """Store a person's answer; a Problem 422 when the models do not know the category."""
         if given.category not in self._router.labels:
             raise Problem(422, f"the category must be one of {', '.join(self._router.labels)}")
-        text = (await asyncio.to_thread(scrub, given.text)).text if given.text is not None else None
+        text = None
+        if given.text is not None:
+            text = (await asyncio.to_thread(scrub, ticket_text(given, self._max_text_length))).text
         answer, agrees = await asyncio.to_thread(
             self._store.add_answer, given.ticket_id, given.category, given.by, text
         )

@@ -60,6 +60,7 @@ class Feedback(BaseModel):
     ticket_id: TicketId
     category: Category
     by: Person | None = None
+    subject: str | None = Field(None, description="of the ticket, if it was sent with one")
     text: str | None = Field(None, description="needed if the ticket was decided automatically: its text was not kept")
 
 

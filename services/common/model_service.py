@@ -14,7 +14,7 @@ from services.common.endpoint import JsonEndpoint, Options
 from services.common.metrics import ModelMetrics
 from services.common.middleware import ServiceMiddleware
 from services.common.model_source import ModelArtifact, SelectFiles, make_source
-from services.common.predictions import Prediction, Predictions, Weight, request_models
+from services.common.predictions import Prediction, Predictions, Weight, request_models, ticket_text
 from services.common.problems import documented
 from services.common.served_model import LoadedModel, ServedModel
 from services.common.settings import ModelSettings
@@ -79,7 +79,7 @@ def make_model_service(
     ticket, batch = request_models(settings)
 
     async def predict_one(asked: Any, options: Options) -> Prediction:
-        (prediction,) = await predict([asked.text], options)
+        (prediction,) = await predict([ticket_text(asked, settings.max_text_length)], options)
         return prediction
 
     async def predict_batch(asked: Any, options: Options) -> Predictions:

@@ -6,11 +6,14 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from typing_extensions import TypedDict  # pydantic supports typing.TypedDict from Python 3.12 on only
 
+from callcenterai.text.joining import join_texts
+from services.common.problems import Problem
 from services.common.settings import Settings
 
 # At least one character that is not white space. U+0085 and U+FEFF are listed because regular expression engines (ours,
 # and those of clients that read our OpenAPI document) disagree about whether they are white space.
 NOT_BLANK = r"[^\s\u0085\ufeff]"
+SUBJECT = Field(description="joined before the text, on a line of its own, as training joins columns")
 Fields = Mapping[str, tuple[Any, Any]]
 NO_FIELDS: Fields = {}
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -63,9 +66,18 @@ def request_models(
     strict = ConfigDict(extra="forbid")
     text = Annotated[str, StringConstraints(min_length=1, max_length=settings.max_text_length, pattern=NOT_BLANK)]
     texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_batch)]
-    one: dict[str, Any] = {"text": (text, ...), **ticket_fields, **shared_fields}
+    subject = Annotated[str, StringConstraints(max_length=settings.max_text_length), SUBJECT]
+    one: dict[str, Any] = {"subject": (subject | None, None), "text": (text, ...), **ticket_fields, **shared_fields}
     several: dict[str, Any] = {"texts": (texts, ...), **shared_fields}
     return (
         create_model("Ticket", __config__=strict, __doc__="A ticket as it arrived.", **one),
         create_model("Tickets", __config__=strict, __doc__="Several tickets.", **several),
     )
+
+
+def ticket_text(asked: Any, limit: int) -> str:
+    """Return the text of a ticket after its subject, as prepare joins columns; a Problem 422 if that is too long."""
+    text = join_texts([asked.subject, asked.text])
+    if len(text) > limit:
+        raise Problem(422, f"the subject and the text together have more than {limit} characters")
+    return text

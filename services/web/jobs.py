@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from callcenterai.text.joining import join_texts
 from services.common.agent_api import RoutedTicket
 from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError
 from services.web.settings import WebSettings
-from services.web.tables import CsvTable
+from services.web.tables import TicketTable
 
 logger = logging.getLogger("services.web.jobs")
 # Seconds between attempts while the agent is busy or restarting.
@@ -43,14 +44,15 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Job:
-    """One file. State is "column" until its text column is known, then "running", "stopped" or "done"."""
+    """One file. State is "column" until its text columns are known, then "running", "stopped" or "done"."""
 
     id: str
     owner: str
     name: str
-    table: CsvTable
+    table: TicketTable
     store: bool
-    column: int | None = None
+    # The columns that are joined to the text of a ticket, in their order.
+    columns: list[int] | None = None
     # The id in the log of the requests to the agent for this file.
     request_id: str = ""
     state: str = "column"
@@ -92,7 +94,7 @@ class Jobs:
                     raise TooManyJobs(kind)
                 self.delete(fetched)
 
-    def add(self, owner: str, name: str, table: CsvTable, store: bool) -> Job:
+    def add(self, owner: str, name: str, table: TicketTable, store: bool) -> Job:
         """Add a file, in the state "column"; raise a TooManyJobs when there is no room."""
         self.make_room(owner)
         job = Job(secrets.token_urlsafe(12), owner, name, table, store)
@@ -148,7 +150,7 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         try:
             while len(job.outcomes) < len(job.table.rows):
-                job.outcomes += await self._classify(job, self._next_texts(job))
+                job.outcomes += await self._classify_next(job)
                 self._touch(job)
             job.state = "done"
         except AgentError as trouble:
@@ -159,22 +161,26 @@ class Jobs:
 
     def _next_texts(self, job: Job) -> list[str]:
         """Return the texts of the next rows, as many as fit in one request to the agent."""
-        if job.column is None:
-            raise ValueError("the column with the tickets is not known yet")
+        if job.columns is None:
+            raise ValueError("the columns with the tickets are not known yet")
         texts: list[str] = []
         # JSON may need six bytes for a character, but half of the limit leaves room for any ordinary text.
         room = self._settings.max_body_bytes // 2
         for row in job.table.rows[len(job.outcomes) : len(job.outcomes) + self._settings.max_batch]:
-            text = row[job.column]
+            text = join_texts([row[column] for column in job.columns])
             room -= len(text.encode())
             if texts and room < 0:
                 break
             texts.append(text)
         return texts
 
-    async def _classify(self, job: Job, texts: list[str]) -> list[Outcome]:
-        """Return the outcome of each text. Texts that the agent would refuse are not sent."""
-        reasons = [self._reason_not_to_send(text) for text in texts]
+    async def _classify_next(self, job: Job) -> list[Outcome]:
+        """Return the outcome of each of the next rows. Texts that the agent would refuse are not sent."""
+        texts, faults, done = self._next_texts(job), job.table.faults, len(job.outcomes)
+        reasons = [
+            "unreadable" if place in faults else self._reason_not_to_send(text)
+            for place, text in enumerate(texts, start=done)
+        ]
         sent = [text for text, reason in zip(texts, reasons, strict=True) if not reason]
         answers = iter(await self._ask(job, sent))
         return [Outcome("", None, reason, "") if reason else next(answers) for reason in reasons]

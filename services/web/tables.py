@@ -1,4 +1,4 @@
-"""Reads uploaded CSV files without guessing, and writes them with predictions in additional columns."""
+"""Reads uploaded files with callcenterai.formats, and writes them as CSV with predictions in additional columns."""
 
 import codecs
 import csv
@@ -6,10 +6,19 @@ import io
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-DELIMITERS = ",;\t"
-# Names of the column that contains the tickets.
+from callcenterai.formats.columns import fold_name, looks_like_data
+from callcenterai.formats.problems import Fault
+from callcenterai.formats.reader import open_tickets
+from callcenterai.formats.rows import ReadOptions
+
+# Names of the column that contains the tickets, and of one beside it that belongs to the ticket too.
 TEXT_COLUMNS = ("text", "texte")
+SUBJECT_COLUMNS = ("subject", "sujet", "objet", "betreff")
 ADDED = ("category", "confidence", "decision", "model")
+# How many rows are looked at to tell whether the first one is a header.
+FIRST_ROWS = 1_000
+# Cells take memory even if they are empty.
+MAX_CELLS = 5_000_000
 
 
 class TableError(Exception):
@@ -21,89 +30,99 @@ class TableError(Exception):
         self.kind, self.status, self.values = kind, status, values
 
 
-class CsvTable(NamedTuple):
-    """The content of a file, in which every row has as many cells as the header."""
+class TableLimits(NamedTuple):
+    """The most rows of a file, and the most bytes that it may have when it is unpacked."""
+
+    rows: int
+    unpacked_bytes: int
+
+
+class TicketTable(NamedTuple):
+    """The content of a file, in which every row has as many cells as the header.
+
+    A row that cannot be read has its beginning as the first cell, and its fault in `faults`, by its place from 0 on.
+    `found` is what the reader has found out about the file.
+    """
 
     header: list[str]
     rows: list[list[str]]
-    delimiter: str
-    has_mark: bool
+    faults: dict[int, Fault]
+    found: dict[str, Any]
 
-    def text_column(self) -> int | None:
+    @property
+    def has_header(self) -> bool:
+        """Whether the columns have names, and not only numbers."""
+        return self.found.get("header", True)
+
+    def text_columns(self) -> list[int] | None:
         """Return the column with the tickets if it is certain: by its name, or because it is the only column."""
-        names = [name.strip().lower() for name in self.header]
+        names = [fold_name(name) for name in self.header]
         found = [number for number, name in enumerate(names) if name in TEXT_COLUMNS]
-        if len(found) == 1:
-            return found[0]
-        return 0 if len(names) == 1 else None
+        if len(found) == 1 and not self.subjects():
+            return found
+        return [0] if len(names) == 1 else None
+
+    def subjects(self) -> list[int]:
+        """Return the columns that are called like a subject."""
+        return [number for number, name in enumerate(self.header) if fold_name(name) in SUBJECT_COLUMNS]
+
+    def proposed_columns(self) -> list[int]:
+        """Return the columns that are probably to be joined: those called like a subject, and then like a text."""
+        return self.subjects() + [at for at, name in enumerate(self.header) if fold_name(name) in TEXT_COLUMNS]
 
 
-def read_csv_table(content: bytes, max_rows: int) -> CsvTable:
-    """Return the table in a file, or raise a TableError that says what is wrong and where."""
-    text = _decode(content)
-    # The default limit of 128 KiB a cell is less than a ticket may have.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    delimiter = max(DELIMITERS, key=lambda each: len(_first_record(text, each)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def read_ticket_table(content: bytes, name: str, options: ReadOptions, limits: TableLimits) -> TicketTable:
+    """Return the table in a file; raise a TableError or a FileProblem that says what is wrong."""
+    table = _read(content, name, options, limits)
+    if table.found.get("header") and table.text_columns() is None:
+        good = [row for at, row in enumerate(table.rows[:FIRST_ROWS]) if at not in table.faults]
+        if looks_like_data([table.header, *good]):
+            return _read(content, name, options._replace(header=False), limits)
+    return table
+
+
+def _read(content: bytes, name: str, options: ReadOptions, limits: TableLimits) -> TicketTable:
     rows: list[list[str]] = []
-    try:
-        records = filter(None, reader)  # without blank lines
-        header = next(records, [])
-        for cells in records:
-            if len(cells) != len(header):
-                place = {"row": len(rows) + 1, "line": reader.line_num}
-                raise TableError("ragged", cells=len(cells), columns=len(header), **place)
-            if len(rows) == max_rows:
-                raise TableError("rows", 413, limit=max_rows)
-            rows.append(cells)
-    except csv.Error:
-        raise TableError("quotes", row=len(rows) + 1, line=reader.line_num) from None
-    if not rows:
-        raise TableError("no_rows" if header else "empty")
-    return CsvTable(header, rows, delimiter, content.startswith(codecs.BOM_UTF8))
+    faults: dict[int, Fault] = {}
+    raw = ""
+    with open_tickets(io.BytesIO(content), (), options, name, limits.unpacked_bytes) as file:
+        width = len(file.header)
+        most = min(limits.rows, MAX_CELLS // max(1, width))
+        for row in file.rows():
+            if len(rows) == most:
+                raise TableError("rows" if most == limits.rows else "cells", 413, limit=most)
+            if row.values is None:
+                faults[len(rows)] = row.fault or Fault.NOT_TEXT
+                raw = raw or row.raw
+                rows.append([row.raw, *[""] * (width - 1)])
+            else:
+                rows.append([value or "" for value in row.values])
+        table = TicketTable(file.header, rows, faults, file.found)
+    if len(faults) == len(rows):
+        raise TableError("no_good_row", rows=len(rows), raw=raw, fault=faults[0])
+    return table
 
 
 def added_columns(header: list[str]) -> list[str]:
     """Return the names of our columns, changed if the file has a column of that name already."""
-    taken, names = {name.strip().lower() for name in header}, []
+    taken, names = {fold_name(name) for name in header}, []
     for wanted in ADDED:
         candidates = [wanted, f"predicted_{wanted}", *(f"predicted_{wanted}_{n}" for n in range(2, len(taken) + 3))]
         names.append(next(name for name in candidates if name not in taken))
     return names
 
 
-def write_csv_table(table: CsvTable, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
-    """Yield the file with our columns after its own, whose cells are unchanged."""
+def write_csv_table(table: TicketTable, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
+    """Yield the file as UTF-8 CSV with our columns after its own, whose cells are unchanged."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter=table.delimiter)
-    writer.writerow([*table.header, *added_columns(table.header)])
-    yield codecs.BOM_UTF8 if table.has_mark else b""
+    writer = csv.writer(buffer, delimiter=table.found.get("delimiter", ","))
+    if table.has_header:
+        writer.writerow([*table.header, *added_columns(table.header)])
+    # Excel takes a file without a mark for one in the encoding of its country.
+    yield b"" if table.found.get("encoding") == "utf-8" else codecs.BOM_UTF8
     for number, (cells, ours) in enumerate(zip(table.rows, added, strict=True), start=1):
         writer.writerow([*cells, *ours])
         if number % 500 == 0 or number == len(table.rows):
             yield buffer.getvalue().encode()
             buffer.seek(0)
             buffer.truncate()
-
-
-def _decode(content: bytes) -> str:
-    if not content.removeprefix(codecs.BOM_UTF8).strip():
-        raise TableError("empty")
-    try:
-        # Not "utf-8-sig": the offsets of its errors do not count the byte order mark.
-        text = content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        kind = "utf16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "encoding"
-        raise TableError(kind, byte=f"0x{content[error.start]:02X}", offset=error.start, line=line) from None
-    if "\0" in text:
-        raise TableError("nul", line=text.count("\n", 0, text.index("\0")) + 1)
-    return text
-
-
-def _first_record(text: str, delimiter: str) -> list[str]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        return next(filter(None, reader), [])
-    except csv.Error:
-        return []

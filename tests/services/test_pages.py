@@ -143,7 +143,7 @@ def upload(page: Page, path: Path, send_unsure: bool = False) -> None:
     page.goto("/batch")
     if send_unsure:
         page.get_by_label("Send unsure tickets").check()
-    page.get_by_label("Drop a CSV file").set_input_files(path)
+    page.get_by_label("Drop a file of tickets").set_input_files(path)
     page.get_by_role("button", name="Start").click()
 
 
@@ -380,21 +380,21 @@ def test_a_file_shows_its_progress_and_is_returned_with_predictions(page, agent_
     assert {row[2] for row in found} == {"Hardware"}
 
 
-def test_a_dropped_file_that_is_not_utf8_is_refused_with_the_place(page):
+def test_a_dropped_file_that_is_no_table_is_refused_with_the_reason(page):
     page.goto("/batch")
     page.evaluate("""() => {
           const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array([116, 101, 120, 116, 10, 233, 10])], "old.csv"));
+          data.items.add(new File([new Uint8Array([37, 80, 68, 70, 45, 49, 10])], "old.csv"));
           const drop = new DragEvent("drop", { dataTransfer: data, cancelable: true });
           document.getElementById("drop").dispatchEvent(drop);
         }""")
     page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("alert").first).to_contain_text("not UTF-8: byte 0xE9 at offset 5, in line 2")
+    expect(page.get_by_role("alert").first).to_contain_text("The file is a PDF")
 
 
 def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
     page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, b"text\n" + b"x" * 10_000_001))
+    page.get_by_label("Drop a file of tickets").set_input_files(write(tmp_path, b"text\n" + b"x" * 10_000_001))
     expect(page.get_by_text("This file is too large")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page).to_have_url(re.compile("/batch$"))
@@ -403,10 +403,11 @@ def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
 
 def test_the_text_column_is_chosen_by_keyboard(page, tmp_path):
     page.goto("/batch")
-    page.get_by_label("Drop a CSV file").set_input_files(write(tmp_path, "id,message\n1,wifi\n"))
+    page.get_by_label("Drop a file of tickets").set_input_files(write(tmp_path, "id,message\n1,wifi\n"))
     page.get_by_role("button", name="Start").press("Enter")
     page.get_by_label("id").focus()
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Download")).to_be_visible()
 

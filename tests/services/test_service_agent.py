@@ -80,6 +80,20 @@ def test_the_agent_answers_what_the_model_service_answers(agent, tfidf, trained)
     assert alone["best"] == found[0]["best"] and alone["ticket_id"] != found[0]["ticket_id"]
 
 
+def test_a_subject_is_joined_before_the_text(agent):
+    """Also for the same ticket sent again, and for an answer to a ticket whose text was not kept."""
+    whole = {"text": "laptop broken\nthe screen stays black, the laptop is broken"}
+    subject, _, body = whole["text"].partition("\n")
+    asked = {"subject": subject, "text": body, "ticket_id": "with-subject"}
+    answer = agent.post("/predict?explain=true", asked).json
+    expected = agent.post("/predict?explain=true", whole).json
+    assert answer["text"] == whole["text"]
+    assert (answer["best"], answer["explanation"]) == (expected["best"], expected["explanation"])
+    assert agent.post("/predict", asked | {"subject": None}).status == 409
+    said = {"ticket_id": "with-subject", "category": "Storage", "subject": subject, "text": body}
+    assert agent.post("/feedback", said).status == 201
+
+
 def test_the_answer_has_the_language_of_the_ticket(agent):
     texts = {
         "en": "my laptop is broken and the screen stays black since this morning",

@@ -50,6 +50,21 @@ def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained
         assert "explanation" not in prediction
 
 
+def test_a_subject_is_joined_before_the_text_as_prepare_joins_columns(service):
+    """With a line break between them, which no word and no sequence of characters crosses."""
+    text = "the screen stays black"
+    joined = service.post("/predict?explain=true", {"text": f"laptop\n{text}"}).json
+    assert service.post("/predict?explain=true", {"subject": "laptop", "text": text}).json == joined
+    alone = service.post("/predict?explain=true", {"text": text}).json
+    assert alone["confidence"] != joined["confidence"]
+    for blank in (None, "", " \n"):
+        assert service.post("/predict?explain=true", {"subject": blank, "text": text}).json == alone
+    long = {"subject": "x" * 3000, "text": "y" * 3000}
+    assert "together have more than 5000 characters" in assert_problem(service.post("/predict", long), 422)
+    assert_problem(service.post("/predict", {"subject": "laptop", "text": " "}), 422)
+    assert_problem(service.post("/predict", {"subject": 5, "text": text}), 422)
+
+
 def test_an_explanation_names_the_words_that_decided(service):
     prediction = service.post("/predict?explain=true", TICKET).json
     terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from callcenterai.formats.reader import ReadOptions
@@ -55,13 +56,15 @@ def zipped(content: bytes, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def parquet() -> bytes:
+def parquet(as_bytes: bool = False) -> bytes:
+    """Return a Parquet file; some programs write its texts as bytes."""
     import pyarrow
     import pyarrow.parquet
 
     buffer = io.BytesIO()
     columns = dict(zip(HEADER, zip(*TICKETS, strict=True), strict=True))
-    pyarrow.parquet.write_table(pyarrow.table({name: list(values) for name, values in columns.items()}), buffer)
+    encode = str.encode if as_bytes else str
+    pyarrow.parquet.write_table(pyarrow.table({k: list(map(encode, values)) for k, values in columns.items()}), buffer)
     return buffer.getvalue()
 
 
@@ -147,6 +150,10 @@ LINES = "\n".join(json.dumps(record, ensure_ascii=False) for record in records()
 ARRAY = json.dumps(records(), ensure_ascii=False)
 EMPTY_SHEET: dict[str, list[Any]] = {"Notes": [["nothing", "here"]], "Tickets": [HEADER, *TICKETS]}
 
+SHIFTED = [["", "", *row] for row in [HEADER, *TICKETS]]
+# Made of TICKETS by xlwt: no library that we have writes this format.
+OLD_WORKBOOK = Path(__file__).with_name("tickets.xls").read_bytes()
+
 CASES = {
     "plain": FileCase("t.csv", PLAIN.encode()),
     "UTF-8 with a mark": FileCase("t.csv", PLAIN.encode("utf-8-sig")),
@@ -174,6 +181,7 @@ CASES = {
     "trailing separators": FileCase("t.csv", TRAILING.encode()),
     "trailing separators in the header": FileCase("t.csv", TRAILING.replace("gorie\r", "gorie,\r", 1).encode()),
     "header in another case": FileCase("t.csv", SPACES.encode()),
+    "row names": FileCase("t.csv", written(tickets=[(n, *row) for n, row in enumerate(TICKETS, 1)]).encode()),
     "total line": FileCase("t.csv", (PLAIN + "Total: 60 tickets\r\n").encode(), unreadable=1),
     "cut-off last row": FileCase("t.csv", (PLAIN + '1060,"le dernier ticket éta').encode(), unreadable=1),
     "no header": FileCase("t.csv", written(header=False).encode(), ReadOptions(header=False), ("2", "3")),
@@ -181,15 +189,20 @@ CASES = {
     "JSON Lines of another name": FileCase("t.csv", ("\n\n" + LINES + "\n").encode()),
     "JSON array": FileCase("t.json", ARRAY.encode("utf-8-sig")),
     "JSON under a key": FileCase("t.json", f'{{"total": 60, "result": {{"n": [1], "rows": {ARRAY}}}}}'.encode()),
+    "JSON objects one after the other": FileCase("t.json", LINES.replace("\n", "").encode()),
     "JSON over several lines": FileCase("t.json", json.dumps(records(), indent=2).encode()),
     "JSON in UTF-16": FileCase("t.json", ARRAY.encode("utf-16")),
     "Parquet": FileCase("t.parquet", parquet()),
+    "Parquet of bytes": FileCase("t.parquet", parquet(as_bytes=True)),
     "Parquet of another name": FileCase("t.csv", parquet()),
     "workbook": FileCase("t.xlsx", workbook(EMPTY_SHEET)),
     "workbook of another name": FileCase("t.csv", workbook(EMPTY_SHEET)),
     "named sheet": FileCase("t.xlsx", workbook({"A": [HEADER], "b": [HEADER, *TICKETS]}), ReadOptions(sheet="B")),
+    "old workbook": FileCase("t.xls", OLD_WORKBOOK),
+    "cells far from the edge": FileCase("t.xlsx", workbook({"S": [[], ["", "", "Export"], [], *SHIFTED]})),
     "OpenDocument": FileCase("t.ods", open_document()),
     "gzip": FileCase("t.csv.gz", gzip.compress(PLAIN.encode("cp1252"))),
     "gzip of another name": FileCase("t.csv", gzip.compress(PLAIN.encode())),
+    "gzip in a zip": FileCase("t.zip", zipped(gzip.compress(PLAIN.encode()), "t.csv.gz")),
     "zip": FileCase("t.zip", zipped(PLAIN.encode("utf-16"), "été.csv")),
 }

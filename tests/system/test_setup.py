@@ -191,30 +191,33 @@ def test_paths_are_stored_relative_to_the_repository_whatever_the_current_folder
     assert setup_mlops.stored_path("/etc/hosts") == "/etc/hosts"
 
 
-def parameters(*arguments):
-    return setup_mlops.chosen_parameters(setup_mlops.parse_arguments([*arguments]))
+def passed_on(*arguments):
+    return setup_mlops.choice_arguments(setup_mlops.parse_arguments([*arguments]))
+
+
+def test_what_is_said_about_the_tickets_is_passed_on(root):
+    """scripts/choose_input.py reads the files and changes params.yaml."""
+    for name in ("mine.csv", "official.csv"):
+        (root / name).touch()
+    assert passed_on() == []
+    assert passed_on("--input", "mine.csv", "--test-input", "none") == ["--input", "mine.csv", "--test-input", "none"]
+    assert passed_on("--input", setup_mlops.SAMPLE) == ["--input", setup_mlops.SAMPLE]
+    assert passed_on("--text-column", "subject", "--text-column=-body", "--label-column", "queue") == [
+        *("--label-column=queue", "--text-column=subject", "--text-column=-body")
+    ]
+    options = ("--encoding=cp1252", "--delimiter=;", "--sheet=Tickets", "--no-header")
+    assert passed_on("--test-input", "official.csv", *options) == ["--test-input", "official.csv", *options]
+    with pytest.raises(setup_mlops.UserError, match="nowhere.csv: no such file"):
+        passed_on("--input", "nowhere.csv")
 
 
 @pytest.mark.runs("python setup_mlops.py --input tickets.csv --text-column text --label-column category")
-def test_new_data_is_not_scored_on_the_test_split_of_the_data_before(root):
+@pytest.mark.runs("python setup_mlops.py --input tickets.xlsx")
+def test_the_pipeline_runs_only_on_tickets_that_could_be_read(root, installed, calls):
     (root / "mine.csv").touch()
-    (root / "official.csv").touch()
-    none, no_feedback = "prepare.test_input=data/raw/none", "prepare.feedback_input=data/raw/none"
-    assert parameters() == []
-    assert parameters("--text-column", "Document") == ["prepare.text_column=Document"]
-    assert parameters("--input", "mine.csv") == ["prepare.input=mine.csv", none, no_feedback]
-    assert parameters("--test-input", "none") == [none]
-    with_split = parameters("--input", "mine.csv", "--test-input", "official.csv", "--label-column", "test")
-    assert sorted(with_split) == [
-        no_feedback,
-        "prepare.input=mine.csv",
-        "prepare.label_column=test",
-        "prepare.test_input=official.csv",
-    ]
-
-
-def test_the_sample_can_be_chosen_again_before_it_exists(root):
-    assert parameters("--input", setup_mlops.SAMPLE)[0] == f"prepare.input={setup_mlops.SAMPLE}"
+    calls.codes = {"scripts/choose_input.py": 2}
+    assert setup_mlops.main(["--input", "mine.csv"]) == 2
+    assert calls[-1] == "scripts/choose_input.py --input mine.csv"
 
 
 @pytest.mark.parametrize(("source", "made"), [(setup_mlops.SAMPLE, True), ("data/raw/mine.csv", False)])

@@ -16,10 +16,9 @@ LAYERS = (
     ("report", "tfidf", "transformer", "routing"),
     ("registry", "training"),
     ("tracking", "batch"),
-    ("artifact", "feedback"),
+    ("artifact", "agent_data"),
     ("data",),
     ("formats", "privacy", "sample", "text"),
-    ("params_edit",),
     ("core",),
 )
 LAYER_OF = {subject: number for number, subjects in enumerate(LAYERS) for subject in subjects}

@@ -159,7 +159,8 @@ def test_a_model_file_of_foreign_types_is_not_loaded_even_with_the_right_hash(tm
 def test_plots_are_there_as_data_and_as_pictures(project):
     names = sorted(path.name for path in (project.folder / "plots").iterdir())
     kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
-    assert names == sorted(f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png"))
+    both = [f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png")]
+    assert names == sorted([*both, "classes.csv", "confused.csv"])
     confusion = (project.folder / "plots" / "confusion.csv").read_text(encoding="utf-8").splitlines()
     assert len(confusion) == project.metrics()["test"]["tickets"] + 1
 

@@ -82,9 +82,9 @@ class AgentClient:
         """Return if the agent is alive."""
         await self._ask("GET", "/health")
 
-    async def predict(self, text: str) -> RoutedTicket:
-        """Classify a ticket, with an explanation."""
-        body = {"text": text}
+    async def predict(self, text: str, subject: str) -> RoutedTicket:
+        """Classify a ticket, which may have a subject, with an explanation."""
+        body = {"text": text} | ({"subject": subject} if subject else {})
         return await self._read(ROUTED_TICKET, "POST", "/predict", params={"explain": "true"}, json=body)
 
     async def predict_batch(self, texts: list[str], store: bool) -> list[RoutedTicket]:
@@ -108,6 +108,10 @@ class AgentClient:
     async def withdraw(self, answer_id: int) -> None:
         """Withdraw an answer."""
         await self._ask("DELETE", f"/feedback/{answer_id}")
+
+    async def erase(self, ticket_id: str) -> None:
+        """Erase a ticket with people's answers."""
+        await self._ask("DELETE", f"/tickets/{ticket_id}")
 
     async def volumes(self, days: int) -> TicketVolumes:
         """Return the numbers of tickets of the last days."""

@@ -1,4 +1,4 @@
-"""The page that takes a CSV file, shows the progress, and returns the file with predictions."""
+"""The page that takes a file of tickets, shows the progress, and returns the file with predictions."""
 
 import asyncio
 import re
@@ -9,13 +9,18 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from callcenterai.formats.problems import FileProblem
+from callcenterai.formats.rows import ReadOptions
 from services.common.problems import Problem
 from services.web.forms import read_form, text_of
 from services.web.jobs import Job, TooManyJobs
 from services.web.site import Site, redirect, session_of, site_of
-from services.web.tables import TableError, read_csv_table, write_csv_table
+from services.web.tables import TableError, TableLimits, read_ticket_table, write_csv_table
+from services.web.words import Words
 
 MAX_NAME_LENGTH = 100
+# The endings of the names of files of tickets, which -categories.csv replaces.
+ENDINGS = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|xls[xmb]?|ods))?(\.(gz|zip))?$", re.IGNORECASE)
 
 
 def add_routes(app: FastAPI) -> None:
@@ -36,18 +41,20 @@ async def show_upload(request: Request) -> Response:
 
 
 async def upload_file(request: Request) -> Response:
-    """Take a file, and start to classify it if its text column is known."""
+    """Take a file, and start to classify it if its text columns are known."""
     site = site_of(request)
     try:
         form = await read_form(request)
         job = await _accept(site, request, form)
+    except FileProblem as problem:
+        return _page(site, request, 413 if problem.kind == "expands" else 422, problem)
     except (TableError, TooManyJobs) as error:
         return _page(site, request, getattr(error, "status", 503), error)
     except Problem as problem:
         if problem.status != 413:
             raise
         return _page(site, request, 413, TableError("large", 413, limit=site.settings.max_upload_bytes))
-    if job.column is not None:
+    if job.columns is not None:
         site.jobs.start(job)
     return redirect(f"/batch/job?id={job.id}")
 
@@ -68,11 +75,13 @@ async def show_progress(request: Request, id: str = "") -> Response:
 
 
 async def choose_column(request: Request) -> Response:
-    """Start a file with the column that the person has chosen."""
+    """Start a file with the columns that the person has chosen, which are joined in their order, a subject first."""
     site, form = site_of(request), await read_form(request)
-    job, column = _find(site, request, text_of(form, "id")), text_of(form, "column")
-    if job.state == "column" and column in map(str, range(len(job.table.header))):
-        job.column = int(column)
+    job, chosen = _find(site, request, text_of(form, "id")), {str(each) for each in form.getlist("column")}
+    every = dict.fromkeys([*job.table.subjects(), *range(len(job.table.header))])
+    columns = [number for number in every if str(number) in chosen]
+    if job.state == "column" and columns and len(columns) == len(chosen):
+        job.columns = columns
         site.jobs.start(job)
     return redirect(f"/batch/job?id={job.id}")
 
@@ -115,14 +124,36 @@ async def _accept(site: Site, request: Request, form: FormData) -> Job:
     if len(content) > site.settings.max_upload_bytes:
         raise TableError("large", 413, limit=site.settings.max_upload_bytes)
     # Reading a large file takes a good part of a second, so it must not block the event loop.
-    table = await asyncio.to_thread(read_csv_table, content, site.settings.max_rows)
+    limits = TableLimits(site.settings.max_rows, site.settings.max_unpacked_bytes)
+    table = await asyncio.to_thread(read_ticket_table, content, file.filename, _options(form), limits)
     job = site.jobs.add(owner, file.filename[-MAX_NAME_LENGTH:], table, "store" in form)
-    job.column = table.text_column()
+    job.columns = table.text_columns()
     return job
 
 
-def _page(site: Site, request: Request, status: int = 200, error: Any = None) -> Response:
-    return site.page(request, "batch.html", status, error=error, jobs=site.jobs.of(session_of(request).id))
+def _options(form: FormData) -> ReadOptions:
+    """Return what the person says about the file; without it, the content decides."""
+    encoding, delimiter, sheet = (text_of(form, name).strip() or None for name in ("encoding", "delimiter", "sheet"))
+    return ReadOptions(encoding, delimiter, sheet, "no_header" not in form)
+
+
+def _page(site: Site, request: Request, status: int = 200, error: Exception | None = None) -> Response:
+    sentences = _sentences(site.words(request), error) if error else []
+    return site.page(request, "batch.html", status, sentences=sentences, jobs=site.jobs.of(session_of(request).id))
+
+
+def _sentences(t: Words, error: Any) -> list[str]:
+    """Return what is wrong and, unless that is clear, what to do about it."""
+    if isinstance(error, TooManyJobs):
+        return [t(f"batch.many.{error.args[0]}")]
+    values: dict[str, Any] = {
+        name: t.number(each) if isinstance(each, int) else each for name, each in error.values.items()
+    }
+    if "what" in values:
+        values["what"] = t.known(f"file.{values['what']}", values["what"])
+    if "fault" in values:
+        values["fault"] = t(f"fault.{values['fault']}")
+    return [t(f"table.{error.kind}.{part}", **values) for part in ("what", "then")]
 
 
 def _find(site: Site, request: Request, job_id: str) -> Job:
@@ -134,6 +165,6 @@ def _find(site: Site, request: Request, job_id: str) -> Job:
 
 def _attachment(name: str) -> str:
     """Return the Content-Disposition (RFC 6266) of the file, whose name ends in -categories.csv."""
-    stem = re.sub(r"\.csv$", "", name, flags=re.IGNORECASE) + "-categories.csv"
+    stem = ENDINGS.sub("", name) + "-categories.csv"
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", stem)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(stem, safe='')}"

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from callcenterai.text.joining import join_texts
 from services.common.agent_api import RoutedTicket
 from services.web.clients.agent import AgentError
 from services.web.forms import read_form, text_of
@@ -27,19 +28,22 @@ async def show_ticket_form(request: Request) -> Response:
 async def classify_ticket(request: Request) -> Response:
     """Show the category of a ticket."""
     site = site_of(request)
-    text = text_of(await read_form(request), "text")
-    if not text.strip():
-        return _page(request, 422, text=text, wrong="empty")
-    if len(text) > site.settings.max_text_length:
-        return _page(request, 422, text=text, wrong="long")
+    form = await read_form(request)
+    asked: dict[str, Any] = {name: text_of(form, name) for name in ("text", "subject")}
+    # What the agent makes of the two, which a correction has to repeat.
+    whole = join_texts([asked["subject"], asked["text"]])
+    if not asked["text"].strip():
+        return _page(request, 422, **asked, wrong="empty")
+    if len(whole) > site.settings.max_text_length:
+        return _page(request, 422, **asked, wrong="long")
     try:
-        found = await site.agent.predict(text)
+        found = await site.agent.predict(**asked)
     except AgentError as trouble:
-        return _page(request, trouble.status, text=text, trouble=trouble)
+        return _page(request, trouble.status, **asked, trouble=trouble)
     explanation = found.get("explanation", [])
     pieces = mark(found.get("text", ""), explanation, bool(found["personal_data"]))
     labels = await _labels(request, found)
-    return _page(request, text=text, found=found, explanation=explanation, pieces=pieces, labels=labels)
+    return _page(request, **asked, whole=whole, found=found, explanation=explanation, pieces=pieces, labels=labels)
 
 
 async def correct_category(request: Request) -> Response:
@@ -57,7 +61,8 @@ async def correct_category(request: Request) -> Response:
 
 
 def _page(request: Request, status: int = 200, **values: Any) -> Response:
-    empty: dict[str, Any] = {"text": "", "wrong": None, "trouble": None, "found": None, "pieces": [], "labels": []}
+    empty: dict[str, Any] = dict.fromkeys(("text", "subject", "whole"), "")
+    empty |= {"wrong": None, "trouble": None, "found": None, "pieces": [], "labels": []}
     return site_of(request).page(request, "classify.html", status, **(empty | values))
 
 

@@ -105,7 +105,11 @@ class AgentDouble:
         """Return status and answer."""
         with self.lock:
             if path == "/predict":
-                return 200, self.predict(body["text"], body.get("store", True), "explain" in query)
+                return 200, self.predict(
+                    "\n".join(filter(None, [body.get("subject"), body["text"]])),
+                    body.get("store", True),
+                    "explain" in query,
+                )
             if path == "/predict/batch":
                 time.sleep(self.pause)
                 if any(text == "REFUSE ME" for text in body["texts"]):
@@ -116,6 +120,8 @@ class AgentDouble:
                 return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
+            if method == "DELETE" and path.startswith("/tickets/"):
+                return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
             if path == "/volumes":
