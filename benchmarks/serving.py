@@ -6,6 +6,10 @@ The model is the one in models/tfidf; MLflow serves it from the run that logged 
 process, and the same client sends it the tickets of the test part over kept-alive connections. The services take turns,
 and each figure is the median of the rounds. Memory is the resident set of the service's processes after the load; ready
 is the time from the start of the process to its first answer. Needs Linux, for /proc.
+
+    python benchmarks/serving.py --each-choice
+
+compares our service with itself instead: a model for each value of train_tfidf.features, trained on the same tickets.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +31,7 @@ from urllib.request import urlopen
 
 from _path import ROOT
 from callcenterai.core.cli import UserError, positive, run
+from stages import stage_commands, tracking_variables, write_params
 
 CLIENTS = (1, 8, 64)
 TICKETS = 3000
@@ -76,7 +82,13 @@ class Peer:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, measure and print the table; return the exit code."""
-    return compare_services("tfidf", make_peers, __doc__, argv)
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--each-choice", action="store_true")
+    args, rest = parser.parse_known_args(argv)
+    if not args.each_choice:
+        return compare_services("tfidf", make_peers, __doc__, rest)
+    with tempfile.TemporaryDirectory() as folder:
+        return compare_services("tfidf", lambda model: train_choices(model, Path(folder)), __doc__, rest)
 
 
 def compare_services(kind: str, make: Callable[[Path], list[Peer]], description: str, argv: list[str] | None) -> int:
@@ -119,6 +131,26 @@ def make_peers(model: Path) -> list[Peer]:
         plain_peer(model),
         Peer("mlflow models serve", [python, *served, "--port", "8602"], 8602, "/ping", "/invocations", "inputs"),
     ]
+
+
+def train_choices(model: Path, folder: Path) -> list[Peer]:
+    """Return our service with a model for each kind of features, trained on the tickets of the given one."""
+    from callcenterai.artifact.folder import read_metadata
+    from callcenterai.tfidf.features import VECTORIZERS
+
+    data = (ROOT / read_metadata(model)["data"]["train"]["path"]).parent
+    peers = []
+    for number, features in enumerate(VECTORIZERS):
+        place = folder / features
+        place.mkdir()
+        write_params(place, train_tfidf={"features": features})
+        command = [*stage_commands(place)["train_tfidf.py"], "--data", str(data)]
+        environment = os.environ | tracking_variables(place)
+        subprocess.run([sys.executable, *command], env=environment, stdout=sys.stderr, check=True)
+        service = [sys.executable, "-m", "services.tfidf.app"]
+        variables = {"MODEL_DIR": str(place / "tfidf")}
+        peers.append(Peer(features, service, 8600 + number, "/ready", "/predict", "text", variables))
+    return peers
 
 
 def plain_peer(model: Path) -> Peer:

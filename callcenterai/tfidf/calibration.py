@@ -101,9 +101,9 @@ def choose_calibration(
 ) -> tuple[str, np.ndarray]:
     """Return a method and its cross-fitted probabilities.
 
-    auto is sigmoid if its log loss is lower and the mean of accuracy and macro F1 is not lower by more than SCORE_SLACK,
-    else temperature: that never changes which class has the highest margin, while sigmoids can, at the cost of rare
-    classes.
+    auto is sigmoid if its log loss is lower and accuracy and macro F1 are not lower by more than SCORE_SLACK in the
+    mean, else temperature: that never changes which class has the highest margin, while sigmoids can, at the cost of
+    rare classes.
     """
     methods = ("temperature", "sigmoid") if method == "auto" else (method,)
     found = {each: cross_fit(margins, labels, classes, folds, each) for each in methods}

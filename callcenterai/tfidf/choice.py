@@ -28,7 +28,7 @@ from callcenterai.data.parts import Part
 from callcenterai.tfidf.features import VECTORIZERS, NgramCounts, class_spread, make_vectorizers
 
 # Cross-validation sees at most so many tickets, and at most so many characters.
-TICKETS, CHARACTERS = 12_000, 3_000_000
+TICKETS, CHARACTERS = 12_000, 2_000_000
 FOLDS = 3
 SPREADS = (0.0, 1.0)
 C_VALUES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -136,21 +136,23 @@ def compare(comparison: "Comparison", params: TrainTfidfParameters, min_df: int)
         candidates = comparison.ranked(SECOND_ROUND)
     comparison.run(candidates, range(FOLDS))
     candidates = comparison.ranked(THIRD_ROUND)
-    for step in (-1, 1):
-        for candidate in candidates:
-            try_other_c(comparison, candidate, step)
+    for candidate in candidates:
+        if not try_other_c(comparison, candidate, -1):
+            try_other_c(comparison, candidate, 1)
     return comparison.ranked()[0]
 
 
-def try_other_c(comparison: "Comparison", candidate: Candidate, step: int) -> None:
-    """Try smaller (-1) or larger (1) values of C, as long as each is better than the one before."""
+def try_other_c(comparison: "Comparison", candidate: Candidate, step: int) -> bool:
+    """Try smaller (-1) or larger (1) values of C, as long as each is better than the one before; return if any is."""
+    found = False
     place = C_VALUES.index(candidate.C) + step
     while 0 <= place < len(C_VALUES):
         other = candidate._replace(C=C_VALUES[place])
         comparison.run([other], range(FOLDS))
         if comparison.score(other) <= comparison.score(candidate):
-            return
-        candidate, place = other, place + step
+            break
+        found, candidate, place = True, other, place + step
+    return found
 
 
 class Comparison:
