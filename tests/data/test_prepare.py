@@ -28,7 +28,7 @@ def test_every_row_is_kept_or_rejected_with_its_reason(prepare):
         ["  " + good[0][0].replace(" ", " \n"), good[0][1], "duplicate"],
         ["same words, other class", "A", "conflicting_labels"],
         ["Same  words, other class", "B", "conflicting_labels"],
-        ["same words, óther class", "A", "conflicting_labels"],
+        ["SAME WORDS, other class", "A", "conflicting_labels"],
         ["nobody else is in this class", "Z", "rare_class"],
     ]
     assert prepare.run(prepare.write(good + [row[:2] for row in bad])) == 0
@@ -50,6 +50,8 @@ def test_metrics_have_every_figure(prepare):
     lengths = sorted(len(row["text"]) for part in PARTS for row in prepare.read(part))
     assert {"p0": lengths[0], "p50": lengths[21], "p100": 200}.items() <= metrics.pop("text_length").items()
     classes = metrics.pop("classes")
+    # test_ways_in.py says what was found out about the file.
+    assert metrics.pop("files")["input"]["rows"] == 45
     assert {"A": 21, "B": 21} == {label: sum(parts.values()) for label, parts in classes.items()}
     parts = {part: sum(classes[label][part] for label in "AB") for part in PARTS}
     assert metrics == {
@@ -204,7 +206,7 @@ def test_an_unusable_official_test_split_is_refused(prepare, error_line):
     assert prepare.run(path, test_input=str(other)) == 2
     assert f"{other}: no ticket has a class of {path}; there are 'A', 'B', 'C'" == error_line()
     assert prepare.run(path, test_input=str(prepare.folder / "nowhere.csv")) == 2
-    assert error_line().startswith(f"{prepare.folder / 'nowhere.csv'}: no such file; ")
+    assert error_line().startswith(f"{prepare.folder / 'nowhere.csv'} does not exist: no such file; ")
 
 
 def test_feedback_goes_to_train_and_corrects_labels(prepare):
