@@ -29,11 +29,17 @@ from callcenterai.core.cluster import (
     wait_for_result,
 )
 from callcenterai.core.files import dvc_md5
-from callcenterai.core.params import Parameters, PrepareParameters, Seed, TrainTfidfParameters, read_parameters
+from callcenterai.core.params import (
+    Parameters,
+    PrepareParameters,
+    Seed,
+    TrainTfidfParameters,
+    place_of,
+    read_parameters,
+)
 from callcenterai.core.params_edit import as_yaml
 from callcenterai.data.parts import Part, read_part
 from callcenterai.tfidf.choice import settle
-from callcenterai.tfidf.model import one_blas_thread
 from callcenterai.tfidf.trial import Trial, run_trial
 from callcenterai.tracking import runs, store
 
@@ -96,7 +102,7 @@ def run_search(params_path: Path, data: Path, workers: int | None) -> None:
     clean = read_parameters(params_path, "prepare", PrepareParameters).clean
     parts = {name: read_part(data, name, clean) for name in ("train", "validation")}
     # What is auto is chosen once; the trials differ in what search_tfidf.parameters names.
-    _, choice = one_blas_thread(settle)(base, parts["train"])
+    _, choice = settle(base, parts["train"])
     planned = [settle(params, parts["train"], choice)[0] for params in planned]
     base = planned[0]
     trials = []
@@ -121,7 +127,7 @@ def plan_trials(space: SearchTfidfParameters, base: TrainTfidfParameters, path: 
             params = TrainTfidfParameters.model_validate(base.model_dump() | changes)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(["search_tfidf.parameters", *map(str, first["loc"])])
+            name = place_of("search_tfidf.parameters", TrainTfidfParameters, first)
             tried = ", ".join(f"{key}={value}" for key, value in changes.items())
             raise UserError(f"{path}: {name}: {first['msg']}, in the trial of {tried}") from None
         if params not in planned:

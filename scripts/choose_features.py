@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def choose(params: Path, data: Path, output: Path) -> None:
     """Run the stage."""
-    from callcenterai.tfidf.stage import run_choice_stage
+    from callcenterai.tfidf.choice_stage import run_choice_stage
 
     run_choice_stage(params, data, output)
 

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from callcenterai.feedback import export_feedback
+    from callcenterai.agent_data.feedback import export_feedback
 
     export_feedback(args.database, args.output)
 

@@ -47,9 +47,17 @@ def test_dvc_yaml_declares_every_module_that_a_stage_imports(name, stage, script
 )
 def test_dvc_yaml_declares_every_parameter_section_that_a_stage_reads(name, stage, script):
     """compare declares none: the module that it shares with fit_routing reads that stage's section."""
-    declared = [section for each in stage.get("params", []) for section in sections_in(each)]
+    declared = [section.partition(".")[0] for each in stage.get("params", []) for section in sections_in(each)]
     read = {section for path in all_imported_files(script) for section in sections_read(path)}
     assert name == "compare" or set(declared) == read
+
+
+def test_choose_features_runs_again_when_a_parameter_changes_that_the_choice_depends_on():
+    """No other parameter may run it again: a new C would cost the whole comparison."""
+    from callcenterai.tfidf.choice import READ
+
+    (stage,) = (stage for name, stage, _ in stages() if name == "choose_features")
+    assert {"prepare.clean", *(f"train_tfidf.{name}" for name in READ)} == set(stage["params"])
 
 
 def sections_in(declared: str | dict[str, list[str]]) -> list[str]:

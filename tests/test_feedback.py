@@ -58,7 +58,7 @@ def test_the_last_standing_answer_counts(answered, capsys):
     neutral = PRINTER.replace("[PHONE]", "\N{HORIZONTAL ELLIPSIS}")
     expected = [(neutral, "Hardware", "second"), (LEAVE, "HR Support", "third")]
     assert expected + [(f"  {LAPTOP.upper()} ", "Purchase", "fifth")] == answered.rows()
-    assert capsys.readouterr().out == f"{answered.output}: 3 tickets of 5 answers\n"
+    assert capsys.readouterr().out == f"{answered.output}: tickets written: 3; answers read: 5\n"
     before = answered.output.read_bytes()
     assert answered.export() == 0
     assert answered.output.read_bytes() == before
@@ -91,7 +91,7 @@ def test_a_failed_export_is_one_error_line(answered, tmp_path, error_line):
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE something (id)").connection.close()
     for url in (f"sqlite:///{(tmp_path / 'other.db').as_posix()}", "postgresql://nobody@127.0.0.1:1/agent"):
         assert export_feedback.main([output, "--database", url]) == 2
-        assert error_line().startswith("the agent's tables cannot be read (")
+        assert error_line().startswith("the agent's tables cannot be used (")
     for url in ("agent.db", "nosuch://x"):
         assert export_feedback.main([output, "--database", url]) == 2
         assert error_line().startswith("--database is not an address such as")

@@ -24,6 +24,8 @@ from support.tfidf_project import Project
 
 EXPERIMENT = "callcenterai-tfidf-classification-search"
 TWO = {"C": [0.1, 2.0]}
+# What is left open is chosen once before the trials; most tests have no need of it.
+SETTLED = {"features": "words", "accents": "keep", "class_spread": 1.0, "min_df": 2, "C": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def write(project: Project, path: str, changes: dict, **train) -> list[str]:
     """Write params.yaml for a search, and return the arguments that name it and the tickets."""
     sections = project.params["train_tfidf"], project.params["search_tfidf"]
     changed = (
-        sections[0] | {"bootstrap_samples": 100} | train,
+        sections[0] | SETTLED | {"bootstrap_samples": 100} | train,
         sections[1] | {"method": "grid", "parameters": TWO} | changes,
     )
     params = project.params | dict(zip(("train_tfidf", "search_tfidf"), changed, strict=True))
@@ -98,13 +100,28 @@ def test_a_trial_has_the_same_figures_as_a_training_with_its_parameters(search, 
     whole = Project(tmp_path_factory.mktemp("whole"))
     assert search(parameters={"C": [2.0]}) == 0
     _, trials = runs()
-    assert whole.train(C=2.0, bootstrap_samples=100) == 0
+    assert whole.train(**SETTLED | {"C": 2.0}, bootstrap_samples=100) == 0
     expected = whole.metrics()["validation"]
     found = trials[1].data.metrics
     assert {name: found[f"validation.{name}"] for name in ("accuracy", "macro_f1", "log_loss", "ece")} == {
         name: expected[name] for name in ("accuracy", "macro_f1", "log_loss", "ece")
     }
     assert found["validation.accuracy_without_near_duplicates"] == expected["accuracy_without_near_duplicates"]
+
+
+def test_what_params_yaml_leaves_open_is_chosen_once_and_kept_by_all_trials(project, search, capsys):
+    """The trials differ in what the search names alone; the printed command leaves the rest to `auto`."""
+    left_open = {"features": "auto", "accents": "auto", "class_spread": "auto", "min_df": "auto", "C": "auto"}
+    space = {"parameters": {"features": ["words", "characters"], "C": [0.1]}}
+    assert search_tfidf.main(write(project, "open.yaml", space, **left_open)) == 0
+    trials = [run.data.params for run in runs()[1].values()]
+    assert {each["features"] for each in trials[1:]} == {"words", "characters"}
+    for name in ("accents", "class_spread", "min_df"):
+        (value,) = {each[name] for each in trials}
+        assert value != "auto"
+    assert trials[0]["features"] != "auto" and float(trials[0]["C"]) > 0
+    best = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("best: "))
+    assert "class_spread" not in best and "min_df" not in best
 
 
 def test_a_random_search_draws_the_wanted_number_and_the_same_when_repeated(search, capsys):
@@ -163,10 +180,10 @@ def test_gains_are_paired_differences_on_the_same_tickets(search, capsys):
 def test_a_trial_that_cannot_be_trained_is_reported_and_the_others_go_on(search, capsys):
     assert search(parameters={"min_df": [1, 100_000]}) == 0
     out = capsys.readouterr().out
-    assert "trial 2 (min_df=100000) failed: no word occurs in at least 100000 texts" in out
+    assert "trial 2 (min_df=100000) failed: no word or character occurs in at least 100000 texts" in out
     assert [row[0] for row in rows(out)].count("2") == 0 and len(rows(out)) == 2
     parent, trials = runs()
-    assert trials[2].info.status == "FAILED" and "no word occurs" in trials[2].data.tags["error"]
+    assert trials[2].info.status == "FAILED" and "no word or character occurs" in trials[2].data.tags["error"]
     assert parent.info.status == "FINISHED"
 
 

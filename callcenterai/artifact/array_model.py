@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from callcenterai.artifact.scorer_format import Arrays
 from callcenterai.text.normal_form import WORDS
@@ -57,7 +57,10 @@ class ArrayModel:
         if arrays.calibration == "temperature":
             return _softmax(margins, arrays.calibrators[0, 0]), known
         slopes, offsets = arrays.calibrators.T
-        return _normalize(expit(-(slopes * margins + offsets))), known
+        probabilities = _normalize(expit(-(slopes * margins + offsets)))
+        if arrays.scaling is not None:
+            probabilities = softmax(arrays.scaling[0] * np.log(probabilities) + arrays.scaling[1:], axis=1)
+        return probabilities, known
 
 
 class FastVectorizer:

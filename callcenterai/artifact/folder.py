@@ -34,6 +34,7 @@ TRUSTED_TYPES = [
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
+    "sklearn.utils._bunch.Bunch",
 ]
 
 
@@ -54,8 +55,13 @@ KINDS = {
 
 
 def kind_named(registered: str) -> str:
-    """Return the kind whose registered model has this name; raise a KeyError when there is none."""
-    return {kind.registered: name for name, kind in KINDS.items()}[registered]
+    """Return the kind whose registered model has this name; raise a UserError when there is none."""
+    kinds = {kind.registered: name for name, kind in KINDS.items()}
+    if registered not in kinds:
+        raise UserError(
+            f"the metadata names {registered!r}, which no training here makes ({', '.join(kinds)}); check the folder"
+        )
+    return kinds[registered]
 
 
 def command_for(metadata: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ class OnnxClassifier:
         """Read both; ONNX Runtime and tokenizers raise errors of their own for bytes that they cannot read."""
         self.classes_ = np.array(labels, dtype=object)
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._special = [number for number, token in added.items() if token.special]
         self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
@@ -37,6 +39,15 @@ class OnnxClassifier:
             found[rows] = self._run([texts[row] for row in rows])
         # In single precision their sum is off by about 1e-7.
         return found / found.sum(axis=1, keepdims=True)
+
+    def find_known(self, texts: Sequence[str]) -> np.ndarray:
+        """Return, for each text, whether any of its tokens is in the vocabulary, bool of shape (n,)."""
+        found = np.empty(len(texts), dtype=bool)
+        for start in range(0, len(texts), BATCH):
+            inputs = self.inputs_of(texts[start : start + BATCH])
+            seen = (inputs["attention_mask"] > 0) & ~np.isin(inputs["input_ids"], self._special)
+            found[start : start + BATCH] = seen.any(axis=1)
+        return found
 
     def inputs_of(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Return a batch of texts as the inputs of the model."""

@@ -4,9 +4,12 @@ It is a NumPy archive without pickles. `header` is JSON in UTF-8: format, labels
 calibration method, and the vectorizers in the order of their features. `terms` holds the n-grams in that same order,
 one after the other, in UTF-8, and `lengths` how many characters each has; `idf` has shape (n_features,), `coefficients`
 (n_features, n_margins) and `intercepts` (n_margins,), where n_margins is 1 for two labels and n_labels otherwise;
-`calibrators` has shape (n_margins, 2), slope and offset of each sigmoid, or (1, 1), the inverse temperature. All
-numbers are float64, so that readers get the pipeline's probabilities. Format 1, of models of words from before December
-2026, has a line for each term instead of lengths, and settings without those of WORDS_BEFORE.
+`calibrators` has shape (n_margins, 2), slope and offset of each sigmoid, or (1, 1), the inverse temperature. `scaling`,
+which not every archive has, has shape (1 + n_labels,): a factor for the logarithms of the probabilities that the
+sigmoids give, and a bias for each class. All numbers are float64, so that readers get the pipeline's probabilities.
+
+Format 2 has no scaling. Format 1, of models of words from before December 2026, has a line for each term instead of
+lengths, and settings without those of WORDS_BEFORE.
 services/tfidf/scorer.py reads it in the service, array_model.py in predict_batch.py.
 """
 
@@ -19,8 +22,8 @@ import numpy as np
 
 from callcenterai.core.cli import UserError
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT = 3
+READABLE = (1, 2, 3)
 # The settings of every vectorizer in format 1.
 WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
 
@@ -36,6 +39,7 @@ class Arrays(NamedTuple):
     coefficients: np.ndarray
     intercepts: np.ndarray
     calibrators: np.ndarray
+    scaling: np.ndarray | None
 
 
 def read_arrays(archive: bytes) -> Arrays | None:
@@ -46,9 +50,18 @@ def read_arrays(archive: bytes) -> Arrays | None:
         raise UserError(f"the scorer has format {header['format']}, and this is for {FORMAT}: train the model again")
     if "refusal" in header:
         return None
-    numbers = [arrays[name] for name in ("idf", "coefficients", "intercepts", "calibrators")]
     settings = [WORDS_BEFORE | each for each in header["vectorizers"]]
-    return Arrays(header["labels"], header["calibration"], settings, _read_terms(arrays), *numbers)
+    return Arrays(
+        labels=header["labels"],
+        calibration=header["calibration"],
+        vectorizers=settings,
+        terms=_read_terms(arrays),
+        idf=arrays["idf"],
+        coefficients=arrays["coefficients"],
+        intercepts=arrays["intercepts"],
+        calibrators=arrays["calibrators"],
+        scaling=arrays.get("scaling"),
+    )
 
 
 def _read_terms(arrays: Any) -> list[str]:
@@ -68,7 +81,8 @@ def scorer_bytes(pipeline: Any) -> bytes:
     # Imported here, because array_model.py imports this module to do without scikit-learn.
     from sklearn.svm import LinearSVC
 
-    svm = pipeline.named_steps["svm"].calibrated_classifiers_[0]
+    curves, scaling = _split_scaling(pipeline.named_steps["svm"])
+    svm = curves.calibrated_classifiers_[0]
     fitted = vectorizers(pipeline)
     header = {"format": FORMAT, "labels": [str(label) for label in svm.classes], "calibration": svm.method}
     machine = svm.estimator
@@ -85,6 +99,7 @@ def scorer_bytes(pipeline: Any) -> bytes:
         coefficients=np.ascontiguousarray(machine.coef_.T),
         intercepts=machine.intercept_,
         calibrators=_calibrators(svm),
+        **({} if scaling is None else {"scaling": scaling}),
     )
 
 
@@ -104,6 +119,14 @@ def settings_of(vectorizer: Any) -> dict[str, Any]:
         "ngram_range": list(vectorizer.ngram_range),
         "sublinear_tf": vectorizer.sublinear_tf,
     }
+
+
+def _split_scaling(classifier: Any) -> tuple[Any, np.ndarray | None]:
+    """Return the calibrated curves of a pipeline's classifier, and the scaling behind them if there is one."""
+    if not hasattr(classifier, "final_estimator_"):
+        return classifier, None
+    logistic = classifier.final_estimator_.named_steps["scale"]
+    return classifier.estimators_[0], np.concatenate([logistic.coef_[0, :1], logistic.intercept_])
 
 
 def _calibrators(svm: Any) -> np.ndarray:

@@ -41,6 +41,7 @@ PREDICTIONS_SCHEMA = pa.schema(
         "category": pa.string(),
         "confidence": pa.float64(),
         "needs_review": pa.bool_(),
+        "known_text": pa.bool_(),
     }
 )
 REJECTED_SCHEMA = pa.schema(
@@ -116,8 +117,7 @@ class BatchScorer:
             # A kernel machine, which has no arrays.
             known = np.diff(steps["tfidf"].transform(texts).tocsr().indptr) > 0
         else:
-            # A transformer has an embedding for unknown words too.
-            known = np.ones(len(texts), dtype=bool)
+            known = self._model.find_known(texts)
         return self._model.predict_proba(texts), known
 
 
@@ -165,7 +165,8 @@ def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str
     # Without a threshold, a person has to review every ticket.
     threshold = np.inf if metadata["threshold"] is None else metadata["threshold"]
     labels = np.array(metadata["labels"], dtype=object)
-    answers = [labels[found.numbers], found.confidences, (found.confidences < threshold) | ~found.known]
+    review = (found.confidences < threshold) | ~found.known
+    answers = [labels[found.numbers], found.confidences, review, found.known]
     return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
 
 

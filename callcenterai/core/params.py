@@ -1,20 +1,13 @@
 """Reads and checks sections of params.yaml: the one place where parameters become typed values."""
 
 import re
+import types
+from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from callcenterai.core.cli import UserError
@@ -22,8 +15,6 @@ from callcenterai.core.cli import UserError
 Section = TypeVar("Section", bound="Parameters")
 Name = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-# A label in params.yaml, where 404 is a number; `true` and `no` need quotes, because YAML reads them as truth values.
-Label = StrictStr | StrictInt | StrictFloat
 # The range that NumPy and scikit-learn accept.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -41,6 +32,26 @@ YamlLoader.add_implicit_resolver(
 )
 
 
+def _as_label(value: Any) -> str:
+    """Return a label of params.yaml, where 404 is a number, as text; refuse what YAML reads as something else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("a label must be text; write it in quotes, because YAML reads yes, no, on, off and dates")
+    return str(value)
+
+
+def _as_label_map(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(
+            "must be a mapping such as {Laptop: Hardware}; the name of a file belongs in prepare.label_map_file"
+        )
+    # `label_map:` with nothing after it.
+    return {} if value is None else value
+
+
+Label = Annotated[str, BeforeValidator(_as_label)]
+LabelMap = Annotated[dict[Label, Label | None], BeforeValidator(_as_label_map)]
+
+
 class Parameters(BaseModel):
     """The base of every section: unknown keys and values of another type are refused, and values never change."""
 
@@ -55,14 +66,14 @@ class PrepareParameters(Parameters):
     feedback_input: Name | None = None
     text_column: Name | Annotated[list[Name], Field(min_length=1)]
     label_column: Name
-    label_map: dict[Label, Label | None] = Field(default_factory=dict)
+    label_map: LabelMap = Field(default_factory=dict)
     label_map_file: Name | None = None
     encoding: Name | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     sheet: Name | None = None
     header: bool = True
-    clean: Literal["none", "html", "mail"] = "none"
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
+    clean: Literal["none", "html", "mail"] = "none"
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)
@@ -115,9 +126,9 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
-Features = Literal["words", "characters", "characters_in_words", "both"]
+Features = Literal["words", "characters", "characters_in_words", "all_characters", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
-CHOSEN = ("features", "class_spread", "C", "accents")
+CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 
 
 class TrainTfidfParameters(Parameters):
@@ -127,7 +138,7 @@ class TrainTfidfParameters(Parameters):
     accents: Literal["auto", "keep", "strip"]
     max_features: int | None = Field(ge=1)
     ngram_range: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=2, max_length=2)
-    min_df: int = Field(ge=1)
+    min_df: Annotated[int, Field(ge=1)] | Literal["auto"]
     sublinear_tf: bool
     class_spread: Annotated[float, Field(ge=0, le=2)] | Literal["auto"]
     kernel: Literal["linear", "poly", "rbf", "sigmoid"]
@@ -245,14 +256,51 @@ def read_parameters(path: Path, section: str, kind: type[Section]) -> Section:
     try:
         return kind.model_validate(content[section])
     except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(_explain(section, kind, e) for e in error.errors())) from None
+        raise UserError(f"{path}: {_explain_all(section, kind, error.errors())}") from None
 
 
-def _explain(section: str, kind: type[Parameters], error: ErrorDetails) -> str:
-    name = ".".join([section, *map(str, error["loc"])])
-    if error["type"] == "extra_forbidden":
+def _explain_all(section: str, kind: type[Parameters], errors: list[ErrorDetails]) -> str:
+    """Return what is wrong with each value; pydantic lists one error for each type that a value may have."""
+    by_place: dict[tuple, list[ErrorDetails]] = defaultdict(list)
+    for error in errors:
+        by_place[_place_of(kind, error)].append(error)
+    # What is wrong inside a list says more than that a list is no text.
+    outer = {place[:size] for place in by_place for size in range(1, len(place))}
+    return "; ".join(
+        _explain(".".join([section, *map(str, place)]), kind, each)
+        for place, each in by_place.items()
+        if place not in outer
+    )
+
+
+def place_of(section: str, kind: type[Parameters], error: ErrorDetails) -> str:
+    """Return the dotted name of the value that pydantic refuses."""
+    return ".".join([section, *map(str, _place_of(kind, error))])
+
+
+def _place_of(kind: type[Parameters], error: ErrorDetails) -> tuple:
+    field, *inside = error["loc"] or ("",)
+    inside = inside[1:] if _has_several_types(kind, field) else inside
+    # An error of a mapping's key belongs to the mapping.
+    return (field, *(inside if "[key]" not in inside else ()))
+
+
+def _has_several_types(kind: type[Parameters], field: int | str) -> bool:
+    """Whether pydantic names a type after the field in the place of an error."""
+    annotation = kind.model_fields[field].annotation if field in kind.model_fields else None
+    types_of = [each for each in get_args(annotation) if each is not type(None)]
+    return get_origin(annotation) in (Union, types.UnionType) and len(types_of) > 1
+
+
+def _explain(place: str, kind: type[Parameters], errors: list[ErrorDetails]) -> str:
+    """Return what is wrong with one value; if it has one of the types, not that it has none of the others."""
+    name, first = place.rstrip("."), errors[0]
+    if first["type"] == "extra_forbidden":
         return f"{name} is not a parameter; known are {', '.join(kind.model_fields)}"
-    if error["type"] == "missing":
+    if first["type"] == "missing":
         return f"{name} is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}" + (f" (it is {error['input']!r})" if error["loc"] else "")
+    of_type = [error for error in errors if error["type"].endswith("_type") or error["type"] == "literal_error"]
+    telling = errors if len(of_type) == len(errors) else [error for error in errors if error not in of_type]
+    messages = dict.fromkeys(error["msg"].removeprefix("Value error, ") for error in telling)
+    message = " or ".join(messages).replace(" or Input should be ", " or ")
+    return f"{name}: {message[0].lower()}{message[1:]}" + (f" (it is {first['input']!r})" if first["loc"] else "")

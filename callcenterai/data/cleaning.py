@@ -5,7 +5,6 @@ with its class (reject_rare_classes). table.Reason lists the reasons.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
@@ -13,9 +12,13 @@ import numpy as np
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import PrepareParameters
-from callcenterai.data.rejections import describe_large_shares
+from callcenterai.data.rejections import count_labels, describe_large_shares, describe_suspicious_labels
 from callcenterai.data.split import free_groups
 from callcenterai.data.table import Reason, Source, Table, Ticket
+from callcenterai.text.normal_form import meaningful_length
+
+# So many classes are named when too few are large enough.
+MOST_NAMED = 10
 
 
 def reject_row(ticket: Ticket, min_text_length: int) -> Reason:
@@ -31,17 +34,6 @@ def reject_row(ticket: Ticket, min_text_length: int) -> Reason:
     return Reason.USABLE
 
 
-def meaningful_length(text: str, enough: int) -> int:
-    """Return the length of a text in characters, where letters of scripts without capitals count twice.
-
-    Such a letter stands for a syllable or a word (Chinese, Japanese, Korean), or its vowels are marks or not written
-    (Thai, Hindi, Arabic): two of them can be a whole ticket, such as the Korean or the Chinese word for "refund".
-    """
-    if len(text) >= enough or text.isascii():
-        return len(text)
-    return len(text) + sum(unicodedata.category(character) == "Lo" for character in text)
-
-
 def cut(text: str, limit: int) -> str:
     """Shorten a text to at most `limit` characters, at the end of a word if possible."""
     if len(text) <= limit:
@@ -55,11 +47,11 @@ def cut(text: str, limit: int) -> str:
 def reject_repeated_texts(table: Table, majority: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the Reason of each ticket, and the label that people have given it or -1.
 
-    Texts that differ only in case, accents or white space are equal here: the model cannot tell them apart. Of equal
-    tickets the first is kept. If their labels differ, a label that at least the share `majority` of them has is right,
-    and its first ticket is kept; without such a label none is kept, because nobody can say which one is right. If
-    people were asked, the last answer counts instead. A text of the official test split is not trained on; the test
-    split itself stays whole.
+    Texts that differ only in case, white space or the form of a character are equal here: no model can tell them apart.
+    Of equal tickets the first is kept. If their labels differ, a label that at least the share `majority` of them has
+    is right, and its first ticket is kept; without such a label none is kept, because nobody can say which one is
+    right. If people were asked, the last answer counts instead. A text of the official test split is not trained on;
+    the test split itself stays whole.
     """
     reasons, corrections = table.reasons.copy(), np.full(len(table.reasons), -1, dtype=np.int32)
     rows, starts = repeated_texts(table)
@@ -196,13 +188,15 @@ def _describe_too_few(
     needed = _needed_groups(params)
     shown = [
         f"{table.names[label]!r} ({n}{', near-duplicates of each other' if alike else ''})"
-        for label, n in counts.most_common(20)
+        for label, n in counts.most_common(MOST_NAMED)
         for alike in [n >= params.min_class_count and distinct[label] < needed]
     ]
-    causes = describe_large_shares(reasons, params)
+    more = f" and {len(counts) - MOST_NAMED:,} more" if len(counts) > MOST_NAMED else ""
+    causes = describe_suspicious_labels(count_labels(table, table.reasons), params)
+    causes += describe_large_shares(reasons, params)
     return (
         f"{params.input}: a classifier needs at least two classes of {params.min_class_count} usable tickets, "
-        f"{needed} of them clearly different; found {', '.join(shown) or 'none'}: "
+        f"{needed} of them clearly different; found {', '.join(shown) or 'none'}{more}: "
         + ("; ".join(causes) or "add tickets or lower prepare.min_class_count")
     )
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from callcenterai.data.split import draw
-from callcenterai.text.normal_form import UNSPACED, WORDS, WORDS_OR_CHARACTERS, normalize_text
+from callcenterai.text.normal_form import UNSPACED, WORDS, WORDS_OR_CHARACTERS, normalize_text, strip_latin_accents
 from callcenterai.text.plain_text import model_text
 
 WORD, CHARACTER_OR_WORD = re.compile(WORDS), re.compile(WORDS_OR_CHARACTERS)
@@ -74,8 +74,10 @@ def fold(text: str, clean: str = "none") -> str:
 def find_shingles(folded: str) -> set[str]:
     """Return the different words of a text; in scripts without spaces, each two characters in a row instead.
 
-    Whole sentences would be words there, and two of them could never be nearly the same.
+    Whole sentences would be words there, and two of them could never be nearly the same. Latin accents do not count:
+    a model may be trained without them, and would then know a test ticket that was typed with other accents.
     """
+    folded = strip_latin_accents(folded)
     if folded.isascii() or not UNSPACED.search(folded):
         return set(WORD.findall(folded))
     return {

@@ -1,36 +1,30 @@
 """Which class each label means: prepare.label_map, spellings of one label, and cells that hold several labels.
 
 1. An entry of label_map renames, merges or drops a label. It applies once: a new name is not looked up again.
-2. Labels without a class, such as `nan` or NULL, count as missing.
-3. Other labels are one class if they differ only in case, in blanks, in Unicode normalisation or width, or like 1 and
-   1.0. The class has the spelling that label_map names, or else the most frequent one; of equally frequent ones, the
-   first.
+2. Labels without a class, such as `nan`, NULL or #REF!, count as missing.
+3. Other labels are one class if they differ only in case, in blanks or characters that nobody sees, in Unicode
+   normalisation or width, or like 1 and 1.0. The class has the spelling that label_map names, or else the most
+   frequent one; of equally frequent ones, the first. In it, blanks are single and nothing is invisible.
 
 Labels that differ in more, such as in an accent or a hyphen, may be different classes. They stay, and are reported.
 """
 
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from callcenterai.core.params import PrepareParameters
-from callcenterai.data.label_map import read_label_map
+from callcenterai.data.spellings import find_look_alikes, find_several, is_damaged, spelling_key, unify, visible
 from callcenterai.data.table import Reason, Source, Table
 
 # What programs write for a missing value, and what might be one but might be a class too.
-MISSING = frozenset({"nan", "null", "<na>", "#n/a", "nat"})
-PERHAPS_MISSING = frozenset({"none", "n/a", "na", "-", "--", "?", "(blank)", "(leer)", "(vide)"})
-# Separators in cells with several labels. A comma or a slash is often part of a label, so there each piece has to be a
-# label; between semicolons or bars, each piece has to occur in another cell.
-CLEAR_SEPARATORS, POSSIBLE_SEPARATORS = re.compile("[;|；｜]"), re.compile("[,/，、／]")
-WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
-# Punctuation that people leave out or replace; the point of a decimal number is none.
-SLOPPY = re.compile(r"[\s\-_'’/,:()&]+|(?<!\d)\.|\.(?!\d)")
-ACCENTS = re.compile("[\u0300-\u036f]+")
+MISSING = frozenset(
+    "nan null <na> #n/a nat (null) [] #ref! #value! #name? #num! #null! #div/0! #nv #bezug! #wert!".split()
+)
+PERHAPS_MISSING = frozenset(
+    {"none", "n/a", "n.a.", "na", "-", "--", "?", "(none)", "(blank)", "(empty)", "(leer)", "(vide)", "undefined"}
+)
 # So many labels are named in a message, and so many in the metrics.
 NAMED, RECORDED = 5, 100
 
@@ -63,11 +57,12 @@ class LabelReport(NamedTuple):
 
     def notes(self) -> list[str]:
         """Return a line about labels that became one class."""
-        merged = {f"{old!r} ({count})": new for new, olds in self.unified.items() for old, count in olds.items()}
-        if not merged:
-            return []
-        shown = named(f"{old} -> {new!r}" for old, new in merged.items())
-        return [f"labels that differ only in case, blanks or encoding are one class: {shown}"]
+        merged = [
+            f"{visible(old)} ({count:,}) -> {visible(new)}"
+            for new, olds in self.unified.items()
+            for old, count in olds.items()
+        ]
+        return [f"labels that differ only in case, blanks or encoding are one class: {named(merged)}"] if merged else []
 
     def warnings(self) -> list[str]:
         """Return a line for each thing that a person should look at, with what to do."""
@@ -83,27 +78,30 @@ class LabelReport(NamedTuple):
         if self.perhaps_missing:
             found.append(
                 f"a label may stand for a missing value: {with_counts(self.perhaps_missing)}; "
-                "if so, drop it with prepare.label_map"
+                f"if so, drop it with prepare.label_map, such as {{{visible(next(iter(self.perhaps_missing)))}: null}}"
             )
         if self.several:
             found.append(
                 f"{sum(self.several.values())} tickets have several labels in one cell, and each combination is a "
-                f"class of its own: {with_counts(self.several)}; give each combination one class with prepare.label_map"
+                f"class of its own: {with_counts(self.several)}; give each combination one class with "
+                f"prepare.label_map, such as {{{visible(next(iter(self.several)))}: One class}}"
             )
         if self.look_alikes:
-            groups = named(" and ".join(map(repr, group)) for group in self.look_alikes)
+            groups = named(" and ".join(map(visible, group)) for group in self.look_alikes)
+            first, *others = self.look_alikes[0]
             found.append(
-                f"classes with similar names: {groups}; if they mean the same, merge them in prepare.label_map"
+                f"classes with similar names: {groups}; if they mean the same, merge them with prepare.label_map, such "
+                f"as {{{visible(others[0])}: {visible(first)}}}"
             )
         return found
 
 
-def settle_labels(table: Table, params: PrepareParameters) -> tuple[Table, LabelReport]:
+def settle_labels(table: Table, entries: dict[str, str | None]) -> tuple[Table, LabelReport]:
     """Return the table with each usable ticket's label replaced by its class, and a report.
 
-    Tickets whose label is dropped or stands for a missing value are rejected, and keep their label.
+    entries are those of label_map: the new name of each label, or None to drop it. Tickets whose label is dropped or
+    stands for a missing value are rejected, and keep their label.
     """
-    entries = read_label_map(params)
     usable = table.reasons == Reason.USABLE
     ours = np.bincount(table.labels[usable & (table.sources == Source.INPUT)], minlength=len(table.names)).tolist()
     every = np.bincount(table.labels[usable], minlength=len(table.names)).tolist()
@@ -138,7 +136,7 @@ def _classes_of(
         if entry is not None:
             new = entries[entry]
             found[name] = Reason.DROPPED_LABEL if new is None else new
-        elif spelling_key(name) in MISSING:
+        elif (key := spelling_key(name)) in MISSING or not key:
             found[name] = Reason.NO_LABEL
     others = {name: count for name, (count, _) in counts.items() if name not in found}
     found |= unify(others, [new for new in entries.values() if new])
@@ -171,79 +169,22 @@ def _report(
         unified=dict(unified),
         perhaps_missing={name: count for name, count in classes.items() if spelling_key(name) in PERHAPS_MISSING},
         several=find_several(classes, set(entries.values())),
-        look_alikes=find_look_alikes(name for name, count in classes.items() if count),
+        # The likeliest name first.
+        look_alikes=find_look_alikes(
+            sorted((name for name in classes if classes[name]), key=lambda name: (is_damaged(name), -classes[name]))
+        ),
     )
 
 
-def unify(counts: dict[str, int], chosen: Iterable[str]) -> dict[str, str]:
-    """Return the class of each label: the chosen or else most frequent spelling among those with the same key."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in counts:
-        # A cell that holds one label twice, such as "Access; Access", has one piece.
-        (key,) = pieces if len(pieces := _pieces(name, CLEAR_SEPARATORS)) == 1 else {spelling_key(name)}
-        groups[key].append(name)
-    wanted = {spelling_key(name): name for name in reversed(list(chosen))}
-    return {
-        name: wanted.get(key, max(names, key=lambda each: counts[each]))
-        for key, names in groups.items()
-        for name in names
-    }
+def summarize_left_out(counts: Mapping[str, int]) -> dict:
+    """Return the classes that are too small for metrics/prepare.json, cut at RECORDED."""
+    return {"left_out": dict(list(counts.items())[:RECORDED])} if counts else {}
 
 
-def spelling_key(label: str) -> str:
-    """Return what labels have in common that differ in case, blanks, normalisation, width, or as 1 and 1.0."""
-    if not label.isascii():
-        label = unicodedata.normalize("NFC", "".join(map(_usual_width, label)))
-    label = " ".join(label.lower().split())
-    number = WHOLE_NUMBER.fullmatch(label)
-    return number[1] if number else label
-
-
-def _usual_width(character: str) -> str:
-    """Return a full-width or half-width form of East Asian text as the usual character."""
-    is_form = unicodedata.decomposition(character).startswith(("<wide>", "<narrow>"))
-    return unicodedata.normalize("NFKC", character) if is_form else character
-
-
-def find_look_alikes(names: Iterable[str]) -> list[list[str]]:
-    """Return groups of classes that differ only in accents, punctuation, compatibility forms or leading zeros."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        key = SLOPPY.sub(
-            "", unicodedata.normalize("NFKD", ACCENTS.sub("", unicodedata.normalize("NFKD", name.casefold())))
-        )
-        groups[key.lstrip("0") if key.isdigit() else key].append(name)
-    return [group for key, group in groups.items() if key and len(group) > 1]
-
-
-def find_several(counts: dict[str, int], chosen: set[str | None]) -> dict[str, int]:
-    """Return the labels that consist of several others, and their counts; those that label_map has chosen are none."""
-    keys = {spelling_key(name) for name in counts}
-    clear = {name: pieces for name in counts if (pieces := _pieces(name, CLEAR_SEPARATORS))}
-    elsewhere: dict[str, int] = defaultdict(int)
-    for pieces in clear.values():
-        for piece in pieces:
-            elsewhere[piece] += 1
-    found = {}
-    for name, count in counts.items():
-        pieces = clear.get(name, set())
-        in_cells = pieces and all(elsewhere[piece] > 1 or piece in keys for piece in pieces)
-        possible = _pieces(name, POSSIBLE_SEPARATORS)
-        if name not in chosen and (in_cells or (possible and possible <= keys)):
-            found[name] = count
-    return found
-
-
-def _pieces(name: str, separators: re.Pattern[str]) -> set[str]:
-    """Return the keys of the pieces between separators; empty when there is only one piece."""
-    pieces = [spelling_key(piece) for piece in separators.split(name) if piece.strip()]
-    return set(pieces) if len(pieces) > 1 else set()
-
-
-def with_counts(counts: dict[str, int]) -> str:
+def with_counts(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, the most frequent first, as text."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return named(f"{name!r} ({count})" for name, count in ordered)
+    return named(f"{visible(name)} ({count:,})" for name, count in ordered)
 
 
 def named(items: Iterable[str]) -> str:

@@ -28,10 +28,17 @@ from callcenterai.data.cleaning import (
     reject_row,
 )
 from callcenterai.data.fingerprints import fingerprint
-from callcenterai.data.labels import LabelReport, settle_labels
+from callcenterai.data.label_map import read_label_map
+from callcenterai.data.labels import LabelReport, settle_labels, summarize_left_out
 from callcenterai.data.near_duplicates import near_duplicate_groups
 from callcenterai.data.output import part_csv, rejected_csv, summarize
-from callcenterai.data.rejections import describe_large_shares
+from callcenterai.data.rejections import (
+    count_labels,
+    describe_dominant_label,
+    describe_large_shares,
+    describe_left_out,
+    describe_suspicious_labels,
+)
 from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
@@ -58,21 +65,21 @@ class CheckedRow(NamedTuple):
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
     """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why."""
     params = read_parameters(params_path, "prepare", PrepareParameters)
+    label_map = read_label_map(params)
     paths = paths_of(params)
     sources = {source: TicketSource(params, source, path) for source, path in paths.items()}
     with Spill(output) as spill:
         with parallel_map(workers) as each:
             table = read_table(params, sources, spill, each)
-        table, labels = settle_labels(table, params)
-        print_lines("note", labels.notes())
+        table, labels = settle_labels(table, label_map)
         try:
             plan = plan_split(table, spill, params)
         except TooFewClasses as error:
-            print_lines("warning", labels.warnings())
             rejected = output / "rejected.csv"
             write_files({rejected: rejected_csv(table, error.reasons, spill)})
-            raise UserError(f"{error}; {rejected} has the reason of each row") from None
-        summary = summarize(table, plan) | describe_quality(plan, labels, params)
+            causes = "; ".join([str(error), *labels.warnings()])
+            raise UserError(f"{causes}; {rejected} has the reason of each row") from None
+        summary = summarize(table, plan) | describe_quality(table, plan, labels, params)
         summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths.items()}
         summary["files"] = {str(source): file.found for source, file in sources.items()}
         contents: dict[Path, bytes | Iterable[bytes]] = {
@@ -81,15 +88,20 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill)
         contents[metrics_path] = json_bytes(summary)
         write_files(contents)
+    left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
+    print_lines("note", labels.notes() + describe_left_out(left_out, len(plan.reasons)))
     print_lines("warning", summary["warnings"])
     sizes = ", ".join(f"{size} {part}" for part, size in summary["rows"].items())
     print(f"{summary['rows_in']} rows in: {sizes}; {summary['rows_rejected']} rejected, see {output / 'rejected.csv'}")
 
 
-def describe_quality(plan: SplitPlan, labels: LabelReport, params: PrepareParameters) -> dict[str, Any]:
+def describe_quality(table: Table, plan: SplitPlan, labels: LabelReport, params: PrepareParameters) -> dict[str, Any]:
     """Return what metrics/prepare.json says of labels, and the warnings that are printed too."""
-    warnings = describe_large_shares(plan.reasons, params) + labels.warnings()
-    return {"labels": labels.summary(), "warnings": warnings}
+    counts = count_labels(table, table.reasons)
+    warnings = describe_suspicious_labels(counts, params) + describe_dominant_label(counts)
+    warnings += describe_large_shares(plan.reasons, params) + labels.warnings()
+    left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
+    return {"labels": labels.summary() | summarize_left_out(left_out), "warnings": warnings}
 
 
 def print_lines(kind: str, lines: list[str]) -> None:

@@ -106,7 +106,7 @@ def probe_agent(target: SmokeTarget) -> None:
 
 def probe_pages(target: SmokeTarget) -> None:
     """Raise unless the pages are up."""
-    answer = requests.get(f"{target.web}/health", timeout=REQUEST_TIMEOUT)
+    answer = new_session().get(f"{target.web}/health", timeout=REQUEST_TIMEOUT)
     if answer.status_code != 200:
         raise WrongAnswer(describe_answer(answer))
 
@@ -126,7 +126,7 @@ def check_stack(target: SmokeTarget, write_line: Callable[[str], None] = print) 
 
 def smoke_checks(target: SmokeTarget) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yield the checks with their titles."""
-    browser = requests.Session()
+    browser = new_session()
     yield "agent: is alive", lambda: check_alive(target)
     for language, text in TICKETS.items():
         yield f"agent: a ticket in {language}", partial(check_ticket, target, text, language)
@@ -138,11 +138,20 @@ def smoke_checks(target: SmokeTarget) -> Iterator[tuple[str, Callable[[], None]]
     yield "pages: a ticket gets the agent's category", lambda: check_ticket_on_page(target, browser)
 
 
+def new_session() -> requests.Session:
+    """Return a client that keeps cookies. Keys and passwords must not go through a proxy that the environment names."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 def predict(target: SmokeTarget, text: str, key: str | None = None) -> requests.Response:
     """Ask the agent for a category, and not to store the ticket."""
     headers = {"Authorization": f"Bearer {target.key if key is None else key}"}
     body: dict[str, Any] = {"text": text, "store": False}
-    return requests.post(f"{target.agent}/predict?explain=true", json=body, headers=headers, timeout=REQUEST_TIMEOUT)
+    return new_session().post(
+        f"{target.agent}/predict?explain=true", json=body, headers=headers, timeout=REQUEST_TIMEOUT
+    )
 
 
 def read_prediction(answer: requests.Response) -> dict[str, Any]:
@@ -167,7 +176,7 @@ def read_prediction(answer: requests.Response) -> dict[str, Any]:
 
 def check_alive(target: SmokeTarget) -> None:
     """Check that the agent answers /health, which needs no key."""
-    answer = requests.get(f"{target.agent}/health", timeout=REQUEST_TIMEOUT)
+    answer = new_session().get(f"{target.agent}/health", timeout=REQUEST_TIMEOUT)
     if answer.status_code != 200:
         raise WrongAnswer(describe_answer(answer))
 
@@ -192,7 +201,7 @@ def check_scrubbing(target: SmokeTarget) -> None:
 def check_database(target: SmokeTarget) -> None:
     """Check that the agent can read its database."""
     headers = {"Authorization": f"Bearer {target.key}"}
-    answer = requests.get(f"{target.agent}/reviews", {"limit": 1}, headers=headers, timeout=REQUEST_TIMEOUT)
+    answer = new_session().get(f"{target.agent}/reviews", {"limit": 1}, headers=headers, timeout=REQUEST_TIMEOUT)
     if answer.status_code != 200:
         raise WrongAnswer(describe_answer(answer))
 
@@ -206,7 +215,7 @@ def check_wrong_key(target: SmokeTarget) -> None:
 
 def check_login_required(target: SmokeTarget) -> None:
     """Check that the pages send visitors to the login."""
-    answer = requests.get(f"{target.web}/", timeout=REQUEST_TIMEOUT, allow_redirects=False)
+    answer = new_session().get(f"{target.web}/", timeout=REQUEST_TIMEOUT, allow_redirects=False)
     if answer.status_code != 303 or "/login" not in answer.headers.get("location", ""):
         raise WrongAnswer(describe_answer(answer))
 

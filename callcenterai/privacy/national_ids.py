@@ -1,53 +1,36 @@
-"""Finds national identity numbers of France, Britain and the United States."""
+"""Finds national identity, tax and social security numbers."""
 
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from stdnum.fr import nif, nir
-from stdnum.gb import nhs
+from callcenterai.privacy.national_id_forms import NATIONAL_IDS, NationalId, words_pattern
+from callcenterai.privacy.spans import Span, around, is_reference
 
-from callcenterai.privacy.spans import GAP, Span, around, is_reference
-
-
-class _NationalId(NamedTuple):
-    """How a number is written, its checksum if it has one, and the words that must be near it if that is too weak."""
-
-    form: re.Pattern[str]
-    is_valid: Callable[[str], bool] | None
-    words: re.Pattern[str] | None
-
-
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
-
-
-_NIR = rf"[1-478]{GAP}?\d\d{GAP}?(?:0[1-9]|1[0-2]|[2-9]\d){GAP}?(?:\d\d|2[ABab]){GAP}?\d{{3}}{GAP}?\d{{3}}"
-_FRENCH_WORDS = _words(r"s[ée]cu|s[ée]curit[ée] sociale|nir|insee|num[ée]ro de s[ée]cu")
-_NATIONAL_IDS = (
-    _NationalId(re.compile(rf"(?<!\w)(?<!\d[.,-]){_NIR}{GAP}?\d\d(?!\w)"), nir.is_valid, None),
-    _NationalId(re.compile(rf"(?<!\w){_NIR}(?!\w)"), None, _FRENCH_WORDS),
-    _NationalId(
-        re.compile(rf"(?<!\w)[0-3](?:{GAP}?\d){{12}}(?!\w)"), nif.is_valid, _words("fiscal|fiscale|spi|imp[ôo]ts?")
-    ),
-    # There is no checksum. HM Revenue & Customs does not issue all letters, but after the word any of them counts.
-    _NationalId(
-        re.compile(r"(?<!\w)[A-Za-z]{2} ?\d\d ?\d\d ?\d\d ?[A-Da-d](?!\w)"),
-        None,
-        _words("national insurance|ni|nino|n\\.i\\."),
-    ),
-    _NationalId(re.compile(r"(?<!\w)\d{3}[ -]?\d{3}[ -]?\d{4}(?![\w-])"), nhs.is_valid, _words("nhs")),
-    # Without stdnum.us.ssn: it refuses numbers that were never issued, and people may write those as well.
-    _NationalId(
-        re.compile(r"(?<![\w-])\d{3}[ -]\d\d[ -]\d{4}(?![\w-])"), None, _words("ssn|ss ?#|itin|social|social security")
-    ),
+# No form without words is shorter than this.
+_LONG = re.compile(
+    r"\d(?:[ .-]?\d){8}|[A-Z]{6} ?\d\d[A-Z]|[XYZ][ -]?\d{7}|\d{6}[-+A]\d{3}|[A-Z]{4}\d{6}|2[AB][ .-]?\d{3}",
+    re.IGNORECASE,
 )
+# The shortest number has six digits. Some have letters before or between the digits.
+_ENOUGH = re.compile(r"\d(?:[ ./-]?\d){5}|[A-Za-z]{6} ?\d\d[A-Za-z]|[A-Za-z]{4,5}\d{4}|\d{6}[-+A]\d", re.IGNORECASE)
 
 
 def national_ids(text: str) -> Iterator[Span]:
-    """Find French NIR and tax numbers, British National Insurance and NHS numbers, American Social Security numbers."""
-    for known in _NATIONAL_IDS:
-        for match in known.form.finditer(text):
-            named = known.words is None or known.words.search(around(text, *match.span()))
-            if named and not is_reference(text, match.start()) and (not known.is_valid or known.is_valid(match[0])):
-                yield Span("national_id", *match.span())
+    """Find numbers by their form and checksum and, where these are too weak, by a word for them nearby."""
+    if not _ENOUGH.search(text):
+        return
+    lower, long = text.lower(), _LONG.search(text) is not None
+    for known in NATIONAL_IDS:
+        if any(word in lower for word in known.words) if known.words else long:
+            for match in known.form.finditer(text):
+                if _is_national_id(known, text, match):
+                    yield Span("national_id", *match.span())
+
+
+def _is_national_id(known: NationalId, text: str, match: re.Match[str]) -> bool:
+    if known.words and not words_pattern(known.words).search(around(text, *match.span())):
+        return False
+    # A word and a checksum are enough: in "national id number" the last two words could also mean an article's number.
+    if not (known.words and known.module) and is_reference(text, match.start()):
+        return False
+    return known.is_valid(match[0])

@@ -1,34 +1,69 @@
 """Replaces personal data and secrets in a ticket by placeholders: [EMAIL], [PHONE] and so on.
 
-Names of people stay: no rule distinguishes them from products and places, and a model that could is larger than the
-whole service.
+A first name alone stays: no rule distinguishes it from a product or a place, and it identifies few people.
 """
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from callcenterai.privacy.addresses import addresses
+from callcenterai.privacy.birth_dates import birth_dates
 from callcenterai.privacy.cards_and_accounts import cards, ibans
-from callcenterai.privacy.contacts import emails, phones
 from callcenterai.privacy.credentials import credentials
+from callcenterai.privacy.detection_form import DetectionForm
+from callcenterai.privacy.emails import emails
+from callcenterai.privacy.identity_documents import passports, plates
+from callcenterai.privacy.names import names
 from callcenterai.privacy.national_ids import national_ids
-from callcenterai.privacy.network import ips, urls
+from callcenterai.privacy.network import ips, macs, urls
+from callcenterai.privacy.phones import phones
 from callcenterai.privacy.spans import Span
+from callcenterai.privacy.structured_credentials import structured_credentials
 
+Detector = Callable[[str], Iterator[Span]]
 # Of overlapping findings, the kind that comes first here is kept, then the longer one, then the earlier one.
-_DETECTORS = {
-    "url": urls,
-    "email": emails,
-    "secret": credentials,
-    "iban": ibans,
-    "card": cards,
-    "national_id": national_ids,
-    "ip": ips,
-    "phone": phones,
-}
-KINDS = tuple(_DETECTORS)
+KINDS = (
+    *("url", "email", "secret", "iban", "card", "national_id", "ip", "mac"),
+    *("birth_date", "passport", "plate", "phone", "address", "person"),
+)
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
-_PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
+PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(KINDS).upper()})\])")
+
+# Most tickets have no digit and no "@", so the detectors that need a digit are called only if there is one, and each of
+# the others only if the text contains one of the strings, in lower case, that all its findings are near.
+_WITH_DIGITS: tuple[Detector, ...] = (
+    *(cards, ibans, national_ids, ips, macs, phones),
+    *(birth_dates, passports, plates, addresses),
+)
+_FIELDS = (
+    "pass",
+    "pwd",
+    "mdp",
+    "secret",
+    "key",
+    "token",
+    "pin",
+    "cv",
+    "auth",
+    "wort",
+    "woord",
+    "contrase",
+    "credential",
+)
+_WITH_STRINGS: tuple[tuple[Detector, tuple[str, ...]], ...] = (
+    (urls, ("://", "www.")),
+    (emails, ("@", "(a", "[a", "{a", "( a", " at ", " arroba ", " arobase ", " chiocciola ")),
+    (structured_credentials, ('"', "'", "<")),
+)
+_DIGIT = re.compile(r"\d")
+# What a secret without a digit contains or follows.
+_SECRET = (":", "=", "->", "|", "eyj", "-----", "earer", "asic", "_", "akia", "-u ", "--user", "sk-")
+# A piece of a ticket in which there is still something after so many rounds was made to be hard.
+_MOST_ROUNDS = 4
+# Shorter pieces hold nothing: a date, an address or a name with a title has more characters.
+_SHORTEST = 5
 
 
 class Scrubbed(NamedTuple):
@@ -41,22 +76,36 @@ class Scrubbed(NamedTuple):
 def scrub(text: str) -> Scrubbed:
     """Replace personal data by placeholders. The data itself is not kept anywhere.
 
-    Scrubbing the result again finds nothing. The time grows linearly with the length of the text.
+    Scrubbing the result again finds nothing. The time grows linearly with the length of the text. This is the function
+    for the texts of training and of serving alike; it can be pickled for other processes.
     """
     counts: Counter[str] = Counter()
-    done: list[str] = []
-    # The text between placeholders is searched as a text of its own, and again after each finding in it. So a
-    # placeholder never changes the meaning of its neighbours, and nothing in the result would be found again.
-    waiting = _PLACEHOLDER.split(text)[::-1]
-    while waiting:
-        part = waiting.pop()
-        found = [] if _PLACEHOLDER.fullmatch(part) else find_personal_data(part)
-        if found:
-            counts.update(span.kind for span in found)
-            waiting.extend(_cut(part, found)[::-1])
-        else:
-            done.append(part)
-    return Scrubbed("".join(done), dict(sorted(counts.items())))
+    parts = PLACEHOLDER.split(text)
+    # The text between placeholders is searched as a text of its own, so that a placeholder never changes the meaning
+    # of its neighbours. Every second part is a placeholder.
+    parts[::2] = [_scrub_part(part, counts) for part in parts[::2]]
+    return Scrubbed("".join(parts), dict(sorted(counts.items())))
+
+
+def _scrub_part(part: str, counts: Counter[str], rounds: int = _MOST_ROUNDS) -> str:
+    """Return a text that has no placeholders with one for each finding, and count the findings.
+
+    What is left between findings is searched again, because it may mean something else without them. All the pieces of
+    one round are together no longer than the text. A piece with findings after the last round is removed as a whole.
+    """
+    found = find_personal_data(part) if len(part) >= _SHORTEST else []
+    if found and rounds == 0:
+        found = [Span(found[0].kind, 0, len(part))]
+    counts.update(span.kind for span in found)
+    pieces, end = [], 0
+    for span in found:
+        if end < span.start:
+            pieces.append(_scrub_part(part[end : span.start], counts, rounds - 1))
+        pieces.append(f"[{span.kind.upper()}]")
+        end = span.end
+    rest = part[end:]
+    pieces.append(_scrub_part(rest, counts, rounds - 1) if found and rest else rest)
+    return "".join(pieces)
 
 
 def without_placeholders(text: str) -> str:
@@ -64,26 +113,33 @@ def without_placeholders(text: str) -> str:
 
     The ellipsis also keeps a text that consists of a placeholder from becoming empty.
     """
-    return _PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
+    return PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def find_personal_data(text: str) -> list[Span]:
     """Return the findings in the order of the text, without overlaps."""
-    candidates = [span for detect in _DETECTORS.values() for span in detect(text)]
+    form = DetectionForm(text)
+    candidates = [span for detect in _detectors(form.text) for span in detect(form.text)]
     candidates.sort(key=lambda span: (_ORDER[span.kind], span.start - span.end, span.start))
-    taken = bytearray(len(text))
+    taken = bytearray(len(form.text))
     found = []
     for span in candidates:
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            found.append(span)
+            found.append(Span(span.kind, *form.original_span(span.start, span.end)))
     return sorted(found, key=lambda span: span.start)
 
 
-def _cut(text: str, found: list[Span]) -> list[str]:
-    """Return the text in pieces, with a placeholder in place of each finding."""
-    pieces, end = [], 0
-    for span in found:
-        pieces += [text[end : span.start], f"[{span.kind.upper()}]"]
-        end = span.end
-    return [*pieces, text[end:]]
+def _detectors(form: str) -> Iterator[Detector]:
+    """Return the detectors that could find something in a text."""
+    lower = form.lower()
+    digits = _DIGIT.search(form) is not None
+    if digits:
+        yield from _WITH_DIGITS
+    if digits or any(string in lower for string in _SECRET):
+        yield credentials
+    if lower != form:
+        yield names
+    for detector, strings in _WITH_STRINGS:
+        if any(string in lower for string in strings):
+            yield detector

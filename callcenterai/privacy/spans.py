@@ -22,6 +22,9 @@ _REFERENCE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+_LAST_DIGIT = re.compile(r"(?s:.*)[\d\n]")
+_LETTER = re.compile(r"[^\W\d_]")
+
 
 class Span(NamedTuple):
     """The kind of a finding, and its place: text[start:end]."""
@@ -36,9 +39,25 @@ def spans(kind: str, pattern: re.Pattern[str], text: str, group: int = 0) -> Ite
     return (Span(kind, *match.span(group)) for match in pattern.finditer(text))
 
 
+def contains_any(text: str, strings: tuple[str, ...]) -> bool:
+    """Whether the text contains one of the strings, which are in lower case, in any case.
+
+    This is some hundred times faster than a search for words, so detectors ask it first.
+    """
+    lower = text.lower()
+    return any(string in lower for string in strings)
+
+
 def before(text: str, start: int) -> str:
     """Return the text closely before a position."""
     return text[max(0, start - BEFORE) : start]
+
+
+def words_before(text: str, start: int) -> str:
+    """Return what is closely before a position and after the last digit and line break there."""
+    near = before(text, start)
+    last = _LAST_DIGIT.match(near)
+    return near[last.end() :] if last else near
 
 
 def around(text: str, start: int, end: int) -> str:
@@ -48,4 +67,5 @@ def around(text: str, start: int, end: int) -> str:
 
 def is_reference(text: str, start: int) -> bool:
     """Whether the words before a number call it an order, a serial number or the like."""
-    return _REFERENCE.search(before(text, start)) is not None
+    words = words_before(text, start)
+    return _LETTER.search(words) is not None and _REFERENCE.search(words) is not None

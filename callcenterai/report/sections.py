@@ -20,8 +20,10 @@ SHOWN_FIGURES = (
     ("auto-route: accuracy", "auto_route", "accuracy"),
 )
 PARTS = ("train", "validation", "test")
-# Even with 77 classes the report has to fit into a comment, which GitHub limits to 65,536 characters.
-MOST_CLASSES, MOST_PAIRS, WIDEST_MATRIX = 8, 12, 12
+# With any number of classes, the report has to fit into a comment, which GitHub limits to 65,536 characters.
+MOST_CLASSES, MOST_PAIRS, WIDEST_MATRIX, MOST_NAMED = 8, 12, 12, 12
+# In characters: a gate's message names every class that is worse, and a label can be a whole text.
+LONGEST_MESSAGE, LONGEST_LABEL = 600, 60
 
 
 def render_report(
@@ -43,7 +45,10 @@ def render_report(
 
 def verdict_section(verdicts: list[Verdict], then: Figures | None, revision: str) -> str:
     """Return the verdicts of the gates, or that there is nothing to compare with."""
-    lines = [f"{'passed' if each.passed else 'FAILED'}  {each.gate}: {one_line(each.message)}" for each in verdicts]
+    lines = [
+        shorten(f"{'passed' if each.passed else 'FAILED'}  {each.gate}: {one_line(each.message)}", LONGEST_MESSAGE)
+        for each in verdicts
+    ]
     shown = code_block("text", lines)
     if not all(each.passed for each in verdicts):
         return f"**Failed.**\n\n{shown}"
@@ -79,7 +84,7 @@ def classes_section(now: Figures, then: Figures | None, revision: str) -> str:
     )
     rows = [
         (
-            inline_code(label),
+            inline_label(label),
             f"{now.find('per_class', label, 'tickets'):,}",
             *map(format_percent, pairs[label]),
             format_difference(*pairs[label]),
@@ -90,7 +95,8 @@ def classes_section(now: Figures, then: Figures | None, revision: str) -> str:
     paragraphs = [table(header, rows)] if rows else ["None has moved."]
     for title, labels in (("New", known - before), ("Gone", before - known)):
         if labels:
-            paragraphs.append(f"{title}: {', '.join(map(inline_code, sorted(labels)))}.")
+            more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+            paragraphs.append(f"{title}: {', '.join(map(inline_label, sorted(labels)[:MOST_NAMED]))}{more}.")
     return "\n\n".join(paragraphs)
 
 
@@ -120,13 +126,13 @@ def confusion_section(path: Path, now: Figures) -> str:
         return missing_plot(path, rows)
     labels = sorted({label for pair in counts for label in pair})
     if len(labels) <= WIDEST_MATRIX:
-        header = ["actual / predicted", *map(inline_code, labels)]
-        return table(header, ([inline_code(actual), *matrix_cells(actual, labels, counts)] for actual in labels))
+        header = ["actual / predicted", *map(inline_label, labels)]
+        return table(header, ([inline_label(actual), *matrix_cells(actual, labels, counts)] for actual in labels))
     sizes = Counter(row["actual"] for row in rows)
     wrong = [(pair, count) for pair, count in counts.most_common() if pair[0] != pair[1]][:MOST_PAIRS]
     shown = (
         (
-            f"{inline_code(actual)} predicted as {inline_code(predicted)}",
+            f"{inline_label(actual)} predicted as {inline_label(predicted)}",
             f"{count:,}",
             format_percent(count / sizes[actual]),
         )
@@ -171,6 +177,16 @@ def missing_plot(path: Path, rows: list) -> str:
     """Return why a plot is not shown."""
     reason = "is of another training than the metrics" if rows else "does not exist"
     return f"{inline_code(path.as_posix())} {reason}; `dvc repro` makes it."
+
+
+def inline_label(label: str) -> str:
+    """Return a label as code, without the end of a long one."""
+    return inline_code(shorten(label, LONGEST_LABEL))
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def part_size(side: Figures | None, part: str) -> str:

@@ -37,6 +37,8 @@ def _class(table: str) -> str:
 
 
 MARKS = _class(_MARKS)
+MOST_MARKS = 30
+_MANY_MARKS = re.compile(f"[{MARKS}]{{{MOST_MARKS + 1}}}")
 # A word: a letter, digit or underscore, then more of them and marks.
 WORDS = rf"\w[\w{MARKS}]*"
 _UNSPACED_CLASS = _class(_UNSPACED)
@@ -51,6 +53,35 @@ _INVISIBLE = [0xAD, 0x61C, 0x180E, *range(0x200E, 0x2010), *range(0x202A, 0x202F
 # Control characters separate words, and so does the zero-width space, of which some keyboards write many.
 _BLANK = [*range(32), *range(127, 160), 0x200B]
 _PLAIN = dict.fromkeys(_INVISIBLE, "") | dict.fromkeys(_BLANK, " ")
+# An accent above or below a Latin letter; in other scripts such marks make other letters.
+_LATIN_ACCENTS = re.compile("(?<=[A-Za-z])[\u0300-\u036f]+")
+
+
+def strip_latin_accents(text: str) -> str:
+    """Return a text without the accents of Latin letters: people type "reçu" and "recu" for the same word."""
+    if text.isascii():
+        return text
+    return compose(_LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", _limit_marks(text))))
+
+
+def compose(text: str) -> str:
+    """Return a text in NFC, in time linear in its length."""
+    return unicodedata.normalize("NFC", _limit_marks(text))
+
+
+def _limit_marks(text: str) -> str:
+    """Return a text with at most MOST_MARKS combining marks in a row, because sorting n of them takes n * n steps.
+
+    No language needs more (Unicode Standard Annex 15, "Stream-Safe Text Format").
+    """
+    if not _MANY_MARKS.search(text):
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def normalize_text(text: str) -> str:
@@ -61,4 +92,15 @@ def normalize_text(text: str) -> str:
     text = " ".join(text.split())
     if text.isascii() and text.isprintable():
         return text
-    return " ".join(unicodedata.normalize("NFC", text.translate(_PLAIN)).split())
+    return " ".join(compose(text.translate(_PLAIN)).split())
+
+
+def meaningful_length(text: str, enough: int) -> int:
+    """Return the length of a text in characters, where letters of scripts without capitals count twice.
+
+    Such a letter stands for a syllable or a word (Chinese, Japanese, Korean), or its vowels are marks or not written
+    (Thai, Hindi, Arabic): two of them can be a whole ticket, such as the Korean or the Chinese word for "refund".
+    """
+    if len(text) >= enough or text.isascii():
+        return len(text)
+    return len(text) + sum(unicodedata.category(character) == "Lo" for character in text)

@@ -1,10 +1,11 @@
-"""Choose what train_tfidf leaves open (features, accents, class_spread, C) by cross-validation on train alone.
+"""Choose what train_tfidf leaves open (features, accents, class_spread, min_df, C) by cross-validation on train alone.
 
 The candidates are compared on at most TICKETS tickets, in three folds that never separate near-duplicates. A
 candidate's score is the mean of its accuracy and its macro F1, so that neither frequent nor rare classes are given up
 for the other. To save time, all candidates are tried on one fold with C=1; those that are not clearly behind on all
 folds; and the best of these with other values of C. Clearly behind is more than SLACK standard errors of an accuracy of
-one half. Nothing depends on the time that anything takes.
+one half. The winner alone is tried without accents and, where texts are short, with n-grams that occur in a single
+ticket and with both kinds of characters. Nothing depends on the time that anything takes.
 """
 
 import unicodedata
@@ -19,6 +20,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
@@ -36,10 +38,18 @@ SECOND_ROUND, THIRD_ROUND = 4, 2
 SLACK = 3.0
 # Enough to tell candidates apart; the final fit is converged more closely.
 TOLERANCE, MAX_ITER = 0.01, 1000
+# What makes a model larger is tried where the tickets compared on have no more characters in all, and has to gain so
+# much in score. In long texts, n-grams of a single ticket are many and gain nothing.
+SHORT, LARGER_GAIN = 1_000_000, 0.002
+MIN_DF = 2
+# The kinds of features of the first round. all_characters contains two of them, so it has the cost of both.
+KINDS = ("words", "characters", "characters_in_words", "both")
 # Accents are stripped, if at all, where at least this share of the tickets has Latin letters with accents.
 ACCENTED_SHARE = 0.02
 
-
+# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
+# wait for each other.
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 # The parameters of train_tfidf that the choice depends on; `dvc.yaml` names them for the stage choose_features.
 READ = (
     *("features", "accents", "max_features", "ngram_range", "min_df", "sublinear_tf", "class_spread"),
@@ -53,7 +63,12 @@ class Candidate(NamedTuple):
     features: str
     accents: str
     class_spread: float
+    min_df: int
     C: float
+
+
+class NothingToCountError(UserError):
+    """No word and no character occurs in enough tickets."""
 
 
 @dataclass
@@ -76,22 +91,46 @@ def settle(
     return params.model_copy(update=changes), choice
 
 
+@one_blas_thread
 def choose_features(params: TrainTfidfParameters, train: Part) -> FeatureChoice:
     """Choose by cross-validation on train what the parameters in READ leave open, and the C that goes with it."""
     comparison = Comparison(params, train)
-    best = compare(comparison, params)
+    try:
+        best = compare(comparison, params, MIN_DF if params.min_df == "auto" else params.min_df)
+    except NothingToCountError:
+        if params.min_df != "auto":
+            raise
+        best = compare(comparison, params, 1)
     if params.accents == "auto" and has_latin_accents(comparison.texts):
         comparison.run([best._replace(accents="strip")], range(FOLDS))
         best = comparison.ranked()[0]
+    if sum(map(len, comparison.texts)) <= SHORT:
+        best = try_larger(comparison, best, params)
     return FeatureChoice(best._asdict(), len(comparison.texts), comparison.report())
 
 
-def compare(comparison: "Comparison", params: TrainTfidfParameters) -> Candidate:
+def try_larger(comparison: "Comparison", best: Candidate, params: TrainTfidfParameters) -> Candidate:
+    """Return the best candidate, with more n-grams as far as they are left open and gain enough."""
+    larger: list[dict[str, Any]] = []
+    if params.min_df == "auto":
+        larger.append({"min_df": 1})
+    if params.features == "auto" and best.features in VECTORIZERS["all_characters"]:
+        larger.append({"features": "all_characters"})
+    for change in larger:
+        first = best._replace(**change)
+        comparison.run([first], range(FOLDS))
+        try_other_c(comparison, first, 1)
+        other = max((first._replace(C=C) for C in C_VALUES), key=comparison.score)
+        best = other if comparison.score(other) >= comparison.score(best) + LARGER_GAIN else best
+    return best
+
+
+def compare(comparison: "Comparison", params: TrainTfidfParameters, min_df: int) -> Candidate:
     """Run the three rounds and return the best candidate."""
     accents = "keep" if params.accents == "auto" else params.accents
-    kinds = VECTORIZERS if params.features == "auto" else (params.features,)
+    kinds = KINDS if params.features == "auto" else (params.features,)
     spreads = SPREADS if params.class_spread == "auto" else (params.class_spread,)
-    candidates = [Candidate(kind, accents, spread, FIRST_C) for kind in kinds for spread in spreads]
+    candidates = [Candidate(kind, accents, spread, min_df, FIRST_C) for kind in kinds for spread in spreads]
     if len(candidates) > 1:
         comparison.run(candidates, [0])
         candidates = comparison.ranked(SECOND_ROUND)
@@ -124,7 +163,7 @@ class Comparison:
         self.texts, self.labels = train.texts[rows], train.labels[rows]
         fold_of = assign_folds(self.labels, train.groups[rows], params.random_state)
         self._folds = [np.flatnonzero(fold_of == fold) for fold in range(FOLDS)]
-        self._counts: dict[tuple[str, str], NgramCounts] = {}
+        self._counts: dict[tuple[str, str, int], NgramCounts] = {}
         # The predictions of each fold; a candidate that cannot be fitted has none.
         self._predicted: dict[Candidate, dict[int, np.ndarray]] = {}
 
@@ -135,8 +174,8 @@ class Comparison:
             todo = [each for each in wanted if fold not in self._predicted.setdefault(each, {})]
             fitted_on = np.concatenate([rows for other, rows in enumerate(self._folds) if other != fold])
             # One pass for each setting, and in it for each kind of feature: so few matrices are in memory.
-            for setting in sorted({(each.accents, each.class_spread) for each in todo}):
-                mine = [each for each in todo if (each.accents, each.class_spread) == setting]
+            for setting in sorted({each[1:4] for each in todo}):
+                mine = [each for each in todo if each[1:4] == setting]
                 for each, matrix in self._matrices(mine, fitted_on):
                     self._predicted[each][fold] = self._predict(each, matrix, fitted_on, self._folds[fold])
 
@@ -148,13 +187,15 @@ class Comparison:
     def ranked(self, most: int | None = None) -> list[Candidate]:
         """Return the candidates that have predicted most folds, the best first.
 
-        With `most`, at most so many, and none that is clearly behind. Raises a UserError when none could be fitted.
+        With `most`, at most so many, and none that is clearly behind. Raises a NothingToCountError when none could be
+        fitted.
         """
         furthest = max(map(len, self._predicted.values()))
         if not furthest:
-            raise UserError(
-                f"no word or character occurs in at least {self._params.min_df} texts: lower train_tfidf.min_df, or "
-                "give longer or more tickets"
+            least = min(each.min_df for each in self._predicted)
+            raise NothingToCountError(
+                f"no word or character occurs in at least {least} texts: lower train_tfidf.min_df, or give longer or "
+                "more tickets"
             )
         done = [each for each, folds in self._predicted.items() if len(folds) == furthest]
         order = sorted(done, key=lambda each: -self.score(each))
@@ -170,7 +211,7 @@ class Comparison:
         return sorted(rows, key=lambda row: (-row["folds"], -(row["accuracy"] + row["macro_f1"])))
 
     def _figures(self, candidate: Candidate) -> dict[str, Any]:
-        folds = self._predicted[candidate]
+        folds = self._predicted.get(candidate)
         if not folds:
             return {"accuracy": 0.0, "macro_f1": 0.0, "folds": 0}
         true = np.concatenate([self.labels[self._folds[fold]] for fold in folds])
@@ -185,7 +226,7 @@ class Comparison:
     def _matrices(
         self, candidates: list[Candidate], fitted_on: np.ndarray
     ) -> Iterator[tuple[Candidate, sparse.csr_matrix]]:
-        """Yield each candidate with the features of all tickets; all candidates have the same accents and spread."""
+        """Yield each candidate with the features of all tickets; they differ in features and C alone."""
         blocks: dict[str, sparse.csr_matrix | None] = {}
         for features, names in VECTORIZERS.items():
             mine = [each for each in candidates if each.features == features]
@@ -203,9 +244,9 @@ class Comparison:
 
     def _block(self, name: str, candidate: Candidate, fitted_on: np.ndarray) -> sparse.csr_matrix | None:
         """Return the matrix of one vectorizer, or None when nothing occurs often enough."""
-        key = name, candidate.accents
+        key = name, candidate.accents, candidate.min_df
         if key not in self._counts:
-            changes = {"features": name, "accents": candidate.accents}
+            changes = {"features": name, "accents": candidate.accents, "min_df": candidate.min_df}
             vectorizer = make_vectorizers(self._params.model_copy(update=changes))[name]
             self._counts[key] = NgramCounts(vectorizer, self.texts)
         counts = self._counts[key]
@@ -246,13 +287,13 @@ def draw_rows(train: Part, seed: int) -> np.ndarray:
     return np.sort(order[fits])
 
 
-def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int, count: int = FOLDS) -> np.ndarray:
     """Return the fold of each ticket: groups stay whole, and the groups of each class are dealt out evenly."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     _, class_of = np.unique(labels, return_inverse=True)
     order = np.lexsort((np.random.default_rng(seed).permutation(len(first)), class_of[first]))
     fold = np.empty(len(first), dtype=np.int64)
-    fold[order] = np.arange(len(first)) % FOLDS
+    fold[order] = np.arange(len(first)) % count
     return fold[group]
 
 

@@ -10,12 +10,11 @@ from callcenterai.core.files import json_bytes, sha256, write_files
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
 from callcenterai.tfidf.choice import READ, FeatureChoice, choose_features
-from callcenterai.tfidf.model import one_blas_thread
 
 
 def write_choice(params: TrainTfidfParameters, train: Part, clean: str, output: Path) -> None:
     """Choose features, accents, class_spread and C on train, and write the choice with what it was made for."""
-    choice = one_blas_thread(choose_features)(params, train)
+    choice = choose_features(params, train)
     write_files({output: json_bytes(_made_for(params, train, clean) | asdict(choice))})
     print(", ".join(f"{name} {value}" for name, value in choice.chosen.items()))
 

@@ -32,6 +32,7 @@ VECTORIZERS = {
     "words": ("words",),
     "characters": ("characters",),
     "characters_in_words": ("characters_in_words",),
+    "all_characters": ("characters", "characters_in_words"),
     "both": ("words", "characters_in_words"),
 }
 

@@ -1,7 +1,7 @@
 """TF-IDF and a support vector machine with calibrated probabilities, as one scikit-learn Pipeline over raw texts.
 
-fit_pipeline trains; fit_on_train is the part of it by which parameters are chosen. Neither imports MLflow, which the
-workers of a parameter search therefore do not need.
+fit_pipeline trains, and predict_validation is what parameters are chosen by. Neither imports MLflow, which the workers
+of a parameter search therefore do not need.
 """
 
 import sys
@@ -9,61 +9,56 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import f1_score, log_loss
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import SVC, LinearSVC
-from threadpoolctl import threadpool_limits
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
-from callcenterai.tfidf.choice import FeatureChoice, settle
+from callcenterai.tfidf.calibration import choose_calibration, fit_calibration
+from callcenterai.tfidf.choice import FeatureChoice, assign_folds, one_blas_thread, settle
 from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
 
 CALIBRATION_FOLDS = 5
-# Beyond these digits a calibration depends on the processor: BLAS adds in another order on each kind.
-CALIBRATION_DIGITS = 9
+# Of the fits on folds; with 0.001 they take twice the time, for the same probabilities.
+FOLD_TOLERANCE = 0.01
 SVM: TypeAlias = LinearSVC | SVC
-# Results must not depend on the number of cores, and many small products are faster in one thread than in several that
-# wait for each other.
-one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
-class TrainFit:
-    """The model fitted on train alone, in its parts, and its predictions of validation.
+class HeldOut:
+    """Margins of tickets by machines that were not fitted on them, shape (n, n_margins), and which tickets they are.
 
-    held_out is validation as features, shape (n, n_features). params is without any auto; choice is None where nothing
-    was left open.
+    folds says for each ticket, shape (n,), in which group it was held out, and known whether the machine knows
+    anything of its text.
     """
 
-    params: TrainTfidfParameters
-    choice: FeatureChoice | None
-    features: "Features"
-    svm: SVM
-    held_out: sparse.csr_matrix
-    validation: Predictions
-    converged: bool
+    rows: np.ndarray
+    margins: np.ndarray
+    folds: np.ndarray
+    known: np.ndarray
 
 
 @dataclass(frozen=True)
 class FittedPipeline:
-    """The final pipeline, what was chosen, the predictions of validation, whether the solver finished, the CPU time."""
+    """The final pipeline, what was chosen, and how well it does.
+
+    validation holds the predictions of validation; held_out those of all tickets on which calibration and threshold
+    rest, which include them where the final model learns from both parts. converged: whether the solver finished.
+    """
 
     pipeline: Pipeline
     params: TrainTfidfParameters
     choice: FeatureChoice | None
     validation: Predictions
+    held_out: Predictions
     converged: bool
     cpu_seconds: float
 
@@ -72,46 +67,116 @@ class FittedPipeline:
 def fit_pipeline(
     train_part: Part, validation_part: Part, params: TrainTfidfParameters, choice: FeatureChoice | None = None
 ) -> FittedPipeline:
-    """Fit on train, calibrate on validation and, with params.refit, fit the final model on both.
+    """Fit on train and, with params.refit, on validation too; calibrate on tickets that were held out.
 
-    The calibration learned on validation is kept for the final model: it needs tickets the model was not fitted on.
-    choice is what was chosen for parameters that are auto; without it, it is made here.
+    For the linear kernel these are all tickets that the final model learns from, each predicted by a machine that was
+    fitted on the other folds; for others, whose fits cost too much for that, they are validation, predicted by a
+    machine that was fitted on train. choice is what was chosen for parameters that are auto; without it, it is made
+    here.
     """
     started = time.process_time()
-    fitted = fit_on_train(train_part, validation_part, params, choice)
-    params, choice = fitted.params, fitted.choice
-    calibrated = calibrate(fitted.svm, fitted.held_out, validation_part.labels, params.calibration)
-    features, svm, validation, converged = fitted.features, fitted.svm, fitted.validation, fitted.converged
-    del fitted  # frees validation's share of the matrix
-    if params.refit:
-        labels = np.concatenate([train_part.labels, validation_part.labels])
-        svm, refit_converged = fit_svm(features.fit(np.arange(len(labels))), labels, params)
-        converged = converged and refit_converged
-    # Without refit too: the calibrated estimator is the frozen SVM, a type that scorer_bytes does not know.
-    calibrated.calibrated_classifiers_[0].estimator = calibrated.estimator = svm
-    pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibrated)])
-    return FittedPipeline(pipeline, params, choice, validation, converged, time.process_time() - started)
+    params, choice = settle(params, train_part, choice)
+    labels = np.concatenate([train_part.labels, validation_part.labels])
+    groups = np.concatenate([train_part.groups, validation_part.groups])
+    features = Features(np.concatenate([train_part.texts, validation_part.texts]), labels, params)
+    is_validation = np.arange(len(labels)) >= len(train_part)
+    ours = np.flatnonzero(~is_validation | params.refit)
+    if params.kernel == "linear":
+        held_out = hold_out_folds(features, ours, labels, groups, params)
+    else:
+        held_out, _ = hold_out_validation(features, is_validation, labels, groups, params)
+    classes = np.unique(labels[ours])
+    method, probabilities = choose_calibration(
+        held_out.margins, labels[held_out.rows], classes, held_out.folds, params.calibration
+    )
+    calibration = fit_calibration(held_out.margins, labels[held_out.rows], classes, method)
+    matrix = features.fit(ours)
+    svm, converged = fit_svm(matrix[ours], labels[ours], params)
+    predictions = Predictions(list(classes), labels[held_out.rows], probabilities, held_out.known)
+    if is_validation[held_out.rows].any():
+        validation = predictions.select(is_validation[held_out.rows])
+    else:
+        margins, known = as_columns(svm.decision_function(matrix[is_validation])), np.diff(matrix[is_validation].indptr)
+        validation = Predictions(list(classes), labels[is_validation], calibration.probabilities(margins), known > 0)
+    pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibration.attach(svm))])
+    params = params.model_copy(update={"calibration": method})
+    return FittedPipeline(pipeline, params, choice, validation, predictions, converged, time.process_time() - started)
+
+
+def hold_out_folds(
+    features: "Features", rows: np.ndarray, labels: np.ndarray, groups: np.ndarray, params: TrainTfidfParameters
+) -> HeldOut:
+    """Return the margins of the given rows, each by a machine that was fitted on the other folds of them.
+
+    Near-duplicates are in one fold. These machines only calibrate, so that a coarser fit is enough.
+    """
+    coarse = params.model_copy(update={"tol": max(params.tol, FOLD_TOLERANCE)})
+    classes = np.unique(labels[rows])
+    folds = assign_folds(labels[rows], groups[rows], params.random_state, CALIBRATION_FOLDS)
+    margins = np.empty((len(rows), 1 if len(classes) == 2 else len(classes)))
+    known = np.empty(len(rows), dtype=bool)
+    for number in range(CALIBRATION_FOLDS):
+        fitted_on, held_out = rows[folds != number], rows[folds == number]
+        if not len(held_out):
+            continue
+        matrix = features.fit(fitted_on)
+        with warnings.catch_warnings():
+            # The final fit reports whether its solver has finished.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            svm = make_svm(coarse).fit(matrix[fitted_on], labels[fitted_on])
+        margins[folds == number] = margins_of(svm, matrix[held_out], classes)
+        known[folds == number] = np.diff(matrix[held_out].indptr) > 0
+    return HeldOut(rows, margins, folds, known)
+
+
+def hold_out_validation(
+    features: "Features",
+    is_validation: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    params: TrainTfidfParameters,
+) -> tuple[HeldOut, bool]:
+    """Return the margins of validation by a machine that was fitted on train, and whether its solver finished."""
+    train, validation = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+    matrix = features.fit(train)
+    svm, converged = fit_svm(matrix[train], labels[train], params)
+    folds = assign_folds(labels[validation], groups[validation], params.random_state, CALIBRATION_FOLDS)
+    held_out = matrix[validation]
+    margins = margins_of(svm, held_out, np.unique(labels))
+    return HeldOut(validation, margins, folds, np.diff(held_out.indptr) > 0), converged
+
+
+def margins_of(svm: SVM, matrix: sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
+    """Return margins, shape (n, n_margins), for these classes; one that the machine has not seen gets the lowest."""
+    margins = as_columns(svm.decision_function(matrix))
+    if len(svm.classes_) == len(classes):
+        return margins
+    if margins.shape[1] == 1:
+        margins = np.hstack([-margins, margins])
+    every = np.full((len(margins), len(classes)), margins.min(initial=-1.0))
+    every[:, np.searchsorted(classes, svm.classes_)] = margins
+    return every
+
+
+def as_columns(margins: np.ndarray) -> np.ndarray:
+    """Return margins with shape (n, n_margins), also where scikit-learn gives one number for two classes."""
+    return margins[:, np.newaxis] if margins.ndim == 1 else margins
 
 
 @one_blas_thread
-def fit_on_train(
+def predict_validation(
     train_part: Part, validation_part: Part, params: TrainTfidfParameters, choice: FeatureChoice | None = None
-) -> TrainFit:
-    """Fit on train alone and predict validation: all that choosing parameters needs."""
-    params, choice = settle(params, train_part, choice)
-    texts = np.concatenate([train_part.texts, validation_part.texts])
+) -> tuple[Predictions, bool]:
+    """Fit on train alone and predict validation, which a search needs; also return whether the solver finished."""
+    params, _ = settle(params, train_part, choice)
     labels = np.concatenate([train_part.labels, validation_part.labels])
-    ours, others = np.split(np.arange(len(texts)), [len(train_part)])
-    features = Features(texts, labels, params)
-    matrix = features.fit(ours)
-    matrix, held_out = matrix[ours], matrix[others]
-    svm, converged = fit_svm(matrix, labels[ours], params)
-    del matrix
-    method, probabilities = choose_calibration(svm, held_out, labels[others], params)
-    params = params.model_copy(update={"calibration": method})
-    known = np.diff(held_out.indptr) > 0
-    validation = Predictions(list(svm.classes_), labels[others], probabilities, known)
-    return TrainFit(params, choice, features, svm, held_out, validation, converged)
+    groups = np.concatenate([train_part.groups, validation_part.groups])
+    features = Features(np.concatenate([train_part.texts, validation_part.texts]), labels, params)
+    is_validation = np.arange(len(labels)) >= len(train_part)
+    held_out, converged = hold_out_validation(features, is_validation, labels, groups, params)
+    classes, true = np.unique(labels), validation_part.labels
+    _, probabilities = choose_calibration(held_out.margins, true, classes, held_out.folds, params.calibration)
+    return Predictions(list(classes), true, probabilities, held_out.known), converged
 
 
 def count_known(pipeline: Pipeline, texts: Sequence[str] | np.ndarray) -> np.ndarray:
@@ -200,80 +265,3 @@ def announce_cost(svm: SVC, matrix: sparse.csr_matrix, labels: np.ndarray, param
         "extrapolated from a sample; kernel: linear takes seconds",
         file=sys.stderr,
     )
-
-
-@one_blas_thread
-def calibrate(svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, method: str) -> CalibratedClassifierCV:
-    """Turn margins into probabilities, learned from tickets that the SVM was not fitted on.
-
-    "sigmoid" fits one curve per class (Platt 1999), "temperature" one number for all of them (Guo et al. 2017). With 77
-    classes of about 20 validation tickets each, in 2 x 5 folds of Banking77's training file, temperature has an ECE of
-    2.3% and a log loss of 0.386 where sigmoids have 11.5% and 0.458; with the 8 classes of 10,000 IT tickets, sigmoids
-    have the better log loss, 0.428 against 0.441 (November 2026).
-    """
-    everything = np.arange(len(labels))
-    folds = [(everything, everything)]
-    calibrated = CalibratedClassifierCV(FrozenEstimator(svm), ensemble=False, cv=folds, method=method)
-    calibrated.fit(matrix, labels)
-    for calibrator in calibrated.calibrated_classifiers_[0].calibrators:
-        for name in ("a_", "b_") if method == "sigmoid" else ("beta_",):
-            setattr(calibrator, name, round(float(getattr(calibrator, name)), CALIBRATION_DIGITS))
-    return calibrated
-
-
-def choose_calibration(
-    svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters
-) -> tuple[str, np.ndarray]:
-    """Return the method of calibration and the probabilities that it gives, each calibrated on the other folds.
-
-    auto is sigmoid if its log loss is lower and the most probable class is right at least as often, else temperature:
-    that never changes which class has the highest margin, while a sigmoid per class can, at the cost of rare classes.
-    """
-    methods = ("temperature", "sigmoid") if params.calibration == "auto" else (params.calibration,)
-    found = {method: cross_calibrate(svm, matrix, labels, params, method) for method in methods}
-    if len(found) == 1:
-        return methods[0], found[methods[0]]
-    temperature, sigmoid = (_judge(found[method], svm.classes_, labels) for method in methods)
-    gains = sigmoid.log_loss < temperature.log_loss and sigmoid.score >= temperature.score
-    method = "sigmoid" if gains else "temperature"
-    return method, found[method]
-
-
-class _Calibrated(NamedTuple):
-    """The figures of a method of calibration; score is the mean of accuracy and macro F1."""
-
-    log_loss: float
-    score: float
-
-
-def _judge(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> _Calibrated:
-    predicted = classes[probabilities.argmax(axis=1)]
-    macro_f1 = f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0.0)
-    score = ((predicted == labels).mean() + macro_f1) / 2
-    # Rounded, so that the last bits of a processor's arithmetic choose nothing.
-    return _Calibrated(round(log_loss(labels, probabilities, labels=classes), 6), round(float(score), 6))
-
-
-def cross_calibrate(
-    svm: SVM, matrix: sparse.csr_matrix, labels: np.ndarray, params: TrainTfidfParameters, method: str
-) -> np.ndarray:
-    """Return calibrated probabilities, shape (n, n_classes), each calibrated on the other folds.
-
-    Validation figures and the threshold rest on these: no ticket helps to calibrate its own probability. The exception
-    is a ticket that is the only one of its class, without which that class could not be calibrated.
-    """
-    probabilities = np.empty((len(labels), len(svm.classes_)))
-    _, class_of, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if sizes.max() < 2:
-        raise UserError("validation has no two tickets of a class, too few to calibrate with: give more tickets")
-    only_one = np.flatnonzero(sizes[class_of] == 1)
-    folds = StratifiedKFold(min(CALIBRATION_FOLDS, sizes.max()), shuffle=True, random_state=params.random_state)
-    with warnings.catch_warnings():
-        # A class with fewer validation tickets than folds is missing from some folds, which does no harm here.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        splits = list(folds.split(matrix, labels))
-    for others, fold in splits:
-        others = np.union1d(others, only_one)
-        calibrated = calibrate(svm, matrix[others], labels[others], method)
-        probabilities[fold] = calibrated.predict_proba(matrix[fold])
-    return probabilities

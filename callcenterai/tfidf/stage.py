@@ -1,23 +1,9 @@
-"""The stages `choose_features` and `train_tfidf`: read the parameters and the tickets, then choose or train.
-
-What fits models is imported late: importing scikit-learn and MLflow takes seconds, and wrong inputs are reported at
-once.
-"""
+"""The stage `train_tfidf`: read the parameters, the tickets and the choice of features, then train."""
 
 from pathlib import Path
 
 from callcenterai.core.params import PrepareParameters, TrainTfidfParameters, read_parameters
-from callcenterai.data.parts import read_part, read_parts
-
-
-def run_choice_stage(params_path: Path, data: Path, output: Path) -> None:
-    """Choose what the section `train_tfidf` of params.yaml leaves open, and write the choice to output."""
-    params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
-    clean = read_parameters(params_path, "prepare", PrepareParameters).clean
-    train = read_part(data, "train", clean)
-    from callcenterai.tfidf.choice_file import write_choice
-
-    write_choice(params, train, clean, output)
+from callcenterai.data.parts import read_parts
 
 
 def run_tfidf_stage(params_path: Path, data: Path, folders: dict[str, Path], choice_path: Path | None = None) -> None:
@@ -28,6 +14,7 @@ def run_tfidf_stage(params_path: Path, data: Path, folders: dict[str, Path], cho
     params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
     clean = read_parameters(params_path, "prepare", PrepareParameters).clean
     parts = read_parts(data, clean)
+    # Late: importing scikit-learn and MLflow takes seconds; wrong inputs are reported at once.
     from callcenterai.tfidf.choice_file import read_choice
     from callcenterai.tfidf.training import train_tfidf
 

@@ -43,6 +43,7 @@ def train_model(
         LIBRARIES,
         fitted.cpu_seconds,
         refit=params.refit,
+        held_out=fitted.held_out,
         find_known=lambda texts: count_known(fitted.pipeline, texts),
         metrics={"converged": int(fitted.converged), "features": features, "choice": _best_scores(fitted.choice)},
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},

@@ -12,7 +12,7 @@ import numpy as np
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
-from callcenterai.tfidf.model import fit_on_train
+from callcenterai.tfidf.model import predict_validation
 from callcenterai.training.evaluation import choose_threshold, evaluate_part
 
 
@@ -38,11 +38,11 @@ def run_trial(number: int, train: Part, validation: Part, params: TrainTfidfPara
     """Train with these parameters and measure on validation, as the stage train_tfidf does before it reads test."""
     started, clock = time.time(), time.perf_counter()
     try:
-        fitted = fit_on_train(train, validation, params)
+        predictions, converged = predict_validation(train, validation, params)
     except UserError as error:
         # The parameters do not suit these tickets; those of other trials may.
         return Trial(number, params, started, time.perf_counter() - clock, error=str(error))
-    threshold = choose_threshold(fitted.validation, params.target_accuracy, params.threshold_confidence)
-    figures = evaluate_part(fitted.validation, validation.groups, train.groups, threshold, params)
+    threshold = choose_threshold(predictions, params.target_accuracy, params.threshold_confidence)
+    figures = evaluate_part(predictions, validation.groups, train.groups, threshold, params)
     seconds = time.perf_counter() - clock
-    return Trial(number, params, started, seconds, figures, fitted.validation.correct, fitted.converged)
+    return Trial(number, params, started, seconds, figures, predictions.correct, converged)

@@ -84,7 +84,8 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
             run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
         )
         with mlflow.start_run(run_id=run.info.run_id):
-            mlflow.log_params(metadata["parameters"])
+            chosen = {f"chosen.{name}": value for name, value in metadata.get("chosen", {}).items()}
+            mlflow.log_params(metadata["parameters"] | chosen)
             mlflow.log_artifact(str(folders["metrics"]), "metrics")
             for name in (METADATA_FILE, RUN_FILE) if facts else (METADATA_FILE,):
                 if (folders["model"] / name).is_file():

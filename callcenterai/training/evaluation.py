@@ -12,7 +12,7 @@ from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParam
 TrainingParameters: TypeAlias = TrainTfidfParameters | TrainTransformerParameters
 ECE_BINS = 15
 # The thresholds tried are those that route 5%, 10%, ... 100% of the tickets.
-COVERAGES = np.arange(1, 21) / 20
+COVERAGES = np.arange(1, 201) / 200
 STARTS = (0.25, 0.5, 0.75)
 
 
@@ -28,6 +28,11 @@ class Predictions:
     true: np.ndarray
     probabilities: np.ndarray
     known: np.ndarray | None = None
+
+    def select(self, chosen: np.ndarray) -> "Predictions":
+        """Return the predictions of some tickets; chosen is bool of shape (n,)."""
+        known = None if self.known is None else self.known[chosen]
+        return Predictions(self.labels, self.true[chosen], self.probabilities[chosen], known)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -162,6 +167,15 @@ def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str
     macro_f1 = (f1 * present).sum(axis=1) / present.sum(axis=1)
     values = {"accuracy_ci95": hits.sum(axis=1) / total, "macro_f1_ci95": macro_f1}
     return {name: dict(zip(("low", "high"), np.quantile(v, (0.025, 0.975)), strict=True)) for name, v in values.items()}
+
+
+def accuracy_interval(correct: np.ndarray) -> tuple[float, float]:
+    """Return the exact 95% interval (Clopper and Pearson 1934) of an accuracy; correct is bool, of shape (n,).
+
+    Unlike a bootstrap, it says how little a few tickets prove when the model got all of them right.
+    """
+    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def choose_threshold(predictions: Predictions, target_accuracy: float, confidence: float) -> float | None:

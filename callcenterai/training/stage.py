@@ -24,11 +24,19 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
-from callcenterai.training.evaluation import Predictions, TrainingParameters, choose_threshold, evaluate_part
+from callcenterai.training.evaluation import (
+    Predictions,
+    TrainingParameters,
+    accuracy_interval,
+    choose_threshold,
+    evaluate_part,
+)
 from callcenterai.training.plots import draw
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+# Under so many test tickets, training warns that its figures say little.
+FEW_TICKETS = 100
 # From this share of test tickets on, training warns that the model knows nothing of them.
 UNKNOWN_SHARE = 0.05
 
@@ -38,7 +46,8 @@ class TrainedModel:
     """A finished model that has not seen test yet.
 
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
-    predictions of weights that did not learn from validation. metrics and metadata are added by this kind of model.
+    predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
+    if they are more than those of validation. metrics and metadata are added by this kind of model.
     find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
     """
 
@@ -48,6 +57,7 @@ class TrainedModel:
     libraries: tuple[str, ...]
     cpu_seconds: float
     refit: bool = False
+    held_out: Predictions | None = None
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -99,18 +109,24 @@ def evaluate_and_write(
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
     trained = replace(trained, files=trained.files | held_out)
-    threshold = choose_threshold(trained.validation, params.target_accuracy, params.threshold_confidence)
+    basis = trained.held_out or trained.validation
+    threshold = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
     labels = trained.validation.labels
     texts = parts["test"].texts
     known = trained.find_known(texts) if trained.find_known else None
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
-    warn_of_unknown_texts(test)
+    warn_of_unknown_texts(kind, test)
+    few = describe_few_tickets(test)
+    for line in few:
+        print(f"warning: {line}", file=sys.stderr)
     groups = {name: part.groups for name, part in parts.items()}
     fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
         "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
+        "threshold_tickets": len(basis.true),
         **trained.metrics,
+        **({"warnings": few} if few else {}),
     }
     metadata = make_metadata(kind, trained, parts, params) | {
         "threshold": threshold,
@@ -142,15 +158,27 @@ def write_outputs(
     write_files(files | {folders["model"] / METADATA_FILE: described})
 
 
-def warn_of_unknown_texts(test: Predictions) -> None:
+def warn_of_unknown_texts(kind: str, test: Predictions) -> None:
     """Warn on stderr when the model knows nothing of many test tickets."""
     unknown = 0 if test.known is None else int((~test.known).sum())
     if unknown >= UNKNOWN_SHARE * len(test.true):
+        mend = "try train_tfidf.features: characters, or give more tickets" if kind == "tfidf" else "give more tickets"
         print(
             f"warning: the model knows nothing of {unknown} of {len(test.true)} test tickets, which go to a person: "
-            "try train_tfidf.features: characters, or give more tickets",
+            f"{mend}",
             file=sys.stderr,
         )
+
+
+def describe_few_tickets(test: Predictions) -> list[str]:
+    """Return a line if there are too few test tickets to judge a model by."""
+    if len(test.true) >= FEW_TICKETS:
+        return []
+    low, high = accuracy_interval(test.correct)
+    return [
+        f"figures of so few tickets say little: by {len(test.true)} test tickets, accuracy is between {low:.1%} and "
+        f"{high:.1%} (95% interval); label more tickets"
+    ]
 
 
 def make_metadata(

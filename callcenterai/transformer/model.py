@@ -90,7 +90,10 @@ def train_and_export(
     temperature = fit_temperature(fitted.trainer.logits(fitted.validation), fitted.validation.labels)
     exported = export_classifier(fitted, temperature, labels, validation, params)
     # Epoch and temperature were chosen on these tickets, so their figures are a little too good; those of test are not.
-    predicted = {name: Predictions(labels, validation.labels, each) for name, each in exported.probabilities.items()}
+    known = exported.models[params.precision].find_known(list(validation.texts))
+    predicted = {
+        name: Predictions(labels, validation.labels, each, known) for name, each in exported.probabilities.items()
+    }
     metrics = {
         "exports": {
             name: {"validation_accuracy": round(float(each.correct.mean()), 6)} for name, each in predicted.items()
@@ -108,6 +111,7 @@ def train_and_export(
         LIBRARIES,
         time.process_time() - started,
         refit=params.refit,
+        find_known=lambda texts: exported.models[params.precision].find_known(list(texts)),
         metrics=metrics | {"onnx_difference": round(exported.difference, 9)},
         metadata={
             "clean": clean,

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
-from tokenizers.normalizers import NFKD, Lowercase, StripAccents
+from tokenizers.normalizers import NFC, Lowercase
 from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
@@ -21,8 +21,13 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTransformerParameters
+from callcenterai.text.normal_form import UNSPACED
 
 PAD, UNKNOWN, START, MASK = "[PAD]", "[UNK]", "[CLS]", "[MASK]"
+# A token: one character with its marks in a script without spaces, else a word. The regular expressions of the
+# tokenizers library count marks as \w, and those of Python do not.
+_UNSPACED = UNSPACED.pattern
+TOKENS = rf"{_UNSPACED}\p{{M}}*|(?!{_UNSPACED})\w(?:(?!{_UNSPACED})[\w\u200c\u200d])*"
 # Below any activation, and representable in float16.
 LOWEST = -1e4
 
@@ -135,13 +140,13 @@ def load_encoder(params: TrainTransformerParameters, root: Path) -> tuple[nn.Mod
 
 
 def learn_tokenizer(texts: Sequence[str], vocabulary: int, min_count: int, max_tokens: int) -> Tokenizer:
-    """Return a tokenizer of the most frequent words, lower case and without accents, as the TF-IDF model sees them.
+    """Return a tokenizer of the most frequent words, or characters of scripts without spaces, in lower case.
 
     Each text begins with [CLS], so that a text without words still has one token.
     """
     tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
-    tokenizer.normalizer = Normalizers([NFKD(), StripAccents(), Lowercase()])
-    tokenizer.pre_tokenizer = Split(Regex(r"\w+"), "removed", invert=True)
+    tokenizer.normalizer = Normalizers([NFC(), Lowercase()])
+    tokenizer.pre_tokenizer = Split(Regex(TOKENS), "removed", invert=True)
     trainer = WordLevelTrainer(
         vocab_size=vocabulary,
         min_frequency=min_count,

@@ -154,6 +154,13 @@ def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
     def ticket(ticket_id: Annotated[str, Path(pattern=TICKET_ID)]) -> dict[str, Any]:
         return store.ticket(ticket_id)
 
+    @app.delete(
+        "/tickets/{ticket_id}", summary="Erase a ticket", status_code=204, responses=documented(401, 404, 422, 503)
+    )
+    def erase(ticket_id: Annotated[str, Path(pattern=TICKET_ID)]) -> None:
+        """Erase a ticket with people's answers; files that were exported before still have them."""
+        store.erase(ticket_id)
+
     @app.delete("/feedback/{answer_id}", summary="Withdraw an answer", responses=documented(401, 404, 422, 503))
     def withdraw(answer_id: Annotated[int, Path(ge=1, lt=2**31)]) -> ReviewAnswer:
         return store.withdraw(answer_id)

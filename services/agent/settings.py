@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
-from services.common.settings import Settings, empty_as_unset
+from services.common.settings import Settings
 
 
 class AgentSettings(Settings):
@@ -21,7 +21,10 @@ class AgentSettings(Settings):
     breaker_failures: int = Field(5, ge=1, description="consecutive failures that open a service's circuit breaker")
     breaker_seconds: float = Field(10.0, gt=0, description="how long it stays open before one request tries again")
     hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is held for one reviewer")
-    keep_days: int | None = Field(None, ge=1, description="when tickets that no longer wait are deleted; unset: never")
+    keep_days: int = Field(365, ge=0, description="when tickets that no longer wait are deleted; 0: never")
     poll_seconds: float = Field(2.0, gt=0, description="how often the services and the policy are checked")
 
-    _empty_as_unset = field_validator("keep_days", mode="before")(empty_as_unset)
+    @field_validator("keep_days", mode="before")
+    @classmethod
+    def _empty_as_default(cls, value: object) -> object:
+        return cls.model_fields["keep_days"].default if value == "" else value

@@ -19,8 +19,8 @@ class Upkeep:
         """Does nothing yet."""
         self._router, self._policy_file, self._store, self._metrics = router, policy_file, store, metrics
 
-    async def repeat(self, seconds: float, keep_days: int | None) -> None:
-        """Do the work every so many seconds, for ever; with keep_days, delete tickets that are older."""
+    async def repeat(self, seconds: float, keep_days: int) -> None:
+        """Do the work every so many seconds, for ever; unless keep_days is 0, delete tickets that are older."""
         while True:
             try:
                 await self._refresh_routing()
@@ -35,7 +35,7 @@ class Upkeep:
         await asyncio.gather(asyncio.to_thread(self._policy_file.refresh), *refreshes)
         self._metrics.policy_in_force.set(self._router.policy is not None)
 
-    async def _tend_database(self, keep_days: int | None) -> None:
+    async def _tend_database(self, keep_days: int) -> None:
         try:
             await asyncio.to_thread(self._store.prepare)
             waiting, _ = await asyncio.to_thread(self._store.waiting, 0)

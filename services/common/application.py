@@ -10,13 +10,15 @@ from typing import Any, TypeVar
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from prometheus_client import start_http_server
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from services.common import logs, problems
 from services.common.endpoint import REFERENCE, JsonEndpoint
+from services.common.http_protocol import ConnectionLimits, bound_protocol
 from services.common.metrics import Metrics
-from services.common.middleware import ServiceMiddleware
+from services.common.middleware import DOCS_FILES, ServiceMiddleware
 from services.common.problems import ProblemDetails
 from services.common.settings import Settings
 
@@ -30,9 +32,16 @@ class Alive(BaseModel):
     status: str = "ok"
 
 
-def base_app(title: str, metrics: Metrics, lifespan: Lifespan, **options: Any) -> FastAPI:
-    """Return an application with /health and /metrics only. The options are passed on to FastAPI."""
-    app = FastAPI(title=title, version="1", lifespan=lifespan, redoc_url=None, **options)
+def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True) -> FastAPI:
+    """Return an application with /health, /metrics and, for an API, /docs with its own scripts, not those of a CDN."""
+    shared: dict[str, Any] = {"title": title, "version": "1", "lifespan": lifespan, "redirect_slashes": False}
+    if api:
+        # The image of the pages, which have no API, does without it.
+        from fastapi_offline import FastAPIOffline
+
+        app = FastAPIOffline(redoc_url=None, static_url=DOCS_FILES, **shared)
+    else:
+        app = FastAPI(openapi_url=None, **shared)
     problems.install_problem_handlers(app)
 
     @app.get("/health", summary="Is the process alive?")
@@ -84,6 +93,12 @@ def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSett
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if settings.metrics_port is not None:
+        try:
+            start_http_server(settings.metrics_port, settings.host, application.metrics.registry)
+        except OSError as error:
+            print(f"error: METRICS_PORT {settings.metrics_port} cannot be used: {error.strerror}", file=sys.stderr)
+            return 2
     return _run_until_stopped(application, settings)
 
 
@@ -96,6 +111,10 @@ def _run_until_stopped(application: ServiceMiddleware, settings: Settings) -> in
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=bound_protocol(
+            ConnectionLimits(settings.max_header_bytes, settings.header_seconds, settings.max_connections)
+        ),
+        ws="none",
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )

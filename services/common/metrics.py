@@ -54,6 +54,7 @@ class ModelMetrics(Metrics):
         own = self.registry
         self.predictions = Counter("predictions", "Tickets by predicted category", ["category"], registry=own)
         self.reviews = Counter("predictions_needing_review", "Tickets below the threshold", registry=own)
+        self.unknown = Counter("predictions_unknown_texts", "Tickets that the model knows nothing of", registry=own)
         self.confidence = Histogram(
             "prediction_confidence", "Probability of the category", buckets=CONFIDENCES, registry=own
         )
@@ -70,9 +71,11 @@ class ModelMetrics(Metrics):
         self.loaded.set(datetime.now(UTC).timestamp())
         self.trained.set(trained.timestamp() if trained else 0)
 
-    def predicted(self, category: str, confidence: float, review: bool) -> None:
+    def predicted(self, category: str, confidence: float, review: bool, known: bool) -> None:
         """Count a prediction."""
         self.labelled(self.predictions, category).inc()
         self.confidence.observe(confidence)
         if review:
             self.reviews.inc()
+        if not known:
+            self.unknown.inc()

@@ -117,7 +117,7 @@ def make_prediction(
     highest = [min(1.0, every[label]) for label in order]
     category, confidence = labels[order[0]], highest[0]
     review = not known or loaded.threshold is None or confidence < loaded.threshold
-    metrics.predicted(category, confidence, review)
+    metrics.predicted(category, confidence, review, known)
     prediction: Prediction = {
         "category": category,
         "confidence": confidence,

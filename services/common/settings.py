@@ -27,16 +27,29 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, keys are required")
     port: int = Field(8000, ge=0, le=65535)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="host names to answer to, by commas; on loopback beside localhost; elsewhere any if unset",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys of clients, by commas")
     allow_anonymous: bool = Field(False, description="answer without a key even beyond loopback")
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="serves /metrics there and not on PORT; unset: beyond loopback, /metrics needs a key",
+    )
     max_body_bytes: int = Field(1_000_000, ge=1000)
     max_text_length: int = Field(50_000, ge=1)
     max_batch: int = Field(100, ge=1)
     max_in_flight: int = Field(256, ge=1, description="requests at once; more are answered with 503")
+    max_connections: int = Field(1000, ge=1, description="open connections at once; the longest idle one is closed")
+    max_header_bytes: int = Field(32_768, ge=1000)
+    header_seconds: float = Field(10.0, gt=0, description="how long a client may take to send a request's headers")
     body_seconds: float = Field(10.0, gt=0, description="how long a client may take to send its request")
     shutdown_seconds: int = Field(20, ge=1, description="how long requests in flight may take after SIGTERM")
 
-    _split_keys = field_validator("api_keys", mode="before")(split_at_commas)
+    _split_keys = field_validator("api_keys", "allowed_hosts", mode="before")(split_at_commas)
 
     @property
     def on_loopback(self) -> bool:
@@ -77,7 +90,8 @@ class RegistrySettings(Settings):
         elif address.username:
             auth = (unquote(address.username), unquote(address.password or ""))
         base = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
-        return {"base_url": base, "headers": headers, "auth": auth}
+        # Proxies from the environment are for the internet; the password must not go through them.
+        return {"base_url": base, "headers": headers, "auth": auth, "trust_env": False}
 
 
 class ModelSettings(RegistrySettings):

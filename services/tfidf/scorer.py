@@ -18,7 +18,7 @@ import numpy as np
 
 from callcenterai.text.normal_form import WORDS_OR_CHARACTERS
 
-FORMATS = (1, 2)
+FORMATS = (1, 2, 3)
 # The settings that format 1 leaves out.
 WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
 SPACES = re.compile(r"\s\s+")
@@ -66,6 +66,7 @@ class TfidfScorer:
         self._idf, self._coefficients = arrays["idf"], arrays["coefficients"]
         self._intercepts, self._calibrators = arrays["intercepts"], np.ascontiguousarray(arrays["calibrators"].T)
         self._temperature = header["calibration"] == "temperature"
+        self._scaling = arrays.get("scaling")
         settings = [WORDS_BEFORE | each for each in header["vectorizers"]]
         # A model has the same preprocessing for all its vectorizers.
         self._strips_accents = settings[0]["strip_accents"] == "unicode"
@@ -98,7 +99,12 @@ class TfidfScorer:
         if len(margins) == 1:
             return np.array([1.0 - each[0], each[0]])
         total = each.sum()
-        return each / total if total else np.full(len(each), 1 / len(each))
+        probabilities = each / total if total else np.full(len(each), 1 / len(each))
+        if self._scaling is None:
+            return probabilities
+        logits = self._scaling[0] * np.log(probabilities) + self._scaling[1:]
+        scaled = np.exp(logits - logits.max())
+        return scaled / scaled.sum()
 
     def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
         """Return what weighed most, for or against a label, and what each added to its margin.

@@ -47,7 +47,8 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
         found: list[Prediction] = []
         texts = [loaded.read(text) for text in texts]
         for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
-            prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, options.top, metrics)
+            known = loaded.model.knows(text)
+            prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, options.top, metrics, known)
             if options.explain:
                 prediction["explanation"] = make_explanation(await batcher.run(loaded.model.explain, text, label))
             found.append(prediction)

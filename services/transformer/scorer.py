@@ -19,6 +19,8 @@ class TransformerScorer:
         """Read both; mask is the id of the token that hides a word, None when the tokenizer has none."""
         self.labels, self._mask = labels, mask
         self._tokenizer = Tokenizer.from_buffer(tokenizer)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._special = {number for number, token in added.items() if token.special}
         options = onnxruntime.SessionOptions()
         # One core for each run: the caller has several runs in parallel.
         options.intra_op_num_threads = 1
@@ -31,6 +33,10 @@ class TransformerScorer:
         encoded = self._tokenizer.encode_batch_fast(texts)
         ids = np.array([each.ids for each in encoded], dtype=np.int64)
         return self._run(ids, np.array([each.attention_mask for each in encoded], dtype=np.int64))
+
+    def knows(self, text: str) -> bool:
+        """Return whether any token of the text is in the vocabulary."""
+        return not self._special.issuperset(self._tokenizer.encode(text).ids)
 
     def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
         """Return the heaviest words: by how much hiding a word lowers the logarithm of the label's probability.

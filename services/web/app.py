@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.common.application import Alive, base_app, serve
-from services.common.metrics import Metrics
 from services.common.middleware import ServiceMiddleware
 from services.common.problems import Problem, documented
 from services.web.clients.agent import AgentError
+from services.web.metrics import WebMetrics
 from services.web.pages import batch, classify, login, models, problem_pages, review, undo
 from services.web.security.middleware import PageMiddleware
 from services.web.settings import WebSettings
@@ -32,9 +32,10 @@ from services.web.site import Site, StaticFile
 def make_app(settings: WebSettings) -> ServiceMiddleware:
     """Return the service; a ValueError when the pages would be open to everybody without ALLOW_ANONYMOUS."""
     settings.check_access()
-    site, metrics = Site(settings), Metrics()
+    metrics = WebMetrics()
+    site = Site(settings, metrics)
     # Pages are for people, so there is no OpenAPI document.
-    app = base_app("CallCenterAI", metrics, lambda app: _lifespan(site), openapi_url=None)
+    app = base_app("CallCenterAI", metrics, lambda app: _lifespan(site), api=False)
     problem_pages.install_problem_pages(app, site)
     app.add_middleware(PageMiddleware, site=site)
     # Outside PageMiddleware, which needs what the proxy reports: the scheme for Secure cookies, the address for logins.
@@ -53,7 +54,14 @@ def make_app(settings: WebSettings) -> ServiceMiddleware:
             raise Problem(503, f"the agent at AGENT_URL gives no answer ({error.kind})", {"Retry-After": "2"}) from None
         return Alive(status="ready")
 
-    return ServiceMiddleware(app, {}, settings, metrics, lambda problem: _refuse_with_page(app, problem))
+    return ServiceMiddleware(
+        app,
+        {},
+        settings,
+        metrics,
+        lambda problem: _refuse_with_page(app, problem),
+        {"POST /login": settings.max_logins},
+    )
 
 
 def _refuse_with_page(app: FastAPI, problem: Problem) -> ASGIApp:

@@ -22,11 +22,21 @@ class WebSettings(RegistrySettings):
     agent_seconds: float = Field(10.0, gt=0, description="timeout for one ticket")
     batch_seconds: float = Field(60.0, gt=0, description="timeout for a part of a file")
     web_password: SecretStr | None = Field(None, min_length=8, description="the password that people log in with")
+    oidc_issuer: str | None = Field(None, description="OpenID Connect: the provider's address, without /.well-known")
+    oidc_client_id: str | None = Field(None, description="the name under which the provider knows these pages")
+    oidc_client_secret: SecretStr | None = None
+    public_url: str | None = Field(None, description="the pages' own address, to which the provider sends people back")
+    oidc_role_claim: str = Field("groups", description="the claim that holds a person's groups or roles")
+    oidc_lead: str = Field("callcenter-leads", description="its value for leads, who may erase tickets")
+    oidc_reviewer: str | None = Field(
+        None, description="its value for reviewers; unset: everybody whom the provider knows"
+    )
     session_secret: SecretStr | None = Field(None, min_length=32, description="signs sessions; random if unset")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     trusted_proxies: str = Field(
         "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are trusted"
     )
+    max_logins: int = Field(32, ge=1, description="logins at once; they do not count as MAX_IN_FLIGHT")
     login_attempts: int = Field(5, ge=1, description="wrong passwords from one address before it has to wait")
     login_minutes: float = Field(5.0, gt=0, description="how long it has to wait")
     max_upload_bytes: int = Field(10_000_000, ge=1000)
@@ -41,16 +51,32 @@ class WebSettings(RegistrySettings):
         description="models to show, by commas",
     )
 
-    _empty_as_unset = field_validator("web_password", "session_secret", "agent_api_key", mode="before")(empty_as_unset)
+    _empty_as_unset = field_validator(
+        *("web_password", "session_secret", "agent_api_key", "public_url"),
+        *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_reviewer"),
+        mode="before",
+    )(empty_as_unset)
     _split_names = field_validator("registered_models", mode="before")(split_at_commas)
 
-    @field_validator("agent_url")
+    @field_validator("trusted_proxies")
     @classmethod
-    def _is_http(cls, value: str) -> str:
-        address = urlsplit(value)
+    def _names_proxies(cls, value: str) -> str:
+        if "*" in value:
+            raise ValueError("must name addresses or networks: with *, every client could claim any address")
+        return value
+
+    @field_validator("agent_url", "oidc_issuer", "public_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        address = urlsplit(value or "http://unset")
         if address.scheme not in HTTP or not address.hostname:
             raise ValueError("must be an address such as http://127.0.0.1:8002")
-        return value.rstrip("/")
+        return value and value.rstrip("/")
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether people have to log in."""
+        return self.web_password is not None or self.oidc_issuer is not None
 
     @property
     def needs_key(self) -> bool:
@@ -59,7 +85,9 @@ class WebSettings(RegistrySettings):
 
     def check_access(self) -> None:
         """Raise a ValueError when everybody could use the pages and ALLOW_ANONYMOUS does not say so."""
-        if not (self.web_password or self.on_loopback or self.allow_anonymous):
+        if not (self.needs_login or self.on_loopback or self.allow_anonymous):
             raise ValueError(
                 "beyond loopback WEB_PASSWORD is needed, or ALLOW_ANONYMOUS=true for access without a password"
             )
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID and PUBLIC_URL, such as https://desk.example.org")

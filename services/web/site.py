@@ -12,7 +12,9 @@ from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError
 from services.web.clients.registry import RegistryReader
 from services.web.jobs import Jobs
+from services.web.metrics import WebMetrics
 from services.web.security.login_attempts import LoginAttempts
+from services.web.security.openid import OpenIdLogin
 from services.web.security.sessions import Session, Sessions
 from services.web.settings import WebSettings
 from services.web.words import Words, choose_language, read_catalogues
@@ -26,13 +28,14 @@ PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/models": "mo
 class Site:
     """The parts of the service, built from its settings."""
 
-    def __init__(self, settings: WebSettings) -> None:
+    def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
         """Reads templates, catalogues and static files; asks nothing yet."""
-        self.settings = settings
+        self.settings, self.metrics = settings, metrics
         self.agent = AgentClient(settings)
         self.registry = RegistryReader(settings)
         self.jobs = Jobs(self.agent, settings)
         self.sessions, self.login_attempts = Sessions(settings), LoginAttempts(settings)
+        self.openid = OpenIdLogin(settings) if settings.oidc_issuer else None
         self.languages = read_catalogues()
         self.files = {f"/static/{path.name}": StaticFile(path) for path in sorted((HERE / "static").iterdir())}
         self._templates = Environment(

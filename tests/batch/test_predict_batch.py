@@ -104,6 +104,13 @@ def test_every_kind_of_file_gets_the_predictions_of_the_model(batch, kind, capsy
     batch.assert_predicted(TEXTS)
 
 
+def test_a_text_of_which_the_model_knows_nothing_says_so_and_goes_to_a_person(batch):
+    assert batch.run(write(batch.folder, ".csv", [*TEXTS, "☎☎☎☎"])) == 0
+    found = batch.predictions()
+    assert found["known_text"].tolist() == [True] * len(TEXTS) + [False]
+    assert bool(found["needs_review"].iloc[-1]) is True
+
+
 def test_all_ticket_files_of_a_folder_are_classified(batch):
     """Files are read sorted by name, each row names its file, and other files are skipped."""
     place = batch.folder / "in"

@@ -17,16 +17,36 @@ NUMBER, INTEGER, TEXT = (
     "input should be a valid string",
 )
 EMPTY = "string should have at least 1 character (it is '')"
+QUOTES = "a label must be text; write it in quotes, because YAML reads yes, no, on, off and dates"
 BROKEN = {
     "input": [("", EMPTY), (None, f"{TEXT} (it is None)"), (["a.csv"], f"{TEXT} (it is ['a.csv'])")],
     "test_input": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
     "feedback_input": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
-    "text_column": [("", EMPTY), (1, f"{TEXT} (it is 1)")],
+    "text_column": [
+        ("", EMPTY),
+        (1, f"{TEXT} or a valid list (it is 1)"),
+        ([], "list should have at least 1 item after validation, not 0 (it is [])"),
+    ],
     "label_column": [("", EMPTY), (None, f"{TEXT} (it is None)")],
     "label_map": [
-        ("map.csv", "input should be a valid dictionary (it is 'map.csv')"),
+        (
+            "map.csv",
+            "must be a mapping such as {Laptop: Hardware}; the name of a file belongs in prepare.label_map_file "
+            "(it is 'map.csv')",
+        ),
+        ({True: "A"}, f"{QUOTES} (it is True)"),
+        (["A"], "input should be a valid dictionary (it is ['A'])"),
     ],
     "label_map_file": [("", EMPTY), (3, f"{TEXT} (it is 3)")],
+    "encoding": [("", EMPTY), (8, f"{TEXT} (it is 8)")],
+    "delimiter": [("", EMPTY), (";;", "string should have at most 1 character (it is ';;')")],
+    "sheet": [("", EMPTY), (1, f"{TEXT} (it is 1)")],
+    "header": [("no", "input should be a valid boolean (it is 'no')")],
+    "clean": [("pdf", "input should be 'none', 'html' or 'mail' (it is 'pdf')")],
+    "max_unreadable": [
+        (-0.1, "input should be greater than or equal to 0 (it is -0.1)"),
+        (1.1, "input should be less than or equal to 1 (it is 1.1)"),
+    ],
     "min_text_length": [
         (0, "input should be greater than or equal to 1 (it is 0)"),
         (2.5, f"{INTEGER} (it is 2.5)"),
@@ -75,6 +95,13 @@ BROKEN = {
 def test_an_invalid_value_is_named_with_what_is_allowed(prepare, error_line, name, value, expected):
     assert prepare.run(prepare.folder / "none.csv", **{name: value}) == 2
     assert f"{prepare.params}: prepare.{name}: {expected}" == error_line()
+
+
+def test_a_value_inside_another_is_named_by_its_place(prepare, error_line):
+    changes = {"text_column": ["subject", 2], "label_map": {"open": False}}
+    assert prepare.run(prepare.folder / "none.csv", **changes) == 2
+    expected = f"prepare.text_column.1: {TEXT} (it is 2); prepare.label_map.open: {QUOTES} (it is False)"
+    assert f"{prepare.params}: {expected}" == error_line()
 
 
 def test_every_parameter_of_prepare_is_tested_with_invalid_values():

@@ -1,8 +1,10 @@
 """Labels through the command line: what label_map does, which spellings are one class, and what is reported."""
 
+import time
 import unicodedata
 
 import pytest
+import yaml
 
 from support.repository import SHARED_DATA
 from support.tickets import PARTS, invent
@@ -59,7 +61,10 @@ def test_entries_of_params_yaml_go_before_those_of_the_file(prepare):
 @pytest.mark.parametrize("name, content, said", [
     ("map.csv", "A,B,C\n", "the row that begins with 'A' has 3 columns and needs 2"),
     ("map.csv", "A,B\nA,C\n", "names 'A' twice, with different classes"),
-    ("map.csv", '"A,B\n', "is not a readable CSV file"),
+    ("map.csv", '"A,B\n', "row 1, '\"A,B', cannot be read; it needs two columns"),
+    ("map.csv", " ", "is empty; check the export that made it"),
+    ("map.xlsx", "PK\x03\x04 no zip", ""),
+    ("map.yaml", "A: B\nA: C\n", "names 'A' twice, with different classes"),
     ("map.yaml", "- A\n", "must hold lines such as `old label: new label`"),
     ("map.yaml", "A: [B]\n", "must hold lines such as `old label: new label`"),
     ("map.yaml", "A: {", "is not valid YAML"),
@@ -69,7 +74,8 @@ def test_a_broken_label_map_file_is_refused_before_anything_is_written(prepare, 
     if content:
         (prepare.folder / name).write_text(content, encoding="utf-8")
     assert prepare.run(prepare.write(invent(60)), label_map_file=str(prepare.folder / name)) == 2
-    assert said in error_line()
+    message = error_line()
+    assert message.startswith(f"prepare.label_map_file: {prepare.folder / name}") and said in message
     assert {} == prepare.files()
 
 
@@ -94,7 +100,14 @@ def test_two_labels_can_be_exchanged(prepare):
 
 SPELLINGS = {
     "case": ("Hardware", "HARDWARE"),
-    "blanks": ("Office  supplies", "Office supplies\u00a0"),
+    "blanks": ("Office supplies", "Office  supplies\u00a0"),
+    "line ends": ("Office supplies", "Office\r\nsupplies"),
+    "zero-width space": ("Network", "Net\u200bwork"),
+    "soft hyphen": ("Network", "Net\u00adwork"),
+    "byte order mark": ("Network", "\ufeffNetwork"),
+    "form of an emoji": ("❤ Health", "❤\ufe0f Health"),
+    "list of one": ("Access", "['Access']"),
+    "JSON list of one": ("Access", '["access"]'),
     "normalisation": (unicodedata.normalize("NFC", "Réseau"), unicodedata.normalize("NFD", "Réseau")),
     "numbers": ("1", "1.0"),
     "full width": ("ＶＰＮ １２", "VPN 12"),
@@ -111,6 +124,24 @@ def test_spellings_of_a_label_are_one_class_with_the_most_frequent_name(prepare,
     assert {shown: 60, "Else": 20} == classes(prepare)
     assert {shown: {seldom.strip(): 20}} == prepare.metrics()["labels"]["unified"]
     assert capsys.readouterr().err.startswith("note: labels that differ only in case, blanks or encoding are one class")
+
+
+@pytest.mark.parametrize("label, name", [
+    ("\u200bOffice\u00a0 supplies\ufeff", "Office supplies"),
+    (unicodedata.normalize("NFD", "Réseau"), "Réseau"),
+    ("می\u200cخواهم", "می\u200cخواهم"),
+    ("Access; Access", "Access"),
+    ("1.0", "1.0"),
+])  # fmt: skip
+def test_the_name_of_a_class_has_nothing_that_nobody_sees(prepare, label, name):
+    assert prepare.run(prepare.write(relabel(invent(40), label, "Else"))) == 0
+    assert {name: 20, "Else": 20} == classes(prepare)
+
+
+def test_a_label_of_invisible_characters_is_missing(prepare):
+    assert prepare.run(prepare.write(relabel(invent(90), "A", "B", "\u200b\ufeff"))) == 0
+    assert {"A": 30, "B": 30} == classes(prepare)
+    assert {"no_label": 30} == prepare.metrics()["rejected"]
 
 
 def test_of_equally_frequent_spellings_the_first_wins(prepare):
@@ -130,22 +161,40 @@ def test_equal_texts_of_one_class_do_not_conflict_because_of_its_spelling(prepar
     assert {"duplicate": 1} == prepare.metrics()["rejected"]
 
 
-@pytest.mark.parametrize("first, second", [("Réseau", "Reseau"), ("E-mail", "email"), ("01", "1"), ("x²", "x2")])
+@pytest.mark.parametrize("first, second", [
+    ("Réseau", "Reseau"), ("E-mail", "email"), ("01", "1"), ("x²", "x2"), ("Hardware", "Hardware."),
+    ("Can't log in", "Can’t log in"), ("Hardware", '"Hardware"'), ("Hardware", "💻 Hardware"), ("R&D", "R&amp;D"),
+    ("Access > VPN", "Access/VPN"), ("Straße", "STRASSE"), ("Réseau", "RÃ©seau"), ("Réseau", "R\ufffdseau"),
+    ("Réseau", "R?seau"), ("Hardware", "H\u0430rdware"), ("Hardware", "Harware"), ("Network", "Netwrok"),
+    ("Printer", "Printers"), ("Сеть офиса", "Сеть офис"),
+])  # fmt: skip
 def test_similar_names_stay_apart_and_are_reported(prepare, capsys, first, second):
     assert prepare.run(prepare.write(relabel(invent(60), first, second))) == 0
     assert {first: 30, second: 30} == classes(prepare)
     assert [[first, second]] == prepare.metrics()["labels"]["look_alikes"]
-    assert f"warning: classes with similar names: {first!r} and {second!r}; " in capsys.readouterr().err
+    warning = capsys.readouterr().err
+    assert "warning: classes with similar names: " in warning and f"{first!r}" in warning
+    example = yaml.safe_load(warning[warning.rindex("such as {") + len("such as ") :])
+    assert {second: first} == example, "the warning says what to write, also where the difference cannot be seen"
 
 
-@pytest.mark.parametrize("names", [("C", "C++", "C#"), ("1.1", "11"), ("की", "का"), ("+", "*"), ("硬件", "网络")])
+def test_the_rarer_of_similar_names_is_the_one_to_rename(prepare, capsys):
+    assert prepare.run(prepare.write(relabel(invent(80), "Netwrok", "Network", "Network", "x"))) == 0
+    assert "such as {'Netwrok': 'Network'}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [
+    ("C", "C++", "C#"), ("1.1", "11"), ("की", "का"), ("+", "*"), ("硬件", "网络"), ("💻", "📶"), ("true", "false"),
+    ("Level 1", "Level 2", "Level 11"), ("import", "export"), ("Legal", "Illegal"), ("typical", "atypical"),
+    ("from", "form"), ("无法登录系统", "无法登录子系统"), ("Is it?", "It is"),
+])  # fmt: skip
 def test_different_names_are_not_reported(prepare, capsys, names):
     assert prepare.run(prepare.write(relabel(invent(90), *names))) == 0
     assert set(names) == set(classes(prepare))
     assert "" == capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mark", ["nan", "NULL", "<NA>", "#N/A"])
+@pytest.mark.parametrize("mark", ["nan", "NULL", "<NA>", "#N/A", "#REF!", "[]"])
 def test_a_label_that_stands_for_a_missing_value_is_none(prepare, capsys, mark):
     rows = relabel(invent(90), "A", "B", mark)
     assert prepare.run(prepare.write(rows)) == 0
@@ -155,21 +204,26 @@ def test_a_label_that_stands_for_a_missing_value_is_none(prepare, capsys, mark):
     assert {"A", "B", "Nothing"} == set(classes(prepare))
 
 
-def test_a_label_that_may_stand_for_a_missing_value_is_reported(prepare, capsys):
-    assert prepare.run(prepare.write(relabel(invent(90), "A", "B", "N/A"))) == 0
-    assert {"A": 30, "B": 30, "N/A": 30} == classes(prepare)
-    assert "a label may stand for a missing value: 'N/A' (30); if so, drop it" in capsys.readouterr().err
+@pytest.mark.parametrize("mark", ["N/A", "None", "-", "?"])
+def test_a_label_that_may_stand_for_a_missing_value_is_reported(prepare, capsys, mark):
+    assert prepare.run(prepare.write(relabel(invent(90), "A", "B", mark))) == 0
+    assert {"A": 30, "B": 30, mark: 30} == classes(prepare)
+    warning = f"a label may stand for a missing value: {mark!r} (30); if so, drop it with prepare.label_map, such as "
+    assert f"{warning}{{{mark!r}: null}}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("cell", ["A; B", "A|B", "A, B", "a/b", "B；A", "A、B"])
+@pytest.mark.parametrize("cell", [
+    "A; B", "A|B", "A, B", "a/b", "B；A", "A、B", "A + B", "A & B", "A and B", "B und A", "A\nB", "['A', 'B']",
+    '["A","B"]',
+])  # fmt: skip
 def test_a_cell_with_several_labels_is_reported_with_what_to_do(prepare, capsys, cell):
     rows = relabel(invent(90), "A", "B", cell)
     assert prepare.run(prepare.write(rows)) == 0
     assert {cell: 30} == prepare.metrics()["labels"]["several"]
     warning = capsys.readouterr().err
-    assert (
-        f"30 tickets have several labels in one cell, and each combination is a class of its own: {cell!r}" in warning
-    )
+    assert "30 tickets have several labels in one cell, and each combination is a class of its own: " in warning
+    example = yaml.safe_load(warning[warning.rindex("such as {") + len("such as ") :])
+    assert {cell: "One class"} == example
     assert prepare.run(prepare.write(rows), label_map={cell: "A"}) == 0
     assert {"A": 60, "B": 30} == classes(prepare)
     assert "" == capsys.readouterr().err
@@ -180,7 +234,10 @@ def test_labels_that_occur_only_together_are_recognised_too(prepare):
     assert 4 == len(prepare.metrics()["labels"]["several"])
 
 
-@pytest.mark.parametrize("names", [("Sales, EMEA", "Sales, APAC"), ("Input/output", "Network"), ("a;b", "c")])
+@pytest.mark.parametrize("names", [
+    ("Sales, EMEA", "Sales, APAC"), ("Input/output", "Network"), ("a;b", "c"), ("[VIP]", "[Guest]"), ("R&D", "Sales"),
+    ("Ask and answer", "Network"),
+])  # fmt: skip
 def test_a_separator_alone_makes_no_several_labels(prepare, names):
     assert prepare.run(prepare.write(relabel(invent(60), *names))) == 0
     assert {} == prepare.metrics()["labels"]
@@ -209,3 +266,45 @@ def test_shared_case_of_spellings(prepare, capsys):
     assert {"Hardware", "Réseau"} == set(classes(prepare))
     printed = capsys.readouterr().err
     assert "'nan' (14), 'NULL' (12)" in printed and "similar names" not in printed
+
+
+def numbered(name: str, count: int) -> list[str]:
+    return [f"{name}{100_000 + number}" for number in range(count)]
+
+
+WRONG_COLUMNS = {
+    "a number for each ticket": (numbered("INC", 400), "400 different labels in 400 tickets, such as 'INC100000', "),
+    "few tickets for each number": (numbered("INC", 110), "110 different labels in 400 tickets, such as 'INC100000', "),
+    "dates": (["2024-01-01", "2024-01-02 10:00", "2024-01-03"], "the labels are dates, such as '2024-01-01': check"),
+    "dates of Europe": (["1.2.2024", "3.12.24"], "the labels are dates, such as '1.2.2024': check that prepare.label"),
+    "texts": (["x " * 200, "y " * 200], "2 labels are longer than 200 characters: check that prepare.label_column"),
+}
+
+
+@pytest.mark.parametrize("labels, said", WRONG_COLUMNS.values(), ids=WRONG_COLUMNS)
+def test_labels_that_are_no_classes_are_a_sign_of_a_wrong_column(prepare, capsys, labels, said):
+    code = prepare.run(prepare.write(relabel(invent(400), *labels)))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line and "prepare.label_column ('category') is the right column" in line
+    assert (code, line.split(": ")[0]) == ((2, "error") if len(labels) > 100 else (0, "warning"))
+
+
+def test_one_class_of_nearly_all_tickets_is_a_warning(prepare, capsys):
+    assert prepare.run(prepare.write(relabel(invent(1000), *"A" * 97, *"BCD"))) == 0
+    assert "warning: 970 of 1,000 tickets have the label 'A': a model that always" in capsys.readouterr().err
+
+
+def test_classes_that_are_too_small_are_named(prepare, capsys):
+    rows = invent(90) + [[text, f"small {number % 7}"] for number, (text, _) in enumerate(invent(20, seed=4))]
+    assert prepare.run(prepare.write(rows)) == 0
+    note = "note: 7 classes are too small and left out: 'small 0' (3), 'small 1' (3), 'small 2' (3), 'small 3' (3), "
+    assert capsys.readouterr().err.startswith(f"{note}'small 4' (3) and 2 more; add tickets, merge classes with ")
+    assert {f"small {number}": 3 if number < 6 else 2 for number in range(7)} == prepare.metrics()["labels"]["left_out"]
+
+
+def test_similar_names_among_very_many_labels_are_found_in_seconds(prepare):
+    """Labels of 300 characters, each with a slip of its neighbour, would take hours if all were compared with all."""
+    rows = relabel(invent(8_000), *(f"{noun} {number:x} {'y' * 80}" for noun in "ab" for number in range(2_000)))
+    started = time.perf_counter()
+    assert prepare.run(prepare.write(rows), min_class_count=1) == 2
+    assert time.perf_counter() - started < 60

@@ -50,8 +50,15 @@ def test_a_last_text_without_words_does_not_change_the_text_before_it():
         assert [0, 0, 2] == groups([f"{first} {second}", f"{second} {first}", "???"])
 
 
-def test_fold_removes_what_the_vectorizer_does_not_see():
-    assert "naive cafe fin strasse" == fold("NAÏVE Cafe\u0301 ﬁn Strasse")
+def test_an_accent_that_is_part_of_a_letter_counts_outside_the_latin_script():
+    """The Russian, the Thai and the Hindi words differ in such a mark alone, and mean different things."""
+    for first, second in [("мой дом", "мои дом"), ("ขา", "ข้า"), ("की", "का")]:
+        assert [0, 1] == groups([first, second])
+
+
+def test_fold_removes_what_no_model_sees():
+    """Not the accents, which tell words apart."""
+    assert "naïve café fin strasse" == fold("NAÏVE\tCafe\u0301\u200e  fin\u200bStrasse ")
 
 
 def mutated(count: int, seed: int = 3) -> list[str]:

@@ -78,10 +78,14 @@ def order_problems(workflow: dict) -> list[str]:
             passed.add("scanned")
         if "check_image.py" in step.get("run", ""):
             passed.add("tested")
-        if given.get("push") == "true":
+        if is_push(step):
             found += [f"pushed before it is {what}" for what in ("scanned", "tested") if what not in passed]
             found += [] if step.get("if") == "github.event_name == 'push'" else ["a pull request pushes"]
     return found
+
+
+def is_push(step: dict) -> bool:
+    return step.get("with", {}).get("push") == "true" or "docker push" in step.get("run", "")
 
 
 def test_there_are_five_jobs_and_a_failed_one_stops_those_after_it():
@@ -128,7 +132,7 @@ def change(job: str, step: int, **what: Any) -> Callable[[dict], Any]:
 
 def push_first(workflow: dict) -> None:
     there = steps(workflow, "build-and-push")
-    there.insert(0, there.pop(next(at for at, step in enumerate(there) if step.get("with", {}).get("push") == "true")))
+    there.insert(0, there.pop(next(at for at, step in enumerate(there) if is_push(step))))
 
 
 @pytest.mark.parametrize(
@@ -163,11 +167,26 @@ def test_an_action_has_one_version_in_all_workflows():
     assert len({action for action, _, _ in used}) == len(set(used))
 
 
-def test_the_pushed_image_is_built_like_the_scanned_one():
-    """Both builds have the same Dockerfile and context, and the second reads the cache of the first."""
-    first, second = (step["with"] for step in steps(WORKFLOW, "build-and-push") if PUSHING in step.get("uses", ""))
-    assert [first[name] for name in ("context", "file")] == [second[name] for name in ("context", "file")]
-    assert second["cache-from"] == first["cache-from"] and first["load"] == "true"
+def test_the_pushed_image_is_the_scanned_one_and_is_what_is_attested():
+    """Nothing is built a second time: what was scanned and tested is tagged, pushed, and attested by its digest."""
+    there = steps(WORKFLOW, "build-and-push")
+    (built,) = (step["with"] for step in there if PUSHING in step.get("uses", ""))
+    assert built["load"] == "true" and "push" not in built
+    (pushed,) = filter(is_push, there)
+    assert f'docker tag "{built["tags"].replace("${{ matrix.service }}", "$SERVICE")}" "$IMAGE"' in pushed["run"]
+    scanned = [step["with"]["image-ref"] for step in there if "trivy-action" in step.get("uses", "")]
+    assert set(scanned) == {built["tags"]}
+    attested = [step["with"] for step in there if "actions/attest@" in step.get("uses", "")]
+    assert {each["subject-digest"] for each in attested} == {"${{ steps.push.outputs.digest }}"}
+    assert [each.get("sbom-path") for each in attested] == ["${{ runner.temp }}/image.cdx.json", None]
+
+
+def test_a_failed_job_can_be_run_again():
+    """Without overwrite, the second upload of an artifact with the same name fails."""
+    uploads = [
+        step["with"] for job in JOBS for step in steps(WORKFLOW, job) if "upload-artifact" in step.get("uses", "")
+    ]
+    assert len(uploads) == 3 and {each.get("overwrite") for each in uploads} == {"true"}
 
 
 def test_a_pull_request_from_a_fork_needs_no_secret():
@@ -206,6 +225,7 @@ ELSEWHERE = {
     "lint-and-test: Lint and run the quick tests": "python setup_mlops.py test",
     "lint-and-test: Comment with the model report": "(needs a pull request)",
     "lint-and-test: Train the transformer and the routing policy on the sample": "dvc --cd transformer repro",
+    "build-and-push: Push the very image that was scanned and tested": "(needs Docker and the registry's login)",
     "build-and-push: Start the image and send it requests": (
         "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf"
     ),

@@ -12,10 +12,12 @@ from callcenterai.privacy.scrub import KINDS, find_personal_data, scrub, without
 from support.scrubbing_cases import read_cases, score
 from support.thoroughness import rounds
 
-# Minimum precision and recall of all kinds together, since a part has only a few findings of each kind. Measured in
-# November 2026: development 1.0 and 1.0; held-out 0.977 and 0.988 when it was first used; later, which is harder, 0.955
-# and 0.875 when it was first used. One mistake costs 0.006, 0.012 and 0.02.
+# Minimum precision and recall of all kinds with a form or a checksum together, since a part has only a few findings of
+# each kind, and of names and addresses, which have neither. The figures, also of the first look at each part, are in
+# BENCHMARKS.md. One mistake costs 0.003, 0.006 and 0.02 of the former.
+WORDS = {"person", "address"}
 LEAST = {"development": (0.98, 0.98), "held-out": (0.97, 0.97), "later": (0.93, 0.85)}
+LEAST_OF_WORDS = {"development": (0.95, 0.95), "held-out": (0.9, 0.9), "later": (0.85, 0.75)}
 
 FOUND = [
     ("please write to {} today", "email", "mateo.ortuno+it@example.com"),
@@ -48,15 +50,21 @@ FOUND = [
     ("j'ai mis {} comme mot de passe", "secret", "Toulouse31"),
     ("user/pass: jdoe/{} fails", "secret", "Welcome1!"),
     ("the key {} is in the log", "secret", "AKIAIOSFODNN7EXAMPLE"),
+    ("MAC {} gets no lease", "mac", "00:1A:2B:3C:4D:5E"),
+    ("plate {} is not let in", "plate", "AB-123-CD"),
+    ("né le {} à Lyon", "birth_date", "14/07/1991"),
+    ("my passport number is {} now", "passport", "533401372"),
+    ("livrer au {} svp", "address", "12 rue de la République, 69002 Lyon"),
+    ("Mit freundlichen Grüßen\n{}", "person", "Jürgen Krause"),
 ]
 STAYS = [
     "INC0012345 and REQ-48213 are the same as order 4500123987",
     "employee number 1002345678, matricule 0123456789, commande 0199004512",
     "Invoice of 1,250.90 EUR, facture de 1 250,90 €, due 24/11/2026 at 09:30, le 01 12 2026 à 09 30",
     "serial 5CG1234XYZ, Numéro de série 0199001234, IMEI 490154203237518",
-    "postcodes 69003 Lyon and LS1 4DY, room 4512, poste 4512, extension 4513, plate AB-123-CD",
+    "postcodes 69003 Lyon and LS1 4DY, room 4512, poste 4512, extension 4513",
     "version 10.0.19045.3930, firmware 1.0.2.14, chapter 4.2.1.3, lz4>=1.7.4.2",
-    "MAC 00:1A:2B:3C:4D:5E, 127.0.0.1, ::1, 0.0.0.0:443, netmask 255.255.255.0, std::vector, DB::add",
+    "ff:ff:ff:ff:ff:ff, 127.0.0.1, ::1, 0.0.0.0:443, netmask 255.255.255.0, std::vector, DB::add",
     "52,428,800 KB of 49.7 GB, 12 345 678 files, CPU 12:34:56:78, timestamp 1732435200",
     "error 0x80070005, -2147467259, KB5034441, MD5 9e107d9d372bb6826bd81d3542a419d6",
     "4111 1111 1111 1112 and GB29 NWBK 6016 1331 9268 18 have wrong check digits",
@@ -180,9 +188,10 @@ def seconds(text):
 def test_precision_and_recall_on_labelled_tickets(part):
     scores = score((case for case in read_cases() if case.part == part), find_personal_data)
     assert set(scores) == set(KINDS)
-    right, wrong, missed = (sum(column) for column in zip(*scores.values(), strict=True))
-    precision, recall = LEAST[part]
-    assert right / (right + wrong) >= precision and right / (right + missed) >= recall, scores
+    for kinds, least in ((set(KINDS) - WORDS, LEAST), (WORDS, LEAST_OF_WORDS)):
+        right, wrong, missed = (sum(column) for column in zip(*(scores[kind] for kind in kinds), strict=True))
+        precision, recall = least[part]
+        assert right / (right + wrong) >= precision and right / (right + missed) >= recall, scores
 
 
 def test_tickets_without_digits_and_signs_have_no_findings(shared_data):

@@ -15,6 +15,7 @@ from support.servers.agent import (
     QUICK,
     SURE,
     TRANSFORMER_SAYS,
+    UNKNOWN,
     UNSURE,
     World,
     policy_of,
@@ -70,6 +71,12 @@ def test_without_a_policy_the_tfidf_model_answers_with_its_own_threshold(agent, 
     assert sure["versions"] == {"tfidf": tfidf.version} and not sure["degraded"]
     told = agent.get("/status").json["policy"]
     assert not told["in_force"] and "not there" in told["detail"] and agent.metric("policy_in_force") == 0
+
+
+def test_a_text_of_which_a_model_knows_nothing_goes_to_a_person_however_sure_the_model_is(with_policy):
+    known, unknown = (with_policy.post("/predict", {"text": text}).json for text in (SURE, f"{UNKNOWN} {SURE}"))
+    assert (known["decision"], unknown["decision"]) == ("auto", "review")
+    assert unknown["confidence"] == known["confidence"] and "knows no word of this text" in unknown["reason"]
 
 
 def test_with_a_policy_only_unsure_tickets_are_sent_to_the_transformer(with_policy, transformer):

@@ -251,6 +251,21 @@ def test_concurrent_answers_and_withdrawals_leave_a_consistent_ticket(agent):
     assert len(shown["answers"]) == 32 and all(each["withdrawn_at"] for each in shown["answers"]) and shown["waiting"]
 
 
+def test_an_erased_ticket_is_gone_with_its_answers(agent):
+    ticket_id = agent.post("/predict", {"text": UNSURE}).json["ticket_id"]
+    assert agent.post("/feedback", {"ticket_id": ticket_id, "category": LABELS[0]}).status == 201
+    assert agent.ask("DELETE", f"/tickets/{ticket_id}").status == 204
+    assert_problem(agent.get(f"/tickets/{ticket_id}"), 404)
+    assert_problem(agent.ask("DELETE", f"/tickets/{ticket_id}"), 404)
+
+
+def test_the_hash_of_a_text_differs_from_ticket_to_ticket(agent, address):
+    """Otherwise the hashes of likely texts, computed once, would tell who has written what."""
+    ids = {predicted(agent, SURE)["ticket_id"] for _ in range(2)}
+    digests = [digest for id_, digest in rows(address, "SELECT id, text_sha256 FROM tickets") if id_ in ids]
+    assert len(digests) == len(set(digests)) == 2
+
+
 @pytest.mark.parametrize(
     "text", ["vague nul \x00 inside", "vague \U0001f642 \u202e e\u0301", "vague " + "\ufffe\x1b\x7f"]
 )

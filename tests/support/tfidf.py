@@ -31,7 +31,7 @@ def vectorizers(**changes):
 
 def parameters(**changes) -> TrainTfidfParameters:
     """Return the parameters as shipped, with changes, and words unless the changes leave the choice open."""
-    fixed = {"features": "words", "accents": "keep", "class_spread": 1.0, "C": 0.5}
+    fixed = {"features": "words", "accents": "keep", "class_spread": 1.0, "min_df": 2, "C": 0.5}
     return TrainTfidfParameters(**(yaml.safe_load(shipped_params())["train_tfidf"] | fixed | changes))
 
 

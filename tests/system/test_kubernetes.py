@@ -293,7 +293,7 @@ SPOILED = [
     (in_rule("agent", "egress", to=[{"podSelector": NOBODY}]), "agent: the policy names a peer that does not exist"),
     (in_rule("agent", "egress", ports=[{"port": 8002}]), "agent: the policy names a port that does not exist"),
     (
-        in_rule("metrics", "ingress", ports=[{"port": "metrics"}]),
+        in_rule("metrics", "ingress", ports=[{"port": "numbers"}]),
         "metrics: the policy names a port that does not exist",
     ),
     (

@@ -13,6 +13,7 @@ import yaml
 
 from support.repository import REPOSITORY
 from support.servers.services import TFIDF, TRANSFORMER, Service
+from support.servers.web import WEB
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 GRAFANA = REPOSITORY / "deploy" / "grafana"
@@ -61,7 +62,7 @@ def exported(tmp_path_factory) -> set[str]:
     folder = tmp_path_factory.mktemp("services")
     agent = {"DATABASE_URL": f"sqlite:///{(folder / 'agent.db').as_posix()}", "POLICY_FILE": folder / "none"}
     found = set()
-    for program, variables in ((TFIDF, {}), (TRANSFORMER, {}), (AGENT, agent)):
+    for program, variables in ((TFIDF, {}), (TRANSFORMER, {}), (AGENT, agent), (WEB, {})):
         with Service(folder, program, MODEL_DIR=folder, **variables) as service:
             types = re.findall(r"^# TYPE (\S+) (\S+)$", service.get("/metrics").body.decode(), re.MULTILINE)
         for name, kind in types:

@@ -16,7 +16,7 @@ LAYERS = (
     ("report", "tfidf", "transformer", "routing"),
     ("registry", "training"),
     ("tracking", "batch"),
-    ("artifact", "feedback"),
+    ("artifact", "agent_data"),
     ("data",),
     ("formats", "privacy", "sample", "text"),
     ("core",),

@@ -57,3 +57,10 @@ def test_no_letter_mark_or_digit_is_lost(text):
 def test_scripts_without_spaces_are_cut_into_characters_with_their_marks():
     found = re.findall(WORDS_OR_CHARACTERS, "ล้างสมุด bank ハス届き हिन्दी 안녕")
     assert found == ["ล้", "า", "ง", "ส", "มุ", "ด", "bank", "ハ", "ス", "届", "き", "हिन्दी", "안녕"]
+
+
+def test_more_combining_marks_than_any_language_needs_are_cut():
+    """Unicode's Annex 15 sets the limit at 30, because sorting n marks takes n * n steps."""
+    assert normalize_text("a" + "\u0315\u0300" * 50_000) == unicodedata.normalize("NFC", "a" + "\u0315\u0300" * 15)
+    whole = "क" * 200
+    assert normalize_text(whole) == whole

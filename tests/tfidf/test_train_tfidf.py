@@ -159,7 +159,8 @@ def test_a_model_file_of_foreign_types_is_not_loaded_even_with_the_right_hash(tm
 def test_plots_are_there_as_data_and_as_pictures(project):
     names = sorted(path.name for path in (project.folder / "plots").iterdir())
     kinds = ("accuracy_coverage", "confusion", "f1_per_class", "reliability")
-    assert names == sorted(f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png"))
+    both = [f"{kind}.{suffix}" for kind in kinds for suffix in ("csv", "png")]
+    assert names == sorted([*both, "classes.csv", "confused.csv"])
     confusion = (project.folder / "plots" / "confusion.csv").read_text(encoding="utf-8").splitlines()
     assert len(confusion) == project.metrics()["test"]["tickets"] + 1
 
@@ -167,7 +168,10 @@ def test_plots_are_there_as_data_and_as_pictures(project):
 def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text(project):
     run = runs()[-1]
     assert run.info.status == "FINISHED"
-    assert run.data.params["C"] == "0.5"
+    chosen = project.metadata()["chosen"]
+    assert run.data.params["C"] == "auto" and run.data.params["chosen.C"] == str(chosen["C"])
+    assert run.data.params["chosen.features"] == chosen["features"]
+    assert run.data.metrics[f"choice.{chosen['features']}.accuracy"] > 0.5
     assert run.data.metrics["test.accuracy"] == project.metrics()["test"]["accuracy"]
     assert run.data.tags["model_sha256"] == project.metadata()["files"]["model.skops"]
     assert run.data.tags["dvc.train"] == project.metadata()["data"]["train"]["md5"]
@@ -235,7 +239,7 @@ def test_without_refit_the_model_learns_from_train_alone(project):
 
 def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
     assert project.train(calibration="temperature") == 0
-    pipeline = load_model(project.folder / "model")
+    pipeline = load_model(project.folder / "model").model
     texts = ["laptop screen broken", "salary and payslip", "password reset", ""]
     margins = pipeline[1].estimator.decision_function(pipeline[0].transform(texts))
     probabilities = pipeline.predict_proba(texts)

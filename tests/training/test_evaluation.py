@@ -7,6 +7,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from callcenterai.training.evaluation import (
     Predictions,
     accuracy_by_coverage,
+    accuracy_interval,
     bootstrap_intervals,
     choose_threshold,
     evaluate,
@@ -52,6 +53,15 @@ def test_bootstrap_interval_of_accuracy_is_that_of_a_binomial():
     low, high = bootstrap_intervals(np.array([[450, 50], [50, 450]]), 5000, 1)["accuracy_ci95"].values()
     half = 1.96 * np.sqrt(0.9 * 0.1 / 1000)
     assert (low, high) == (pytest.approx(0.9 - half, abs=0.003), pytest.approx(0.9 + half, abs=0.003))
+
+
+@pytest.mark.parametrize(
+    "right, total, low, high", [(20, 20, 0.8316, 1.0), (0, 10, 0.0, 0.3085), (8, 10, 0.4439, 0.9748)]
+)
+def test_the_exact_interval_of_an_accuracy_agrees_with_published_tables(right, total, low, high):
+    """Such as Altman and others, Statistics with Confidence (2000): 8 of 10 are 44.4% to 97.5%."""
+    correct = np.arange(total) < right
+    assert accuracy_interval(correct) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
 def test_no_threshold_when_accuracy_stays_under_the_target():

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 import compare_models
+import prepare_data
 import train_transformer
 from callcenterai.artifact.folder import load_model
+from support.languages import LANGUAGES, invent_tickets
 from support.processes import environment, run, wait_until
-from support.repository import REPOSITORY, SCRIPTS, unpack
+from support.repository import REPOSITORY, SCRIPTS, unpack, write_params
 from support.tickets import PARTS, read_csv, write_csv
 from support.transformer import SMALL, arguments, need_pytorch
 
@@ -27,10 +29,9 @@ slow = pytest.mark.slow
 
 
 def words_of(data, part, at_least=1):
-    """Return the words with at least so many occurrences in a part, lower case and without accents."""
-    texts = [unicodedata.normalize("NFKD", row["text"]).lower() for row in read_csv(data / f"{part}.csv")]
-    plain = ["".join(sign for sign in text if not unicodedata.combining(sign)) for text in texts]
-    counts = Counter(word for text in plain for word in re.findall(r"\w+", text))
+    """Return the words with at least so many occurrences in a part, in lower case."""
+    texts = [unicodedata.normalize("NFC", row["text"]).lower() for row in read_csv(data / f"{part}.csv")]
+    counts = Counter(word for text in texts for word in re.findall(r"\w+", text))
     return {word for word, count in counts.items() if count >= at_least}
 
 
@@ -174,6 +175,24 @@ def test_parameters_that_cannot_work_end_with_one_line(
     assert train_transformer.main(arguments(tmp_path, transformer.data, **changes)) == 2
     assert message in error_line()
     assert not (tmp_path / "model").exists()
+
+
+@slow
+@pytest.mark.parametrize("language", ["Chinese", "Thai"])
+def test_a_small_set_in_a_script_without_spaces_is_learned(tmp_path, monkeypatch, language):
+    """Its tokens are characters, since hardly any whole sentence comes twice; an unknown text is told from others."""
+    need_pytorch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    tickets = write_csv(tmp_path / "tickets.csv", invent_tickets(LANGUAGES[language], 300))
+    params, data = tmp_path / "prepare.yaml", tmp_path / "data"
+    write_params(params, prepare={"input": str(tickets), "near_duplicate_similarity": 1.0})
+    command = ["--params", str(params), "--output", str(data), "--metrics", str(tmp_path / "prepare.json")]
+    assert prepare_data.main(command) == 0
+    assert train_transformer.main(arguments(tmp_path, data, members=1, refit=False)) == 0
+    figures = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["test"]
+    assert figures["accuracy"] >= 0.9 and figures["unknown_texts"] == 0
+    model = load_model(tmp_path / "model").model
+    assert model.find_known([tickets.read_text(encoding="utf-8"), "☎ qqq", ""]).tolist() == [True, False, False]
 
 
 def test_without_pytorch_training_names_the_command_that_installs_it(trained, tmp_path, monkeypatch, error_line):

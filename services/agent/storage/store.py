@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -37,7 +37,7 @@ class StoredTicket(NamedTuple):
             "id": self.id,
             "received_at": now,
             "day": now.date().isoformat(),
-            "text_sha256": text_digest(self.text),
+            "text_sha256": text_digest(self.id, self.text),
             "text": storable(self.text) if review else None,
             "explanation": self.explanation if review else None,
             "category": self.answer["category"],
@@ -72,7 +72,7 @@ class TicketStore:
             row = connection.execute(select(tickets).where(tickets.c.id == ticket_id)).first()
         if row is None:
             return None
-        if row.text_sha256 != text_digest(text):
+        if not is_text_of(row, text):
             raise Problem(409, "a ticket with this id and another text was answered before")
         return row.answer
 
@@ -125,7 +125,7 @@ class TicketStore:
                     raise Problem(
                         422, "this ticket was decided automatically, so its text was not stored: send the text as well"
                     )
-                if text_digest(text) != row.text_sha256:
+                if not is_text_of(row, text):
                     raise Problem(409, "this is not the text that was answered under this id")
                 changes["text"] = storable(text)
             connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(changes))
@@ -150,6 +150,13 @@ class TicketStore:
             connection.execute(update(tickets).where(tickets.c.id == ticket.id).values(waiting=waits))
             row = connection.execute(select(answers).where(answers.c.id == answer_id)).one()
         return _review_answer(row)
+
+    def erase(self, ticket_id: str) -> None:
+        """Erase a ticket and people's answers to it; a Problem 404 when there is none."""
+        with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
+            _existing(connection, ticket_id, lock=True)
+            connection.execute(delete(answers).where(answers.c.ticket_id == ticket_id))
+            connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
 
     def volumes(self, days: int) -> list[dict[str, Any]]:
         """Return the number of tickets of the last days by day, category and decision."""
@@ -183,9 +190,21 @@ def _database_errors_as_problems() -> Iterator[None]:
         ) from error
 
 
-def text_digest(text: str) -> str:
-    """Return a hash by which the same text is recognised without storing it."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def text_digest(ticket_id: str, text: str) -> str:
+    """Return a hash by which the text of a ticket is recognised without storing it.
+
+    The id salts it: equal texts of two tickets have different hashes, and a list of likely texts cannot be hashed once
+    for all tickets.
+    """
+    return hashlib.sha256(f"{ticket_id}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_text_of(row: Row, text: str) -> bool:
+    """Return whether this is the text of a stored ticket; rows from before December 2026 have a hash without salt."""
+    return row.text_sha256 in (
+        text_digest(row.id, text),
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+    )
 
 
 def storable(text: str) -> str:

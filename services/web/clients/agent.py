@@ -109,6 +109,10 @@ class AgentClient:
         """Withdraw an answer."""
         await self._ask("DELETE", f"/feedback/{answer_id}")
 
+    async def erase(self, ticket_id: str) -> None:
+        """Erase a ticket with people's answers."""
+        await self._ask("DELETE", f"/tickets/{ticket_id}")
+
     async def volumes(self, days: int) -> TicketVolumes:
         """Return the numbers of tickets of the last days."""
         return await self._read(VOLUMES, "GET", "/volumes", params={"days": days})

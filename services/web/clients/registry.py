@@ -213,7 +213,7 @@ def _history(tags: dict[str, str]) -> list[StageMove]:
     moves = []
     for key in sorted((key for key in tags if key.startswith(HISTORY_TAG)), reverse=True):
         change = json.loads(tags[key])
-        first = change["moves"][0][0]
+        first = change["moves"][0][0] if change["moves"] else None
         for number, (version, origin, target) in enumerate(change["moves"]):
             # Only the first move was requested; the others made room for it.
             reason = change.get("reason") or "" if number == 0 else f"made room for version {first}"

@@ -1,5 +1,6 @@
 """The review page: one waiting ticket at a time, which only this person holds."""
 
+import logging
 import re
 from typing import Any
 
@@ -7,11 +8,13 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from services.common.agent_api import TICKET_ID
+from services.common.problems import Problem
 from services.web.clients.agent import AgentError, WaitingTicket
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
 from services.web.site import page_status, redirect, session_of, site_of
 
+logger = logging.getLogger("services.web.review")
 # The keys 1 to 9, and 0.
 MAX_KEYS = 10
 
@@ -20,6 +23,7 @@ def add_routes(app: FastAPI) -> None:
     """Add the page's routes."""
     app.get("/review")(show_review)
     app.post("/review")(answer_review)
+    app.post("/erase")(erase_ticket)
 
 
 async def show_review(request: Request, ticket: str = "", after: str = "") -> Response:
@@ -39,6 +43,22 @@ async def answer_review(request: Request) -> Response:
     session.remember(noted["answer_id"], noted["ticket_id"], "/review")
     session.notice = ["notice.answered", {"category": noted["category"]}]
     return redirect(f"/review?after={after}" if _is_ticket_id(after) else "/review")
+
+
+async def erase_ticket(request: Request) -> Response:
+    """Erase a ticket with people's answers, for a lead, and show the next one."""
+    form, session = await read_form(request), session_of(request)
+    ticket_id = text_of(form, "ticket_id")
+    if session.role != "lead" or not _is_ticket_id(ticket_id):
+        raise Problem(403, "only leads may erase tickets")
+    try:
+        await site_of(request).agent.erase(ticket_id)
+    except AgentError as trouble:
+        if trouble.status != 404:
+            return await _page(request, ticket_id, "", trouble)
+    logger.info("ticket erased", extra={"ticket_id": ticket_id, "person": session.name})
+    session.notice = ["notice.erased", {}]
+    return redirect("/review")
 
 
 async def _page(request: Request, ticket_id: str, after: str, trouble: AgentError | None = None) -> Response:

@@ -1,22 +1,41 @@
-"""Limits wrong passwords by address."""
+"""Limits wrong passwords, and logins at once, by address."""
 
 import ipaddress
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from services.common.problems import Problem
 from services.web.settings import WebSettings
 
+# Logins that one address may have under way; more than a person needs, so that slow ones do not take up all of them.
+MOST_AT_ONCE = 4
 # How many addresses are remembered. An attacker with more of them can make the oldest forgotten.
 MAX_ADDRESSES = 10_000
 
 
 class LoginAttempts:
-    """Counts wrong passwords by address."""
+    """Counts wrong passwords and logins under way by address."""
 
     def __init__(self, settings: WebSettings) -> None:
         """Starts without any failures."""
         self._limit, self._seconds = settings.login_attempts, 60 * settings.login_minutes
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def under_way(self, address: str) -> Iterator[None]:
+        """Count a login while it lasts; a Problem when the address has too many."""
+        network = _network(address)
+        if self._under_way[network] >= MOST_AT_ONCE:
+            raise Problem(429, "too many logins at once from this address", {"Retry-After": "1"})
+        self._under_way[network] += 1
+        try:
+            yield
+        finally:
+            self._under_way[network] -= 1
+            self._under_way += Counter()  # without those at zero
 
     def wait(self, address: str) -> float:
         """Return how many seconds an address has to wait; 0 when it may try now."""

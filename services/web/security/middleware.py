@@ -6,7 +6,6 @@ The middleware of services/common is around it; that one knows nothing about ses
 import asyncio
 import logging
 from dataclasses import asdict
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -16,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.common.middleware import MACHINE_PATHS, current_request_id
 from services.common.problems import Problem
 from services.web.pages.problem_pages import problem_response
-from services.web.security.sessions import COOKIE, Session
+from services.web.security.openid import CALLBACK
+from services.web.security.sessions import Session, cookie_name
 from services.web.site import PAGES, Site, redirect
 
 logger = logging.getLogger("services.web")
@@ -32,6 +32,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+LOGIN_PATHS = ("/login", "/login/provider", CALLBACK)
 # The form around a file adds a few lines to it.
 FORM_BYTES = 20_000
 # A body over its limit is read and discarded up to so many times the limit: browsers show no answer before they have
@@ -51,9 +52,12 @@ class PageMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        known = self._site.sessions.read(_cookie(Headers(scope=scope)))
+        secure = scope["scheme"] == "https"
+        known = self._site.sessions.read(_cookie(Headers(scope=scope), cookie_name(secure)))
         session, before = known or Session(), asdict(known) if known else None
         scope["state"]["session"] = session
+        # authlib keeps what it has to remember there.
+        scope["session"] = session.openid
         started = False
 
         async def send_guarded(message: Message) -> None:
@@ -63,8 +67,10 @@ class PageMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if secure:
+                    headers["Strict-Transport-Security"] = f"max-age={365 * 86400}"
                 if self._has_session(scope["path"]) and asdict(session) != before:
-                    headers.append("Set-Cookie", self._site.sessions.cookie(session, scope["scheme"] == "https"))
+                    headers.append("Set-Cookie", self._site.sessions.cookie(session, secure))
             await send(message)
 
         request = Request(scope, receive)
@@ -85,8 +91,8 @@ class PageMiddleware:
         return path not in MACHINE_PATHS and path not in self._site.files
 
     def _refusal(self, request: Request, session: Session) -> Response | None:
-        """Return the response to one request too many, a form of another site, or somebody who is not logged in."""
-        # The outer middleware counts the requests, and leaves the problem here when there are too many.
+        """Return the response to what the outer middleware has refused, or to somebody who is not logged in."""
+        # Such as one request too many, or a form of another site.
         if turned_away := request.scope["state"].get("refusal"):
             return problem_response(self._site, request, turned_away)
         # As the router sees it; request.url also depends on headers.
@@ -96,10 +102,8 @@ class PageMiddleware:
         chosen = request.query_params.get("lang")
         if chosen in self._site.languages:
             session.language = chosen
-        posted = request.method not in ("GET", "HEAD")
-        if posted and request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return problem_response(self._site, request, Problem(403, "another site has sent this form"))
-        if self._site.settings.web_password is None or session.logged_in or path == "/login":
+        posted = request.method != "GET"
+        if not self._site.settings.needs_login or session.logged_in or path in LOGIN_PATHS:
             return None
         if posted:
             return problem_response(self._site, request, Problem(401, "log in on a page of this service first"))
@@ -136,9 +140,7 @@ class PageMiddleware:
         return receive_limited
 
 
-def _cookie(headers: Headers) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+def _cookie(headers: Headers, name: str) -> str | None:
+    """Return the value of a cookie. Ours are never quoted, and http.cookies is quadratic before Python 3.12.6."""
+    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+    return next((value for found, _, value in pairs if found == name), None)

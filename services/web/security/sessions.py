@@ -1,16 +1,22 @@
-"""Sessions in a signed cookie, so that the server stores nothing, and the token that protects forms."""
+"""Sessions in a signed cookie, of which only logouts are stored, and the token that protects forms."""
 
 import hashlib
 import hmac
 import secrets
+import time
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from services.web.settings import WebSettings
 
 COOKIE = "callcenterai_session"
+# Browsers take a cookie with this prefix only over TLS, from this very host, and for all of its paths.
+SECURE_COOKIE = f"__Host-{COOKIE}"
+# How many logouts are remembered, each until its session would have ended by itself.
+MAX_ENDED = 100_000
 # How many answers can be withdrawn; the cookie has to stay small.
 MAX_ANSWERS = 8
 
@@ -20,8 +26,14 @@ class Session:
     """The content of the cookie. Answers are [answer_id, ticket_id, page], the latest last."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(16))
+    # When the session or, later, the login began, in seconds since 1970; what is clicked later does not prolong it.
+    since: float = field(default_factory=time.time)
     logged_in: bool = False
     name: str | None = None
+    # "reviewer" or "lead".
+    role: str = "reviewer"
+    # What authlib needs to know again when the provider sends a person back.
+    openid: dict[str, Any] = field(default_factory=dict)
     language: str | None = None
     answers: list[list[Any]] = field(default_factory=list)
     # A notice for the next page: a key of the catalogues, and values for the text.
@@ -36,39 +48,61 @@ class Session:
         """Remember an answer, so that it can be withdrawn."""
         self.answers = [*self.answers, [answer_id, ticket_id, page]][-MAX_ANSWERS:]
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, role: str = "reviewer") -> None:
         """Log in under a new id: whoever knew the old one must not be logged in too."""
-        self.id, self.logged_in, self.name = secrets.token_hex(16), True, name
+        self.id, self.since, self.logged_in = secrets.token_hex(16), time.time(), True
+        self.name, self.role, self.openid = name, role, {}
 
     def end(self) -> None:
-        """Log out; only the language stays."""
-        self.id, self.logged_in, self.name, self.answers = secrets.token_hex(16), False, None, []
+        """Begin again without a login; only the language stays."""
+        self.id, self.since = secrets.token_hex(16), time.time()
+        self.logged_in, self.name, self.role, self.answers = False, None, "reviewer", []
+
+
+def cookie_name(secure: bool) -> str:
+    """Return the name of the cookie; under TLS nobody but this host can set it."""
+    return SECURE_COOKIE if secure else COOKIE
 
 
 class Sessions:
     """Reads and writes the cookie."""
 
     def __init__(self, settings: WebSettings) -> None:
-        """Without SESSION_SECRET, everybody has to log in again after a restart."""
-        given = settings.session_secret
-        self._secret = given.get_secret_value() if given else secrets.token_hex(32)
-        self._signer = URLSafeTimedSerializer(
-            self._secret, salt=COOKIE, signer_kwargs={"digest_method": hashlib.sha256}
-        )
-        self._seconds = round(3600 * settings.session_hours)
+        """Without SESSION_SECRET, everybody has to log in again after a restart; with another password, always."""
+        given, password = settings.session_secret, settings.web_password
+        secret = given.get_secret_value() if given else secrets.token_hex(32)
+        known = password.get_secret_value() if password else ""
+        self._secret = hmac.new(secret.encode(), known.encode(), hashlib.sha256).hexdigest()
+        self._signer = URLSafeSerializer(self._secret, salt=COOKIE, signer_kwargs={"digest_method": hashlib.sha256})
+        self._seconds = 3600 * settings.session_hours
+        # With Strict, a browser does not send the cookie when the provider sends the person back.
+        self._same_site = "Lax" if settings.oidc_issuer else "Strict"
+        self._ended: OrderedDict[str, float] = OrderedDict()
 
     def read(self, cookie: str | None) -> Session | None:
-        """Return the session of a cookie; None when it is missing, expired or not signed by us."""
+        """Return the session of a cookie; None when it is missing, has ended or is not signed by us."""
         try:
-            return Session(**self._signer.loads(cookie or "", max_age=self._seconds))
+            session = Session(**self._signer.loads(cookie or ""))
         except (BadData, TypeError):
             return None
+        return None if session.id in self._ended or self._remaining(session) <= 0 else session
 
     def cookie(self, session: Session, secure: bool) -> str:
         """Return the value of the Set-Cookie header."""
-        value = self._signer.dumps(asdict(session))
-        text = f"{COOKIE}={value}; Path=/; Max-Age={self._seconds}; HttpOnly; SameSite=Strict"
+        value, seconds = self._signer.dumps(asdict(session)), max(0, round(self._remaining(session)))
+        text = f"{cookie_name(secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={self._same_site}"
         return f"{text}; Secure" if secure else text
+
+    def end(self, session: Session) -> None:
+        """Log out: from now on no copy of the session's cookie is accepted by this process."""
+        now = time.time()
+        self._ended[session.id] = now + max(0.0, self._remaining(session))
+        while self._ended and (len(self._ended) > MAX_ENDED or next(iter(self._ended.values())) < now):
+            self._ended.popitem(last=False)
+        session.end()
+
+    def _remaining(self, session: Session) -> float:
+        return session.since + self._seconds - time.time()
 
     def token(self, session: Session) -> str:
         """Return the token that every form of this session must contain."""

@@ -14,6 +14,8 @@ from support.servers.services import AGENT, Service
 
 LABELS = ["HR Support", "Hardware", "Storage"]
 SURE, UNSURE = "my laptop is broken again, please help me", "it is a vague thing, please help me"
+# The models know nothing of a text that begins so.
+UNKNOWN = "unheard-of"
 # The probabilities that the two services give, in the order of LABELS; the first is unsure of a vague ticket.
 TFIDF_SURE, TFIDF_UNSURE, TRANSFORMER_SAYS = [0.06, 0.9, 0.04], [0.35, 0.45, 0.2], [0.7, 0.2, 0.1]
 # Short times in seconds, so that tests do not wait long for a slow service or an open breaker.
@@ -84,6 +86,7 @@ class ModelService:
             confidence, category = best[0]
             prediction = {"category": category, "confidence": confidence, "model_version": self.version}
             prediction["best"] = [{"category": label, "probability": probability} for probability, label in best]
+            prediction["known_text"] = not text.startswith(UNKNOWN)
             prediction["needs_review"] = confidence < self.threshold
             found.append(prediction | {"explanation": [{"term": text.split()[0], "weight": 1.5}]})
         return found

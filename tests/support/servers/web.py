@@ -120,6 +120,8 @@ class AgentDouble:
                 return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
+            if method == "DELETE" and path.startswith("/tickets/"):
+                return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
             if path == "/volumes":

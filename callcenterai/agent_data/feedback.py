@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from callcenterai.core.cli import UserError, one_line
+from callcenterai.agent_data.connection import open_agent_database
+from callcenterai.core.cli import UserError
 from callcenterai.core.files import write_bytes
 from callcenterai.data.fingerprints import fold
 from callcenterai.formats.delimited import csv_bytes
@@ -28,33 +28,13 @@ def export_feedback(database: str, output: Path) -> None:
     if not last:
         raise UserError(f"nobody has answered a ticket yet: {output} is not written")
     write_bytes(output, csv_bytes(COLUMNS, ([answer[name] for name in COLUMNS] for answer in last)))
-    print(f"{output}: {len(last)} tickets of {len(answers)} answers")
+    print(f"{output}: tickets written: {len(last)}; answers read: {len(answers)}")
 
 
 def standing_answers(database: str) -> list[dict[str, Any]]:
     """Return the answers that were not withdrawn, the earliest first; a UserError when they cannot be read."""
-    try:
-        with sqlalchemy.create_engine(_url(database)).connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(sqlalchemy.text(STANDING_ANSWERS))]
-    except (ArgumentError, NoSuchModuleError):
-        raise UserError(
-            "--database is not an address such as sqlite:///agent.db or postgresql://user@host/name"
-        ) from None
-    except DBAPIError as error:
-        raise UserError(
-            f"the agent's tables cannot be read ({one_line(str(error.orig))}): check that --database is the agent's "
-            "DATABASE_URL and that the database is running"
-        ) from None
-
-
-def _url(database: str) -> sqlalchemy.URL:
-    url = sqlalchemy.make_url(database)
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+pg8000")
-    # SQLite would create an empty database under a name that does not exist.
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise UserError(f"{url.database}: no such database; name the agent's with --database or DATABASE_URL")
-    return url
+    with open_agent_database(database) as connection:
+        return [dict(row._mapping) for row in connection.execute(sqlalchemy.text(STANDING_ANSWERS))]
 
 
 def last_of_each_text(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

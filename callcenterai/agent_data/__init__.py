@@ -1,0 +1,1 @@
+"""Reads and erases what the agent has stored, from outside of the running agent."""
