@@ -15,7 +15,8 @@ from callcenterai.core.params_edit import set_values
 from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.table import Source
 from callcenterai.formats.columns import looks_like_data, shorten
-from callcenterai.formats.reader import ReadOptions, describe_found, open_tickets
+from callcenterai.formats.dialects import read_delimiter
+from callcenterai.formats.reader import MAX_UNREADABLE, ReadOptions, describe_found, open_tickets
 
 ROWS = 1_000
 EXAMPLES = 3
@@ -64,6 +65,10 @@ class Proposal(NamedTuple):
 
 def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
     """Change section `prepare` to what was chosen, after the files were read; ask for columns if that is possible."""
+    if choice.options.delimiter is not None:
+        # params.yaml has the character itself, whatever the person typed for it.
+        delimiter = read_delimiter(str(choice.input or "the file"), choice.options.delimiter)
+        choice = choice._replace(options=choice.options._replace(delimiter=delimiter))
     if choice.input is not None and not (choice.text_columns and choice.label_column):
         choice = _complete(choice, choice.input, ask)
     changes = _changes(choice)
@@ -113,8 +118,9 @@ def _complete(choice: Choice, path: Path, ask: Ask | None) -> Choice:
     proposal = propose_columns(path, choice.options)
     texts, label = choice.text_columns or [proposal.text], choice.label_column or proposal.label
     if ask is None:
-        options = {"--encoding": choice.options.encoding, "--delimiter": choice.options.delimiter}
-        options |= {"--sheet": choice.options.sheet}
+        # In a message, white space is one blank.
+        delimiter = "tab" if choice.options.delimiter == "\t" else choice.options.delimiter
+        options = {"--encoding": choice.options.encoding, "--delimiter": delimiter, "--sheet": choice.options.sheet}
         more = [part for name, value in options.items() if value for part in (name, value)]
         more += [] if proposal.options.header else ["--no-header"]
         command = shlex.join(["python", "setup_mlops.py", "--input", str(path), *more])
@@ -142,7 +148,7 @@ def propose_columns(path: Path, options: ReadOptions) -> Proposal:
         rows = [row.values for row in islice(file.rows(), ROWS) if row.values]
         header, found = file.header, file.found
         if not rows:
-            file.check_faults(0)
+            file.check_faults(MAX_UNREADABLE)
     cells = [[value or "" for value in row] for row in rows]
     if found.get("header") and looks_like_data([header, *cells]):
         return propose_columns(path, options._replace(header=False))

@@ -22,7 +22,7 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 # The letters beyond ASCII of languages in Latin script, and the encodings in which their files are found.
-WESTERN = ("cp1252", "mac_roman", "cp850")
+WESTERN = ("cp1252", "iso8859_15", "mac_roman", "cp850")
 CENTRAL = ("cp1250", "iso8859_2", "cp852")
 ALPHABETS = (
     ("àâæçéèêëîïôœùûüÿ", WESTERN),

@@ -45,41 +45,63 @@ def _parse(line: str) -> dict[str, Any] | None:
 def json_objects(text: TextIO, start: int) -> Iterator[Found]:
     """Yield the objects of a list whose first member begins at a character, or the fault in place of one."""
     text.read(start)
-    buffer, at, size, ended = "", 0, CHUNK, False
-    while True:
-        at = BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
-        if buffer.startswith("]", at):
-            return
-        try:
-            record, end = DECODER.raw_decode(buffer, at)
-        except (ValueError, RecursionError):
-            if not ended and len(buffer) - at < MAX_ROW:
-                # The object may go on in what has not been read; doubling keeps the cost of long ones linear.
-                size = max(CHUNK, len(buffer) - at)
-                more = text.read(size)
-                buffer, at, ended = buffer[at:] + more, 0, len(more) < size
-                continue
-            if not buffer[at:].strip("\0 \t\r\n"):
-                return
-            again = NEXT_OBJECT.search(buffer, at + 1)
-            over_long = again is None and len(buffer) - at >= MAX_ROW
-            yield None, Fault.OVER_LONG if over_long else Fault.NOT_JSON, buffer[at : at + 1000]
-            while again is None:
-                if ended:
+    return iter(_Members(text))
+
+
+class _Members:
+    """The members of a list, up to its closing bracket; commas between them may be missing, and so may the bracket."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text, self._buffer, self._at = text, "", 0
+        self._ended = self._done = False
+
+    def __iter__(self) -> Iterator[Found]:
+        while self._find_start():
+            at = self._at
+            try:
+                record, self._at = DECODER.raw_decode(self._buffer, at)
+            except (ValueError, RecursionError):
+                if self._read_on():
+                    continue
+                if not self._buffer[at:].strip("\0 \t\r\n"):
                     return
-                more = text.read(CHUNK)
-                buffer, ended = buffer[-LONGEST_GAP:] + more, len(more) < CHUNK
-                again = NEXT_OBJECT.search(buffer)
-            at = again.end()
-            continue
-        raw = buffer[at : min(end, at + 1000)]
-        if end - at > MAX_ROW:
-            yield None, Fault.OVER_LONG, raw
-        elif isinstance(record, dict):
-            yield record, None, raw
-        else:
-            yield None, Fault.NOT_JSON, raw
-        at = end
+                yield self._skip()
+                continue
+            raw = self._buffer[at : min(self._at, at + 1000)]
+            if self._at - at > MAX_ROW:
+                yield None, Fault.OVER_LONG, raw
+            else:
+                yield (record, None, raw) if isinstance(record, dict) else (None, Fault.NOT_JSON, raw)
+
+    def _find_start(self) -> bool:
+        """Go to where the next member begins; return whether there may be one."""
+        self._at = BETWEEN.match(self._buffer, self._at).end()  # type: ignore[union-attr]
+        return not self._done and not self._buffer.startswith("]", self._at)
+
+    def _read_on(self) -> bool:
+        """Read what follows a member that may be cut off; return False at the end, or if it is over-long already."""
+        size = len(self._buffer) - self._at
+        if self._ended or size >= MAX_ROW:
+            return False
+        # Doubling keeps the cost of long ones linear.
+        self._read(self._buffer[self._at :], max(CHUNK, size))
+        self._at = 0
+        return True
+
+    def _skip(self) -> Found:
+        """Return the fault of the member that begins here, and go to the object after it."""
+        raw = self._buffer[self._at : self._at + 1000]
+        found = NEXT_OBJECT.search(self._buffer, self._at + 1)
+        over_long = found is None and len(self._buffer) - self._at >= MAX_ROW
+        while found is None and not self._ended:
+            self._read(self._buffer[-LONGEST_GAP:], CHUNK)
+            found = NEXT_OBJECT.search(self._buffer)
+        self._done, self._at = found is None, found.end() if found else 0
+        return None, Fault.OVER_LONG if over_long else Fault.NOT_JSON, raw
+
+    def _read(self, kept: str, size: int) -> None:
+        more = self._text.read(size)
+        self._buffer, self._ended = kept + more, len(more) < size
 
 
 class JsonReader:
@@ -87,14 +109,9 @@ class JsonReader:
 
     def __init__(self, name: str, records: Iterator[Found], wanted: Sequence[str]) -> None:
         """Look at the first records for the columns; a FileProblem when a wanted one is in none of them."""
-        self._records, self._first = records, []
-        names: dict[str, None] = {}
-        for found in records:
-            self._first.append(found)
-            names |= dict.fromkeys(_names(found[0] or {}))
-            if len(self._first) == LOOK_AT or sum(len(each[2]) for each in self._first[-50:]) > 50 * CHUNK:
-                break
-        self.header = list(names)
+        self._records = records
+        self._first: list[Found] = []
+        self.header = self._look_for_names()
         # Where no record could be read, later ones may have the columns by exactly these names.
         readable = any(found[0] is not None for found in self._first)
         columns = [self.header[at] for at in find_columns(name, self.header, wanted)] if readable else list(wanted)
@@ -104,6 +121,16 @@ class JsonReader:
             self.header = [name for name in self.header if name not in outer]
         self._columns = columns if wanted else self.header
         self._as_text = as_text if wanted else as_shown_text
+
+    def _look_for_names(self) -> list[str]:
+        """Return the names in the first records, which are kept for rows()."""
+        names: dict[str, None] = {}
+        for found in self._records:
+            self._first.append(found)
+            names |= dict.fromkeys(_names(found[0] or {}))
+            if len(self._first) == LOOK_AT or sum(len(each[2]) for each in self._first[-50:]) > 50 * CHUNK:
+                break
+        return list(names)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order."""

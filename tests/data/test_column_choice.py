@@ -38,6 +38,10 @@ class Chooser:
         assert code == 2 and len(printed.splitlines()) == 1 and self.params.read_bytes() == self.before
         return printed
 
+    def reset(self):
+        """Go back to the parameters at the start."""
+        self.params.write_bytes(self.before)
+
     def section(self):
         return yaml.safe_load(self.params.read_text(encoding="utf-8"))["prepare"]
 
@@ -133,7 +137,20 @@ def test_a_missing_file_or_split_changes_nothing(chooser):
     missing = chooser.folder / "nowhere.csv"
     assert f"{missing}: no such file" in chooser.refuse("--input", missing, *columns)
     assert f"{missing}: no such file" in chooser.refuse("--input", path, "--test-input", missing, *columns)
-    assert "at least 1 character" in chooser.refuse("--input", path, *columns, "--delimiter", "")
+    for wrong in ("", "||", '"'):
+        line = chooser.refuse("--input", path, *columns, "--delimiter", wrong)
+        assert f"cannot be read with the delimiter {wrong!r}; give one character" in line
+
+
+@pytest.mark.parametrize("typed", ["tab", "\\t", "\t"])
+def test_a_tab_can_be_typed_as_a_word(chooser, typed):
+    path = chooser.write(written(delimiter="\t"))
+    columns = ("--text-column", "texte", "--label-column", "catégorie")
+    assert chooser.run("--input", path, *columns, "--delimiter", typed)[0] == 0
+    assert chooser.section()["delimiter"] == "\t"
+    chooser.reset()
+    line = chooser.refuse("--input", path, "--delimiter", typed)
+    assert chooser.run(*the_command(line))[0] == 0 and chooser.section()["delimiter"] == "\t"
 
 
 def test_new_tickets_are_not_scored_on_the_split_of_those_before_and_answers_are_left_out(chooser):

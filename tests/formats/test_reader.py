@@ -153,6 +153,7 @@ ENCODED = {
     "iso8859_2": "Drukarka nie działa, zaciął się papier, proszę o pomoc",
     "cp1254": "Şifremi unuttum, giriş yapamıyorum, yazıcı çalışmıyor",
     "cp1257": "Nevaru pieslēgties, aizmirsu paroli, lūdzu palīdziet šodien",
+    "iso8859_15": "Prix 50 € trop élevé, remboursement demandé",
     "cp850": "Drücker geht nicht, Papier klemmt über Nacht, Grüße",
     "mac_roman": "Le réseau coupe à l’étage, mot de passe « périmé »",
     "utf-16-le": "Le réseau coupe à l’étage",

@@ -1,6 +1,8 @@
 """Every kind of file of tickets gives the same tickets, to training and to classification alike."""
 
 import csv
+import gzip
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import predict_batch
-from support.file_cases import CASES, TEXTS, TICKETS, FileCase
-from support.tickets import PARTS
+from support.file_cases import CASES, TEXTS, TICKETS, FileCase, workbook
+from support.tickets import PARTS, invent
 
 # The classes of the tickets are small, and the texts alike on purpose.
 GENEROUS = {"min_class_count": 5, "near_duplicate_similarity": 1.0, "max_unreadable": 0.02}
@@ -138,3 +140,19 @@ def test_what_was_found_out_about_a_file_is_recorded(prepare):
             "unreadable": 0,
         }
     }
+
+
+@pytest.mark.parametrize("name", ["semicolons", "UTF-16", "workbook", "gzip"])
+def test_answers_are_read_in_every_kind_of_file_too(prepare, name):
+    """People open the exported file in a spreadsheet, and save it as their program likes."""
+    answers = [(f"answer {n} about the printer", "AB"[n % 2]) for n in range(20)]
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, delimiter=";" if name == "semicolons" else ",").writerows([("text", "label"), *answers])
+    text = buffer.getvalue().encode("utf-16" if name == "UTF-16" else "utf-8")
+    content = {"workbook": workbook({"S": [("text", "label"), *answers]}), "gzip": gzip.compress(text)}.get(name, text)
+    path = prepare.folder / "answers.csv"
+    path.write_bytes(content)
+    tickets = prepare.write(invent(60, labels="AB"))
+    changes = {"near_duplicate_similarity": 1.0, "encoding": "cp1252", "delimiter": ","}
+    assert prepare.run(tickets, feedback_input=str(path), **changes) == 0
+    assert prepare.metrics()["feedback"] == 20 and prepare.metrics()["files"]["feedback"]["rows"] == 20

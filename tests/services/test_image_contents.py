@@ -1,13 +1,15 @@
 """Each service starts from what its Dockerfile copies and installs; nothing else of the project is in its image."""
 
+import ast
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from support.image_contents import copy_image_contents, locked_packages
-from support.repository import REPOSITORY
+from support.repository import PACKAGE, REPOSITORY
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 # Needed to train, track and reproduce, and far too large for an image.
@@ -34,6 +36,18 @@ def test_a_package_that_is_missing_in_the_image_would_be_noticed(tmp_path):
     (tmp_path / "services" / "web" / "words.py").write_text("import sklearn\n", encoding="utf-8")
     with pytest.raises(AssertionError, match="No module named 'sklearn' in this image"):
         contents.import_service("web")
+
+
+def test_the_image_of_the_pages_has_what_the_reader_of_files_imports_late():
+    """All but pyarrow, without which a Parquet file is refused in one sentence."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (PACKAGE / "formats").glob("*.py")]
+    functions = [each for tree in trees for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)]
+    nodes = [node for function in functions for node in ast.walk(function)]
+    late = {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    late |= {name.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    packages = {package.lower() for name in late for package in packages_distributions()[name]}
+    assert packages >= {"charset-normalizer", "python-calamine"}
+    assert packages - locked_packages("web") == {"pyarrow"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
