@@ -29,7 +29,8 @@ PERIODIC = {
     "¦-----BEGIN PRIVATE KEY-----¦----",
     "brackets and markup": """(¦[¦{¦()¦[[¦{"¦{"password":"¦"password":¦<password>¦<password a¦<¦key="token" value=\"""",
     "words before findings": "password: ¦password is ¦password:\n¦pin ¦pin 1234 ¦user/pass: a/¦cvv 123 ¦secret "
-    "¦passport ¦passport AB1234567 ¦plate ¦plate AB-123-CD ¦born ¦né le ¦born on 14/07/1991 ¦ssn ¦ssn 078-05-1120 ¦DNI 54990951K "
+    "¦passport ¦passport AB1234567 "
+    "¦plate ¦plate AB-123-CD ¦born ¦né le ¦born on 14/07/1991 ¦ssn ¦ssn 078-05-1120 ¦DNI 54990951K "
     "¦tel ¦tel 555-0147 ¦order 0199001234 ¦July 4, 1980 ",
     "letters and digits": "GB29 NWBK 6016 1331 9268 19 ¦GB29 ¦AB12¦FR7¦AB-¦RSSMRA85¦X1",
     "web addresses": "http://a/?a=¦http://¦www.¦//¦?a=b&¦http://a:b@",
