@@ -35,7 +35,8 @@ PERIODIC = {
     "letters and digits": "GB29 NWBK 6016 1331 9268 19 ¦GB29 ¦AB12¦FR7¦AB-¦RSSMRA85¦X1",
     "web addresses": "http://a/?a=¦http://¦www.¦//¦?a=b&¦http://a:b@",
     "names and addresses": "M. ¦M. Dupont ¦A ¦A. ¦Jean ¦Jean Dupont ¦de la ¦Regards,\n¦Regards, John Smith\n¦Name: "
-    "¦Dear John Smith,\n¦Anna-¦O'¦12 rue de la ¦12 rue ¦12 rue a ¦1 rue a b c d e f g h ¦123 Main ¦123 Main Street ¦Via A ¦A Street ",
+    "¦Dear John Smith,\n¦Anna-¦O'¦12 rue de la ¦12 rue ¦12 rue a "
+    "¦1 rue a b c d e f g h ¦123 Main ¦123 Main Street ¦Via A ¦A Street ",
     "other forms": "&#64;¦&#¦&amp;¦%40¦\u200b¦a\u200b¦\u00a0¦１¦4111\u00a0¦[EMAIL]¦[PERSON¦\ud800",
     "single signs": " ¦\n¦\t¦-¦_¦:¦;¦=¦'¦\"¦/¦\\¦|¦>\n",
     "alternating": f"{CARD},a@b.co ¦1a¦(1¦ A¦\n1¦@.¦é\u200b¦Jean de ¦{CARD}, call 020 7946 0123, M. Dupont, pin 1234; ",
