@@ -41,6 +41,13 @@ _SOUTHERN = rf"""(?<![\w-])(?:(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|pas
     (?:{_SMALL}[ ]?){{0,2}}{_WORD}(?:[ ](?:{_SMALL}[ ]?){{0,2}}{_WORD}){{0,3}},?[ ](?:n?[º°.]?[ ]?
     |n[ºo°.][ ]?){_NUMBER}(?:/\d{{1,3}})?
     (?:,?[ ]\d{{1,2}}[ºª°][ ]?[A-Za-z]?(?!\w))?(?:{_NEXT}(?:\d\d-\d{{3}}[ ]{_CITY}|{_CODED_CITY}))?"""
+# People also write addresses without capital letters; then only one word of the name can be told from the sentence.
+# With a postal code there can be more.
+_LOWER_CASE = rf"""(?:(?<![\w.,/-])\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ]
+        (?:rue|avenue|boulevard|bd|impasse|chemin|all[ée]e|quai)[ ](?:{_SMALL}[ ]?){{0,3}}
+        (?:(?:[a-zà-ÿ’'-]{{2,20}},?[ ]){{1,4}}(?=\d{{5}}[ ])|[a-zà-ÿ][a-zà-ÿ’'-]{{2,20}})
+    |(?<![\w.,/-])\d{{1,5}}[ ][a-z]{{3,15}}[ ](?:street|avenue|boulevard)
+    |(?<![\w-])[a-zäöüß]{{3,20}}stra(?:ß|ss)e[ ]{_NUMBER})(?:(?:(?<=[ ])|{_NEXT})\d{{5}}[ ][A-Za-zÀ-ÿ-]{{2,30}})?"""
 # With strings in lower case one of which is in every address of the pattern, or none where a digit comes first.
 _STREETS = tuple(
     (strings, re.compile(rf"{pattern}(?!\w)", re.VERBOSE))
@@ -101,6 +108,7 @@ _STREETS = tuple(
             ),
             _SOUTHERN,
         ),
+        (("rue", "avenue", "boulevard", "bd", "impasse", "chemin", "all", "quai", "street", "stra"), _LOWER_CASE),
     )
 )
 

@@ -37,21 +37,6 @@ _WITH_DIGITS: tuple[Detector, ...] = (
     *(cards, ibans, national_ids, ips, macs, phones),
     *(birth_dates, passports, plates, addresses),
 )
-_FIELDS = (
-    "pass",
-    "pwd",
-    "mdp",
-    "secret",
-    "key",
-    "token",
-    "pin",
-    "cv",
-    "auth",
-    "wort",
-    "woord",
-    "contrase",
-    "credential",
-)
 _WITH_STRINGS: tuple[tuple[Detector, tuple[str, ...]], ...] = (
     (urls, ("://", "www.")),
     (emails, ("@", "(a", "[a", "{a", "( a", " at ", " arroba ", " arobase ", " chiocciola ")),

@@ -90,6 +90,8 @@ WAYS = [
     ("My name is {} and I", "person", "Tomasz Nowak"),
     ("Create an account for {} please", "person", "Stephen Wright"),
     ("livrer {} svp", "address", "12 rue de la République, 69002 Lyon"),
+    ("livrer {} svp", "address", "12 rue victor hugo, 75001 paris"),
+    ("j'habite {} à Lyon", "address", "12 rue de la paix"),
     ("ship to {} now", "address", "123 Main Street, Springfield, IL 62704"),
     ("an {} liefern", "address", "Hauptstraße 12, 10115 Berlin"),
     ("en {} por favor", "address", "Calle Mayor 5, 28013 Madrid"),
