@@ -101,7 +101,7 @@ def choose_calibration(
 ) -> tuple[str, np.ndarray]:
     """Return a method and its cross-fitted probabilities.
 
-    auto is sigmoid if its log loss is lower and the mean of accuracy and macro F1 is not lower by more than SCORE_SLACK,
+    auto is sigmoid if its log loss is lower and the mean of accuracy and macro F1 not lower by more than SCORE_SLACK,
     else temperature: that never changes which class has the highest margin, while sigmoids can, at the cost of rare
     classes.
     """
