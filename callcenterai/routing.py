@@ -21,12 +21,13 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_bytes, write_files
 from callcenterai.core.params import FitRoutingParameters, read_parameters
 from callcenterai.data.parts import Part, read_part, read_parts
-from callcenterai.training.evaluation import Predictions, choose_threshold, evaluate
+from callcenterai.training.evaluation import Predictions, choose_threshold, evaluate, routed
 
 MODELS = ("tfidf", "transformer")
 # Probabilities are raised to this before taking logarithms: a linear model may give exactly zero.
 LEAST = 1e-6
 FOLDS = 5
+SHARE_STEP = 0.05
 # Candidates for the penalty on the biases; infinity means no biases.
 PENALTIES = (1e-4, 1e-3, 1e-2, np.inf)
 # Tickets on which the cost of a model is measured.
@@ -90,7 +91,7 @@ def learn_routing(
     true = np.array([labels.index(label) for label in validation.labels])
     combination = fit_combination(first, second, true, params.random_state)
     together = combination.probabilities(first, second)
-    ask_below = choose_ask_below(first, together, true, params.largest_transformer_share)
+    ask_below = choose_ask_below(first, together, labels, validation.labels, params)
     probabilities, asked = cascade(first, together, ask_below)
     predictions = Predictions(labels, validation.labels, probabilities)
     threshold = choose_threshold(predictions, params.target_accuracy, params.threshold_confidence)
@@ -109,19 +110,27 @@ def fit_combination(first: np.ndarray, second: np.ndarray, true: np.ndarray, see
     return Combination((float(found[0]), float(found[1])), found[2:])
 
 
-def choose_ask_below(first: np.ndarray, together: np.ndarray, true: np.ndarray, largest_share: float) -> float:
+def choose_ask_below(
+    first: np.ndarray, together: np.ndarray, labels: list[str], true: np.ndarray, params: FitRoutingParameters
+) -> float:
     """Return the confidence of the first model below which the second is asked.
 
-    The candidates ask for 0%, 1%, ... largest_share of the tickets. The one with the highest accuracy wins; of several
-    equally accurate ones, the one that asks for the fewest tickets.
+    The candidates ask for 0%, SHARE_STEP, ... largest_transformer_share of the tickets. The one that routes most
+    tickets without a person wins, since people cost far more than a second opinion; of several that route as many, the
+    most accurate, and then the one that asks for the fewest tickets.
     """
     confidence = first.max(axis=1)
-    alone, pooled = first.argmax(axis=1) == true, together.argmax(axis=1) == true
-    shares = np.arange(0, int(100 * largest_share + 1e-9) + 1) / 100
-    thresholds = [0.0 if share == 0 else float(np.quantile(confidence, share, method="lower")) for share in shares]
-    accuracies = [np.where(confidence < threshold, pooled, alone).mean() for threshold in thresholds]
+    best, chosen = (-1.0, -1.0), 0.0
+    for share in np.arange(0, params.largest_transformer_share + 1e-9, SHARE_STEP):
+        ask_below = 0.0 if share == 0 else float(np.quantile(confidence, share, method="lower"))
+        predictions = Predictions(labels, true, cascade(first, together, ask_below)[0])
+        threshold = choose_threshold(predictions, params.target_accuracy, params.threshold_confidence)
+        coverage = routed(predictions, threshold)["coverage"] or 0.0
+        found = (float(coverage), float(predictions.correct.mean()))
+        if found > best:
+            best, chosen = found, ask_below
     # Rounded down, so that no ticket is asked for that was not counted here.
-    return float(np.floor(thresholds[int(np.argmax(accuracies))] * 1e6) / 1e6)
+    return float(np.floor(chosen * 1e6) / 1e6)
 
 
 def cascade(first: np.ndarray, together: np.ndarray, ask_below: float) -> tuple[np.ndarray, np.ndarray]:

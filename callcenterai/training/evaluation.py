@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParameters
@@ -186,18 +186,20 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
     with several starts (Angelopoulos et al. 2021, "Learn then Test", section 4): from each of STARTS the thresholds
     are tried from strict to loose until one fails, with the error probability 1 - confidence divided by the starts.
     """
-    level = 1 - (1 - confidence) / len(STARTS)
+    confidences = predictions.routing_confidence
+    thresholds = np.maximum(0.0, np.quantile(confidences, 1 - COVERAGES, method="lower"))
+    order = np.argsort(confidences)
+    # How many tickets each threshold routes, and how many of them are right.
+    count = len(order) - np.searchsorted(confidences[order], thresholds)
+    right = np.concatenate([np.cumsum(predictions.correct[order][::-1]), [0]])[count - 1]
+    error = (1 - confidence) / len(STARTS)
+    # The bound is 0 where none is right, for which the distribution is not defined.
+    bounds = np.where((count > 0) & (right > 0), beta.ppf(error, np.maximum(right, 1), count - right + 1), 0.0)
     safe = []
     for start in STARTS:
-        for coverage in COVERAGES[COVERAGES >= start]:
-            threshold = max(0.0, np.quantile(predictions.routing_confidence, 1 - coverage, method="lower"))
-            correct = predictions.correct[predictions.routing_confidence >= threshold]
-            if not len(correct):
-                break
-            test = binomtest(int(correct.sum()), len(correct), alternative="greater")
-            if test.proportion_ci(level, method="exact").low < target_accuracy:
-                break
-            safe.append(threshold)
+        reached = COVERAGES >= start
+        proven = np.logical_and.accumulate(bounds[reached] >= target_accuracy)
+        safe += thresholds[reached][proven].tolist()
     # Rounded up, so that a ticket at the rounded threshold is at or above the tested one.
     return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None
 
