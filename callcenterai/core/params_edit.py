@@ -49,7 +49,7 @@ def print_value(text: str, name: str, path: Path) -> str:
 def replace_value(text: str, name: str, value: str, path: Path) -> str:
     """Return text with the value of a parameter replaced by one from the command line, and print the change."""
     _, old = find_value(text, name, path)
-    return put_value(text, name, value if isinstance(old, str) else read_value(name, value), path)
+    return put_value(text, name, value if isinstance(old, str) and old != "auto" else read_value(name, value), path)
 
 
 def put_value(text: str, name: str, new: Any, path: Path) -> str:
@@ -57,14 +57,25 @@ def put_value(text: str, name: str, new: Any, path: Path) -> str:
     node, old = find_value(text, name, path)
     if new == old and type(new) is type(old):
         return text
-    start, end = node.start_mark.index, node.end_mark.index
-    space = " " if text[start - 1] == ":" else ""
-    edited = text[:start] + space + as_yaml(new) + text[end:]
+    before, end = text[: node.start_mark.index], find_end(node)
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        # A block begins on a line of its own.
+        before = before.rstrip()
+    space = " " if before.endswith(":") else ""
+    edited = before + space + as_yaml(new) + text[end:]
     # Some values cannot be replaced in place, such as one with an anchor: check that nothing else has changed.
     if as_data(edited) != with_value(as_data(text), name.split("."), new):
         raise UserError(f"{name} cannot be replaced in {path} as it is written there; change it in an editor")
     print(f"{name}: {as_yaml(old)} -> {as_yaml(new)}")
     return edited
+
+
+def find_end(node: yaml.Node) -> int:
+    """Return where a value ends; PyYAML ends a block only before the next key, after the comments between them."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return find_end(last[1] if isinstance(last, tuple) else last)
+    return node.end_mark.index
 
 
 def read_value(name: str, value: str) -> Any:

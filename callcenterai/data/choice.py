@@ -71,8 +71,8 @@ def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
         choice = choice._replace(options=choice.options._replace(delimiter=delimiter))
     if choice.input is not None and not (choice.text_columns and choice.label_column):
         choice = _complete(choice, choice.input, ask)
-    changes = _changes(choice)
     params = read_parameters(params_path, "prepare", PrepareParameters)
+    changes = _changes(choice, params.input)
     # Checked as a whole, so that a value that does not fit changes nothing.
     try:
         params = PrepareParameters.model_validate(params.model_dump() | changes)
@@ -88,14 +88,17 @@ def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
     set_values(params_path, {f"prepare.{name}": value for name, value in changes.items()})
 
 
-def _changes(choice: Choice) -> dict[str, Any]:
-    """Return the parameters of section `prepare` to change."""
+def _changes(choice: Choice, before: str) -> dict[str, Any]:
+    """Return the parameters of section `prepare` to change; before is the input so far."""
     changes: dict[str, Any] = {}
     if choice.input is not None:
         # The test split, the feedback and the way of writing belong to the data set before.
         none = f"data/raw/{NO_FILE}"
         changes |= {"input": choice.input.as_posix(), "test_input": none, "feedback_input": none}
         changes |= choice.options._asdict()
+        if changes["input"] != before:
+            # The labels are others too.
+            changes |= {"label_map": {}, "label_map_file": none}
     changes |= {name: value for name, value in choice.options._asdict().items() if value not in (None, True)}
     if choice.test_input is not None:
         changes["test_input"] = f"data/raw/{NO_FILE}" if choice.test_input == NO_FILE else choice.test_input
