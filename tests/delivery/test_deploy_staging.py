@@ -20,6 +20,7 @@ from support.containers.compose_stack import ComposeStack
 from support.containers.staging import ImageRegistry, SshServer, podman
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
+from support.tracking import new_tracking_database
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"
@@ -199,7 +200,7 @@ def model(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     places = {"--model": "models/tfidf", "--metrics": "metrics/tfidf.json", "--plots": "plots/tfidf"}
     outputs = [text for option, name in places.items() for text in (option, str(folder / name))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         assert train_tfidf.main([*judging, *outputs]) == 0
     return ["--first-model", str(folder / "models" / "tfidf"), *judging]
 
