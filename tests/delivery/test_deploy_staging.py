@@ -183,7 +183,9 @@ def staging(builder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 yield Staging(stack, registry, folder)
             finally:
                 stack.stop()
-                mlflow = podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{stack.name}-mlflow").split()
+                # Podman also lists the test image, which is the same one: its name is for other tests.
+                names = podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{stack.name}-mlflow").split()
+                mlflow = [name for name in names if f"{stack.name}-mlflow:" in name]
                 subprocess.run(["podman", "rmi", *mlflow], capture_output=True)
         finally:
             registry.stop()
