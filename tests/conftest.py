@@ -74,9 +74,12 @@ def postgresql() -> Any:
     server.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The address of a Dask scheduler with two workers, which the tests of the session share."""
+    """The address of a Dask scheduler with two workers, which the tests of a module share.
+
+    Idle workers cost a twelfth of a core, which until the session's end would be more than starting them anew.
+    """
     from support.servers.dask_workers import Workers
 
     workers = Workers(tmp_path_factory.mktemp("workers"), 2)

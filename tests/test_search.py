@@ -21,6 +21,7 @@ from support.repository import REPOSITORY, SCRIPTS
 from support.servers.dask_workers import Workers, only_error
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import Project
+from support.tracking import new_tracking_database
 
 EXPERIMENT = "callcenterai-tfidf-classification-search"
 TWO = {"C": [0.1, 2.0]}
@@ -37,8 +38,8 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture
-def search(project, scheduler, tmp_path, monkeypatch):
-    """Return a function that searches with changes of section search_tfidf, in a new tracking database."""
+def search_without_database(project, scheduler, tmp_path, monkeypatch):
+    """Return a function that searches with changes of section search_tfidf; its tracking database does not exist."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
     monkeypatch.setattr("callcenterai.tracking.store.ROOT", tmp_path)
@@ -47,6 +48,13 @@ def search(project, scheduler, tmp_path, monkeypatch):
         return search_tfidf.main(write(project, "params.yaml", changes))
 
     return search
+
+
+@pytest.fixture
+def search(search_without_database, tmp_path):
+    """Return the function that searches, with an empty tracking database."""
+    new_tracking_database(tmp_path)
+    return search_without_database
 
 
 def write(project: Project, path: str, changes: dict, **train) -> list[str]:
@@ -202,15 +210,17 @@ def test_a_trial_that_cannot_be_trained_is_reported_and_the_others_go_on(search,
         ({"trials": 0}, "search_tfidf.trials"),
     ],
 )
-def test_an_invalid_search_space_is_refused_before_anything_starts(search, error_line, changes, message, tmp_path):
-    assert search(**changes) == 2
+def test_an_invalid_search_space_is_refused_before_anything_starts(
+    search_without_database, error_line, changes, message, tmp_path
+):
+    assert search_without_database(**changes) == 2
     assert message in error_line() and not (tmp_path / "mlflow.db").exists()
 
 
-def test_when_no_scheduler_answers_nothing_is_logged(search, monkeypatch, error_line, tmp_path):
+def test_when_no_scheduler_answers_nothing_is_logged(search_without_database, monkeypatch, error_line, tmp_path):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
     monkeypatch.setattr("callcenterai.core.cluster.TIMEOUT_SECONDS", 2)
-    assert search() == 2
+    assert search_without_database() == 2
     assert "no Dask scheduler answers at" in error_line() and not (tmp_path / "mlflow.db").exists()
 
 
@@ -229,7 +239,7 @@ def test_a_search_without_its_tracking_server_does_not_start(search, monkeypatch
 def test_a_search_goes_on_when_its_tracking_server_dies(project, tmp_path):
     values = [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
     arguments = write(project, "params.yaml", {"parameters": {"C": values}})
-    with TrackingServer(tmp_path) as server:
+    with TrackingServer(tmp_path, "--backend-store-uri", new_tracking_database(tmp_path)) as server:
         variables = environment() | {"MLFLOW_TRACKING_URI": server.address}
         command = [sys.executable, str(SCRIPTS / "search_tfidf.py"), "--workers", "1", *arguments]
         running = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -250,14 +260,15 @@ def test_a_killed_worker_loses_and_doubles_no_trial(project, tmp_path, monkeypat
     values = [round(0.1 * number, 1) for number in (*range(1, 5), *range(6, 14))]
     arguments = write(project, "params.yaml", {"parameters": {"C": values}})
     command = [sys.executable, str(SCRIPTS / "search_tfidf.py"), *arguments]
-    uri = f"sqlite:///{tmp_path.as_posix()}/mlflow.db"
+    uri = new_tracking_database(tmp_path)
     alone = run(tmp_path, *command[1:], "--workers", "1", MLFLOW_TRACKING_URI=uri)
     workers = Workers(tmp_path, 1)
     try:
-        uri = f"sqlite:///{tmp_path.as_posix()}/other.db"
+        (tmp_path / "cluster").mkdir()
+        uri = new_tracking_database(tmp_path / "cluster")
         variables = environment() | {"MLFLOW_TRACKING_URI": uri, "DASK_SCHEDULER_ADDRESS": workers.address}
         running = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
-        wait_until(lambda: trials_logged(tmp_path / "other.db") >= 1, 120)
+        wait_until(lambda: trials_logged(tmp_path / "cluster" / "mlflow.db") >= 1, 120)
         workers.processes.append(workers.worker())
         workers.wait_for_workers(2)
         workers.kill_first()
@@ -273,12 +284,9 @@ def test_a_killed_worker_loses_and_doubles_no_trial(project, tmp_path, monkeypat
 
 
 def trials_logged(database: Path) -> int:
-    """Count the runs beside the search's own, with SQL, because MLflow would create missing tables."""
-    try:
-        with closing(sqlite3.connect(f"file:{database.as_posix()}?mode=ro", uri=True)) as connection:
-            return connection.execute("SELECT count(*) FROM runs").fetchone()[0] - 1
-    except sqlite3.OperationalError:
-        return 0
+    """Count the runs beside the search's own."""
+    with closing(sqlite3.connect(f"file:{database.as_posix()}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM runs").fetchone()[0] - 1
 
 
 def test_a_trial_runs_without_mlflow_on_the_worker():

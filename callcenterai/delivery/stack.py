@@ -92,8 +92,9 @@ class Stack:
 
     def mlflow_image(self) -> str:
         """Return a name for MLflow's image that contains a hash of its sources, so that a change gets a new name."""
-        files = ("Dockerfile.mlflow", "deploy/mlflow/requirements.txt", "deploy/mlflow/team_server.py")
-        content = b"".join((self.host.source / name).read_bytes() for name in files)
+        files = ("requirements.txt", "team_server.py")
+        sources = ("Dockerfile.mlflow", "deploy/uv/requirements.txt", *(f"deploy/mlflow/{name}" for name in files))
+        content = b"".join((self.host.source / name).read_bytes() for name in sources)
         return f"{self.project}-mlflow:{hashlib.sha256(content).hexdigest()[:12]}"
 
     def build_mlflow(self, images: Mapping[str, str]) -> None:

@@ -265,11 +265,16 @@ def test_a_killed_worker_loses_and_doubles_no_ticket(folders, tmp_path, monkeypa
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "message"),
-    [(2, "has killed several workers"), (1, "no worker is left: start one")],
-    ids=["two", "the only one"],
+    [
+        pytest.param(2, "has killed several workers", id="two"),
+        pytest.param(1, "no worker is left: start one", id="the only one", marks=pytest.mark.long),
+    ],
 )
 def test_when_workers_die_the_run_ends_in_one_line_and_can_be_resumed(folders, tmp_path, monkeypatch, count, message):
-    """Without allowed failures one killed worker is enough; written partitions stay, and the next run resumes there."""
+    """Without allowed failures one killed worker is enough; written partitions stay, and the next run resumes there.
+
+    The only worker dies in the long form: on a push, the next test shows that its loss is an error.
+    """
     batch = Batch(folders["good"], tmp_path)
     path = write(tmp_path, ".csv", [text for text, _ in invent(20_000)])
     allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0" if count == 2 else "3"}

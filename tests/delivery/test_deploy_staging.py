@@ -20,6 +20,7 @@ from support.containers.compose_stack import ComposeStack
 from support.containers.staging import ImageRegistry, SshServer, podman
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY, write_params
+from support.tracking import new_tracking_database
 
 SERVICES = ("tfidf", "transformer", "agent", "web")
 DIGEST = f"registry.example/callcenterai@sha256:{'0' * 64}"
@@ -182,7 +183,9 @@ def staging(builder: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 yield Staging(stack, registry, folder)
             finally:
                 stack.stop()
-                mlflow = podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{stack.name}-mlflow").split()
+                # Podman also lists the test image, which is the same one: its name is for other tests.
+                names = podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{stack.name}-mlflow").split()
+                mlflow = [name for name in names if f"{stack.name}-mlflow:" in name]
                 subprocess.run(["podman", "rmi", *mlflow], capture_output=True)
         finally:
             registry.stop()
@@ -199,7 +202,7 @@ def model(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     places = {"--model": "models/tfidf", "--metrics": "metrics/tfidf.json", "--plots": "plots/tfidf"}
     outputs = [text for option, name in places.items() for text in (option, str(folder / name))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         assert train_tfidf.main([*judging, *outputs]) == 0
     return ["--first-model", str(folder / "models" / "tfidf"), *judging]
 

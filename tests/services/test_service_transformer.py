@@ -13,6 +13,7 @@ from services.transformer import batching
 from support.repository import write_params
 from support.servers.services import TRANSFORMER, Load, Service, assert_fuzzing_finds_nothing
 from support.tickets import read_csv
+from support.tracking import new_tracking_database
 
 pytestmark = pytest.mark.slow
 NAME = "callcenterai-transformer-classifier"
@@ -93,7 +94,7 @@ def test_the_transformer_is_registered_promoted_and_exported_like_the_tfidf_mode
 ):
     """The same gates decide about it, and the service answers with the promoted version without a failed request."""
     shutil.copy(transformer.database, tmp_path / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
     low = {"minimum_accuracy": 0.5, "minimum_macro_f1": 0.3}
     params = write_params(tmp_path / "params.yaml", registry=low)
     judged = ["--params", str(params), "--data", str(transformer.data)]

@@ -1,6 +1,8 @@
 """A repository of its own, as a user has it after cloning, and one that is trained once for the whole session."""
 
 import contextlib
+import importlib
+import io
 import json
 import shlex
 import shutil
@@ -63,6 +65,23 @@ class Clone:
     def command(self, line: str) -> str:
         """Run a line as the guide has it and return what it prints."""
         return run(self.folder, *_arguments(line)).stdout
+
+    def here(self, line: str, code: int = 0) -> str:
+        """Run a script's line in this process, which has imported MLflow already, and insist on its exit code.
+
+        Return what it prints, on stderr if it fails. Only for a line that the test, or another, also runs as written.
+        """
+        script, *arguments = shlex.split(line)[1:]
+        command = importlib.import_module(Path(script).stem)
+        output, errors = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr("callcenterai.tracking.store.ROOT", self.folder)
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+                found = command.main(arguments)
+        assert found == code, output.getvalue() + errors.getvalue()
+        return errors.getvalue() if code else output.getvalue()
 
     def failed(self, line: str, code: int | None = None) -> str:
         """Run a line that has to fail, with this exit code if one is given, and return what it says about that."""

@@ -57,16 +57,15 @@ class ImageContents(NamedTuple):
 def copy_image_contents(service: str, folder: Path) -> ImageContents:
     """Copy to a folder what Dockerfile.<service> copies from the repository."""
     dockerfile = (REPOSITORY / f"Dockerfile.{service}").read_text(encoding="utf-8")
-    # The stage before only installs packages.
-    image = dockerfile.rpartition("\nFROM ")[2]
-    for *sources, target in (line.split()[1:] for line in re.findall(r"^COPY (?!--from).*$", image, re.MULTILINE)):
+    for *sources, target in (line.split()[1:] for line in re.findall(r"^COPY .*$", dockerfile, re.MULTILINE)):
         for source in (REPOSITORY / each for each in sources):
             if source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(source, folder / target, ignore=ignored, dirs_exist_ok=True)
             else:
-                (folder / target).mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, folder / target)
+                copy = folder / target / source.name if target.endswith("/") else folder / target
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, copy)
     return ImageContents(folder, locked_packages(service))
 
 

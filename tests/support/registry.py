@@ -13,6 +13,7 @@ import mlflow_registry
 import prepare_data
 import train_tfidf
 from support.repository import write_params
+from support.tracking import new_tracking_database
 
 NAME = "callcenterai-tfidf-classifier"
 EXPERIMENT = "callcenterai-tfidf-classification"
@@ -50,7 +51,7 @@ def train(folder: Path) -> None:
     places = [text for option, name in outputs.items() for text in (option, str(folder / name))]
     runs = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         for name, C in TRAININGS.items():
             changes = {"bootstrap_samples": 100, "C": C}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.repository import write_params
+from support.tracking import new_tracking_database
 
 SMALL = {
     "vocabulary": 2000,
@@ -44,7 +45,7 @@ def train(folder: Path, data: Path) -> None:
     import train_transformer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         assert train_transformer.main(arguments(folder, data)) == 0
 
 

@@ -351,7 +351,10 @@ def test_the_guides_commands_do_what_it_says_in_its_order(tmp_path, tmp_path_fac
 
 @pytest.mark.slow
 def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path, tmp_path_factory):
-    """Promote, replace and roll back a version, have worse parameters refused, and classify a file."""
+    """Promote, replace and roll back a version, have worse parameters refused, and classify a file.
+
+    Each line runs as written once; what repeats it with other models runs in this process.
+    """
     clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
     # Who promotes is in the guide's list.
     clone.git("config", "user.name", "Amina")
@@ -360,22 +363,22 @@ def test_the_registrys_workflow_works_as_the_guide_has_it(tmp_path, tmp_path_fac
 
     def train(C: float) -> str:
         """Train with another C, and return the command that registers this run, better or not."""
-        run(clone.folder, "scripts/set_parameters.py", f"train_tfidf.C={C}")
-        clone.command("dvc repro")
+        clone.here(f"python scripts/set_parameters.py train_tfidf.C={C}")
+        clone.here("python scripts/train_tfidf.py")
         return f"{register} --run-id {clone.runs()[0].info.run_id}"
 
     def stages() -> list[tuple[int, str]]:
-        rows = json.loads(clone.command(f"{listing} --json"))
+        rows = json.loads(clone.here(f"{listing} --json"))
         return sorted((row["version"], row["stage"]) for row in rows)
 
     printed = {line: clone.command(line) for line in (register, staging, production, listing)}
     for line in (train(0.6), staging, production):
-        clone.command(line)
+        clone.here(line)
     assert stages() == [(1, "Archived"), (2, "Production")]
     printed[rollback] = clone.command(rollback)
     assert stages() == [(1, "Production"), (2, "Archived")]
-    clone.command(train(0.0001))
-    refusal = clone.failed(staging, code=3)
+    clone.here(train(0.0001))
+    refusal = clone.here(staging, code=3)
     assert refusal.startswith("refused: ") and "accuracy" in refusal and stages()[2] == (3, "None")
     shutil.copy(clone.folder / "data" / "raw" / "tickets.csv", clone.folder / "tickets.csv")
     archive = "python scripts/predict_batch.py tickets.csv predictions"

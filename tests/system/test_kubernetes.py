@@ -38,16 +38,23 @@ from support.repository import REPOSITORY
 
 # The oldest and the newest version of Kubernetes that the manifests have to fit.
 VERSIONS = ("1.28", "1.37")
+# Prints a list of errors for each list of manifests.
 VALIDATE = """
 import json, sys
 import kubernetes_validate
-for manifest in json.load(sys.stdin):
-    for version in sys.argv[1:]:
-        try:
-            kubernetes_validate.validate(manifest, version, strict=True)
-        except Exception as error:
-            print(manifest["kind"], manifest["metadata"]["name"], version, type(error).__name__, error.message)
+
+def errors(manifests):
+    for manifest in manifests:
+        for version in sys.argv[1:]:
+            try:
+                kubernetes_validate.validate(manifest, version, strict=True)
+            except Exception as error:
+                place = manifest["kind"], manifest["metadata"]["name"], version
+                yield " ".join([*place, type(error).__name__, error.message])
+
+print(json.dumps([list(errors(manifests)) for manifests in json.load(sys.stdin)]))
 """
+FILES = [*manifest_files(STAGING), STAGING / "web.yaml"]
 SERVICES = list(SETTINGS)
 
 
@@ -64,43 +71,44 @@ def names(manifests: list[Manifest]) -> list[tuple[str, str]]:
     return sorted((each["kind"], each["metadata"]["name"]) for each in manifests)
 
 
+def schema_errors(validators: Path, *lists: list[Manifest]) -> list[list[str]]:
+    """Return the errors of each list of manifests against Kubernetes' schemas; a kind without a schema is one too."""
+    command = [validators / "python", "-c", VALIDATE, *VERSIONS]
+    done = subprocess.run(command, input=json.dumps(lists), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
-def schema_errors(validators: Path) -> Callable[[list[Manifest]], list[str]]:
-    """Returns the errors of manifests against Kubernetes' schemas; a kind without a schema is an error too."""
-
-    def ask(manifests: list[Manifest]) -> list[str]:
-        command = [validators / "python", "-c", VALIDATE, *VERSIONS]
-        done = subprocess.run(command, input=json.dumps(manifests), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
-
-    return ask
+def errors_of_files(validators: Path) -> dict[Path, list[str]]:
+    """The errors of each file, found by one process, because loading the schemas takes two seconds."""
+    return dict(zip(FILES, schema_errors(validators, *map(read, FILES)), strict=True))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [*manifest_files(STAGING), STAGING / "web.yaml"], ids=lambda path: path.name)
-def test_every_manifest_follows_the_kubernetes_schemas(schema_errors, path):
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_manifest_follows_the_kubernetes_schemas(errors_of_files, path):
     """Unknown fields are errors too. A patch is no complete manifest, so a missing selector is allowed there."""
-    found = schema_errors(read(path))
+    found = errors_of_files[path]
     if path.name == "web.yaml" and path.parent == STAGING:
         found = [line for line in found if "'selector' is a required property" not in line]
     assert found == []
 
 
 @pytest.mark.slow
-def test_schema_check_refuses_an_invalid_manifest(schema_errors):
+def test_schema_check_refuses_an_invalid_manifest(validators):
     """The validator itself is tested elsewhere; this shows that it is called strictly, for every version."""
     misspelt, outdated = (copy.deepcopy(by_name(staging_manifests(), "Deployment")["web"]) for _ in range(2))
     misspelt["spec"]["replica"] = 2
     outdated["apiVersion"] = "apps/v1beta1"
-    assert len(schema_errors([misspelt, outdated])) == 2 * len(VERSIONS)
+    assert [len(VERSIONS)] * 2 == [len(errors) for errors in schema_errors(validators, [misspelt], [outdated])]
 
 
 @pytest.mark.slow
-def test_rendered_manifests_follow_the_schemas_and_our_rules(schema_errors):
+def test_rendered_manifests_follow_the_schemas_and_our_rules(validators):
     """Rendering keeps all objects, puts them into one namespace and pins the images by digest."""
     sent = render(STAGING)
-    assert schema_errors(sent) == [] and find_problems(sent) == []
+    assert schema_errors(validators, sent) == [[]] and find_problems(sent) == []
     assert names(sent) == names(staging_manifests())
     assert {each["metadata"].get("namespace") for each in sent if each["kind"] != "Namespace"} == {
         "callcenterai-staging"

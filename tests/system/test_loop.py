@@ -23,7 +23,7 @@ NEXT = "our zorblax needs a new quendle"
 
 def promote(clone: Clone) -> None:
     for command in ("register", "staging", "production"):
-        clone.command(f"python scripts/mlflow_registry.py {command}")
+        clone.here(f"python scripts/mlflow_registry.py {command}")
 
 
 def is_served(agent: Service, version: str) -> bool:

@@ -23,13 +23,14 @@ from support.repository import SCRIPTS
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
 from support.tickets import invent
+from support.tracking import new_tracking_database
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder.as_posix()}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         patch.setattr("callcenterai.tracking.store.ROOT", folder)
         project = Project(folder)
@@ -109,7 +110,7 @@ def test_training_twice_writes_the_same_bytes(project, tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         variables = environment() | {"PYTHONHASHSEED": str(number), "OPENBLAS_NUM_THREADS": str(number)}
-        variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
+        variables["MLFLOW_TRACKING_URI"] = new_tracking_database(folder)
         inputs = ["--params", project.at("params.yaml"), "--data", project.at("data")]
         outputs = ["--model", "model", "--metrics", "metrics.json", "--plots", "plots"]
         command = [sys.executable, str(SCRIPTS / "train_tfidf.py"), *inputs, *outputs]

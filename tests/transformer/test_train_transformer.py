@@ -22,6 +22,7 @@ from support.languages import LANGUAGES, invent_tickets
 from support.processes import environment, run, wait_until
 from support.repository import REPOSITORY, SCRIPTS, unpack, write_params
 from support.tickets import PARTS, read_csv, write_csv
+from support.tracking import new_tracking_database
 from support.transformer import SMALL, arguments, need_pytorch
 
 EXPERIMENT = "callcenterai-transformer-classification"
@@ -82,10 +83,13 @@ def test_every_text_gets_probabilities(transformer):
 
 
 @slow
-@pytest.mark.parametrize("checkpoint", [".checkpoint.tmp", ".refit.tmp"])
+@pytest.mark.parametrize("checkpoint", [".checkpoint.tmp", pytest.param(".refit.tmp", marks=pytest.mark.long)])
 def test_a_killed_training_resumes_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys, checkpoint):
-    """Killed after an epoch of either training, it resumes there, and the final model is bit for bit the same."""
-    uri = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    """Killed after an epoch of either training, it resumes there, and the final model is bit for bit the same.
+
+    Both trainings save and resume with the same code, so on a push only the first is killed.
+    """
+    uri = new_tracking_database(tmp_path)
     command = [sys.executable, str(SCRIPTS / "train_transformer.py"), *arguments(tmp_path, transformer.data)]
     variables = environment() | {"MLFLOW_TRACKING_URI": uri}
     process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)
@@ -105,7 +109,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_model(transformer, tmp
 @slow
 def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(transformer, tmp_path, monkeypatch):
     """Without `refit` the figures of validation are the same, and they are those of the model that is written."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
     assert train_transformer.main(arguments(tmp_path, transformer.data, refit=False)) == 0
     figures = [json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path, transformer.folder)]
     assert figures[0]["validation"] == figures[1]["validation"]
@@ -129,7 +133,7 @@ def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(tr
 
 @slow
 def test_a_checkpoint_of_another_training_is_not_resumed(transformer, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / ".checkpoint.tmp").write_bytes(b"no checkpoint at all")
     assert train_transformer.main(arguments(tmp_path, transformer.data, epochs=1)) == 0
@@ -138,7 +142,7 @@ def test_a_checkpoint_of_another_training_is_not_resumed(transformer, tmp_path, 
 
 @slow
 def test_a_pretrained_encoder_is_fine_tuned_from_a_folder(transformer, tmp_path, monkeypatch):
-    """Any encoder saved by transformers, with its own weights, word pieces and limits."""
+    """Any encoder saved by transformers, with its own weights, word pieces and limits; one member, to be quick."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     words = sorted({word for row in read_csv(transformer.data / "train.csv") for word in row["text"].lower().split()})
@@ -150,8 +154,8 @@ def test_a_pretrained_encoder_is_fine_tuned_from_a_folder(transformer, tmp_path,
     BertTokenizerFast(str(encoder / "vocab.txt")).save_pretrained(encoder)
     size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     BertModel(BertConfig(vocab_size=len(set(pieces)), max_position_embeddings=48, **size)).save_pretrained(encoder)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
-    assert train_transformer.main(arguments(tmp_path, transformer.data, encoder=str(encoder))) == 0
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
+    assert train_transformer.main(arguments(tmp_path, transformer.data, encoder=str(encoder), members=1)) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["onnx_difference"] < 1e-4
     assert metrics["test"]["accuracy"] > 0.5
@@ -170,7 +174,7 @@ def test_a_pretrained_encoder_is_fine_tuned_from_a_folder(transformer, tmp_path,
 def test_parameters_that_cannot_work_end_with_one_line(
     transformer, tmp_path, monkeypatch, error_line, changes, message
 ):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert train_transformer.main(arguments(tmp_path, transformer.data, **changes)) == 2
     assert message in error_line()

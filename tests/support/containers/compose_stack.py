@@ -21,7 +21,8 @@ from support.repository import REPOSITORY, unpack
 # Only a tool of the tests, so it gets its own environment instead of a place in requirements-ci.txt.
 PODMAN_COMPOSE = "podman-compose==1.6.0"
 PUBLISHED = ("mlflow", "agent", "web")
-STARTED = (*PUBLISHED, "postgres", "tfidf", "transformer")
+BUILT = (*PUBLISHED, "tfidf", "transformer")
+STARTED = (*BUILT, "postgres")
 
 
 def install_podman_compose(folder: Path) -> None:
@@ -47,7 +48,7 @@ class ComposeStack:
         run(self.folder, "scripts/make_secrets.py", ".env")
         self.ports = {name: free_port() for name in PUBLISHED}
         lines = [f"{name.upper()}_PORT={port}" for name, port in self.ports.items()]
-        lines += [f"{name.upper()}_IMAGE=callcenterai-{name}-test" for name in STARTED if name != "postgres"]
+        lines += [f"{name.upper()}_IMAGE=callcenterai-{name}-test" for name in BUILT]
         with (self.folder / ".env").open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         made_once(factory, "images", lambda _: self.build())
@@ -87,7 +88,10 @@ class ComposeStack:
         with one_build_at_a_time():
             if subprocess.run(["podman", "image", "exists", official["image"]]).returncode:
                 subprocess.run(stand_in, check=True, capture_output=True)
-            self.compose("build")
+            # One after the other: builds at the same time would each make the first layers, and later builds of the
+            # same images would reuse those of one of them only.
+            for name in BUILT:
+                self.compose("build", name)
 
     def answers(self, name: str) -> bool:
         """Whether a published service is alive."""
