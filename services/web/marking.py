@@ -6,6 +6,7 @@ Where a script has no spaces, single characters are marked; other signs, such as
 import math
 import re
 import unicodedata
+from bisect import bisect_left
 from typing import NamedTuple
 
 from callcenterai.text.normal_form import WORDS_OR_CHARACTERS, normalize_text
@@ -45,10 +46,16 @@ def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[TextPiece
     most = max(map(abs, weights.values()), default=0.0)
     for number, weight in weights.items():
         start, end = words[number].start, words[number].end
-        if weight and not any(start < last and end > first for first, last in places):
+        if weight and not _overlaps(places, start, end):
             strength = math.ceil(STRENGTHS * abs(weight) / most)
             spans.append((start, end, "for" if weight > 0 else "against", strength))
     return _cut(text, sorted(spans))
+
+
+def _overlaps(places: list[tuple[int, int]], start: int, end: int) -> bool:
+    """Return whether one of the places, ascending and apart from each other, lies partly between start and end."""
+    after = bisect_left(places, (end,))
+    return after > 0 and places[after - 1][1] > start
 
 
 def _weigh(words: list[_Word], explanation: list[Weight]) -> dict[int, float]:
