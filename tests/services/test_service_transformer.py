@@ -65,6 +65,13 @@ def test_an_explanation_says_what_hiding_each_word_would_change(service):
     left = {choice["category"]: choice["probability"] for choice in hidden["best"]}[prediction["category"]]
     assert terms["laptop"] == pytest.approx(math.log(prediction["confidence"] / left), abs=1e-4)
     assert service.post("/predict?explain=true", {"text": "🙂"}).json["explanation"] == []
+    assert prediction["known_text"] is True
+
+
+def test_a_text_without_a_known_word_says_so_and_goes_to_a_person(service):
+    answer = service.post("/predict", {"text": "🙂 qqqq"}).json
+    assert answer["known_text"] is False and answer["needs_review"] is True
+    assert service.metric("predictions_unknown_texts_total") >= 1
 
 
 @pytest.mark.parametrize("text", ["🙂🙂", "الطابعة لا تعمل", "nul \x00 inside", "e\u0301 \u200b", "x" * 5_000])
