@@ -78,7 +78,9 @@ def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
     text = f"{NOUNS[0]} {NOUNS[1]} motA prêtB motC motB"
     svm = pipeline.named_steps["svm"].estimator
     features = pipeline.named_steps["tfidf"].transform([text])
-    columns = [name for name, each in enumerate(pipeline.named_steps["tfidf"].get_feature_names_out()) if each == " "]
+    names = pipeline.named_steps["tfidf"].get_feature_names_out()
+    # A union puts the name of the vectorizer and two underscores before each.
+    columns = [number for number, name in enumerate(names) if name.rpartition("__")[2] == " "]
     features = features.toarray()
     features[:, columns] = 0
     margins = (features @ svm.coef_.T)[0]

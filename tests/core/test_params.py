@@ -42,11 +42,11 @@ BROKEN = {
     "delimiter": [("", EMPTY), (";;", "string should have at most 1 character (it is ';;')")],
     "sheet": [("", EMPTY), (1, f"{TEXT} (it is 1)")],
     "header": [("no", "input should be a valid boolean (it is 'no')")],
-    "clean": [("pdf", "input should be 'none', 'html' or 'mail' (it is 'pdf')")],
     "max_unreadable": [
         (-0.1, "input should be greater than or equal to 0 (it is -0.1)"),
         (1.1, "input should be less than or equal to 1 (it is 1.1)"),
     ],
+    "clean": [("pdf", "input should be 'none', 'html' or 'mail' (it is 'pdf')")],
     "min_text_length": [
         (0, "input should be greater than or equal to 1 (it is 0)"),
         (2.5, f"{INTEGER} (it is 2.5)"),

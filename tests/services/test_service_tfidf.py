@@ -133,7 +133,9 @@ def test_unknown_paths_methods_and_content_types_are_problems(service):
 
 def test_a_body_that_does_not_arrive_times_out(service):
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        head = (
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        )
         connection.sendall(head.encode() + b'{"text"')
         connection.settimeout(10)
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
@@ -203,7 +205,9 @@ def test_beyond_loopback_a_key_is_required_unless_anonymous_access_is_allowed(fo
 def test_too_many_requests_at_once_are_answered_with_503(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"], MAX_IN_FLIGHT=2) as service:
         service.ready()
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        head = (
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        )
         slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(2)]
         for connection in slow:
             connection.sendall(head.encode())
@@ -225,7 +229,9 @@ def test_a_request_in_flight_is_answered_after_sigterm(folders, tmp_path):
     with Service(tmp_path, MODEL_DIR=folders["good"]) as service, socket.socket() as connection:
         service.ready()
         connection.connect(("127.0.0.1", service.port))
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        head = (
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+        )
         connection.sendall(head.encode() + b'{"text"')
         service.until(lambda: service.metric("http_requests_in_flight") >= 1)
         service.process.terminate()

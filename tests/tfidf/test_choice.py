@@ -58,7 +58,9 @@ def stages(tmp_path, monkeypatch):
 
 
 @pytest.mark.runs("python scripts/choose_features.py")
-def test_the_training_takes_what_was_chosen_and_refuses_a_choice_for_other_tickets_or_parameters(stages, error_line):
+def test_the_training_takes_what_was_chosen_and_refuses_a_choice_for_other_tickets_or_parameters(
+    stages, error_line, capsys
+):
     """Another C does not need another choice, because the stage does not depend on it."""
     project = stages(invent(200))
     assert project.choose() == 0
@@ -71,6 +73,7 @@ def test_the_training_takes_what_was_chosen_and_refuses_a_choice_for_other_ticke
     assert project.train("--features", project.at("features.json")) == 0
     assert "C" not in read_metadata(project.folder / "model")["chosen"]
     project.write_params(project.prepare, sublinear_tf=True)
+    capsys.readouterr()
     assert project.train("--features", project.at("features.json")) == 2
     assert "was made for other tickets or parameters; `dvc repro choose_features` makes it anew" in error_line()
 

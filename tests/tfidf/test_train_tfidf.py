@@ -234,8 +234,11 @@ def test_without_refit_the_model_learns_from_train_alone(project):
     final = project.metrics()
     assert project.train(refit=False) == 0
     first = project.metrics()
-    assert first["validation"] == final["validation"]
     assert first["features"] < final["features"]
+    # Calibration and threshold rest on what the model learns from.
+    tickets = {part: entry["tickets"] for part, entry in project.metadata()["data"].items()}
+    assert first["threshold_tickets"] == tickets["train"]
+    assert final["threshold_tickets"] == tickets["train"] + tickets["validation"]
 
 
 def test_temperature_calibration_keeps_the_margins_order_and_loads_through_the_safe_path(project):
