@@ -80,6 +80,7 @@ def summarize(table: Table, plan: SplitPlan) -> dict:
         },
         "corrected": plan.corrected,
         "cut": table.long,
+        "personal_data": table.personal_data,
     }
 
 

@@ -6,6 +6,7 @@ each one goes to.
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -43,10 +44,14 @@ from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
 from callcenterai.data.table import Reason, Source, SplitPlan, Table, Ticket
+from callcenterai.privacy.scrub import scrub, without_placeholders
 from callcenterai.text.plain_text import plain_text
 
 # A partition ends at whichever limit it reaches first. The limits do not change the result.
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 2_000_000
+
+# What begins before the limit of a text's length, such as a card number, ends before so many characters more.
+BEYOND_LIMIT, MOST_CLEANED = 1000, 1_000_000
 
 # Applies a function to each of many items and gives the results in the items' order.
 ParallelMap = Callable[[Callable, Iterable], Iterable]
@@ -60,6 +65,7 @@ class CheckedRow(NamedTuple):
     label: str
     text: str
     long: bool
+    personal_data: dict[str, int]
 
 
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
@@ -139,6 +145,7 @@ def read_table(params: PrepareParameters, sources: Sources, spill: Spill, parall
         draws=np.concatenate(draws),
         names=list(reader.names),
         long=reader.long,
+        personal_data=dict(sorted(reader.personal_data.items())),
     )
 
 
@@ -152,6 +159,7 @@ class _Reader:
         self.labels: list[np.ndarray] = []
         self.names: dict[str, int] = {}
         self.long = 0
+        self.personal_data: Counter[str] = Counter()
 
     def texts(self) -> Iterator[list[str]]:
         """Yield each partition's texts for fingerprint, with an empty text in place of each rejected one."""
@@ -167,6 +175,8 @@ class _Reader:
         self.reasons.append(np.array([row.reason for row in rows], dtype=np.uint8))
         self.labels.append(np.array(labels, dtype=np.int32))
         self.long += sum(row.long for row in rows)
+        for row in rows:
+            self.personal_data.update(row.personal_data)
 
 
 def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> CheckedRow:
@@ -176,12 +186,24 @@ def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> Chec
     A text that is cut is stored as it was cleaned.
     """
     text, label = ticket.text or "", ticket.label or ""
+    found: dict[str, int] = {}
+    if params.remove_personal_data:
+        scrubbed = scrub(text[: _most_characters(params)])
+        text, found = without_placeholders(scrubbed.text), scrubbed.counts
     cleaned = plain_text(text, params.clean)
     reason = reject_row(ticket._replace(text=cleaned), 1 if source == Source.TEST_INPUT else params.min_text_length)
     long = len(cleaned) > params.max_text_length
     if reason == Reason.USABLE:
         text, label = cut(cleaned, params.max_text_length) if long else text, label.strip()
-    return CheckedRow(reason, label, text, long)
+    return CheckedRow(reason, label, text, long, found)
+
+
+def _most_characters(params: PrepareParameters) -> int:
+    """Return how much of a text is looked at for personal data, which takes time: more than is kept of it.
+
+    What cleaning removes may be long.
+    """
+    return params.max_text_length + BEYOND_LIMIT if params.clean == "none" else MOST_CLEANED
 
 
 def partitions(rows: Iterable[CheckedRow]) -> Iterator[list[CheckedRow]]:

@@ -59,7 +59,8 @@ class Table(NamedTuple):
     `sources` holds numbers of Source, `reasons` of Reason and `labels` indices into `names`: a usable ticket's label
     is stripped of white space around it, and labels.settle_labels makes it a class; any other stays as it came.
     `lengths` are in characters, of the texts as they are written: a usable text is cut at the limit. `hashes` and
-    `draws` come from fingerprints.py. `long` counts the texts, usable or not, that were over the limit.
+    `draws` come from fingerprints.py. `long` counts the texts, usable or not, that were over the limit, and
+    `personal_data` the findings of each kind that were removed from texts.
     """
 
     sources: np.ndarray
@@ -70,6 +71,7 @@ class Table(NamedTuple):
     draws: np.ndarray
     names: list[str]
     long: int
+    personal_data: dict[str, int]
 
     def first_of(self, source: int) -> int:
         """Return the number of the source's first ticket, which is its row 1."""

@@ -47,6 +47,7 @@ BROKEN = {
         (1.1, "input should be less than or equal to 1 (it is 1.1)"),
     ],
     "clean": [("pdf", "input should be 'none', 'html' or 'mail' (it is 'pdf')")],
+    "remove_personal_data": [("no", "input should be a valid boolean (it is 'no')")],
     "min_text_length": [
         (0, "input should be greater than or equal to 1 (it is 0)"),
         (2.5, f"{INTEGER} (it is 2.5)"),

@@ -64,6 +64,7 @@ def test_metrics_have_every_figure(prepare):
         "near_duplicates": {"tickets": 2, "groups": 1, "largest_group": 2},
         "corrected": 0,
         "cut": 1,
+        "personal_data": {},
         "labels": {"left_out": {"Z": 1}},
         "warnings": [],
         "input_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
