@@ -9,6 +9,7 @@ import json
 import math
 import re
 import unicodedata
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
@@ -16,11 +17,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from callcenterai.text.normal_form import WORDS_OR_CHARACTERS
+from callcenterai.text.normal_form import WORDS, WORDS_OR_CHARACTERS
 
 FORMATS = (1, 2, 3)
 # The settings that format 1 leaves out.
 WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
+# The token patterns of our models, the last three those of older ones. Another could take for ever on a ticket.
+TOKEN_PATTERNS = frozenset((WORDS, r"\w+", r"\b\w{1,4}", r"(?=(\w{3}))"))
+# An archive of a model becomes two to five times as large when it is unpacked; one that was made to fill the memory,
+# hundreds of times.
+MOST_EXPANSION, MOST_BYTES = 50, 8 * 2**30
 SPACES = re.compile(r"\s\s+")
 # What an explanation by characters shows: a word, a character of a script without spaces, or any other sign.
 SHOWN = re.compile(rf"{WORDS_OR_CHARACTERS}|\S")
@@ -55,6 +61,7 @@ class TfidfScorer:
 
     def __init__(self, archive: bytes) -> None:
         """Read the archive; a ValueError when its format is unknown or its model cannot be served."""
+        _check_sizes(archive)
         arrays = np.load(io.BytesIO(archive), allow_pickle=False)
         header = json.loads(arrays["header"].tobytes())
         if header["format"] not in FORMATS:
@@ -205,6 +212,15 @@ def _share_out(vectorizer: Vectorizer, plain: str, of_column: dict[int, float], 
         added[match.group()] += float(total[match.end()] - total[match.start()])
 
 
+def _check_sizes(archive: bytes) -> None:
+    """Raise a ValueError when an archive says that it becomes far larger than models do."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        size = sum(member.file_size for member in packed.infolist())
+    # zipfile gives no member more bytes than it declares.
+    if size > min(MOST_BYTES, MOST_EXPANSION * len(archive)):
+        raise ValueError(f"the scorer would take {size // 2**20:,} MB of memory, which no model of this size does")
+
+
 def _read_terms(arrays: Any) -> list[str]:
     text = arrays["terms"].tobytes().decode()
     if "lengths" not in arrays:
@@ -219,6 +235,10 @@ def _vectorizers(settings: list[dict[str, Any]], terms: list[str]) -> Iterator[V
         end = start + each["features"]
         features = dict(zip(terms[start:end], range(start, end), strict=True))
         smallest, largest = each["ngram_range"]
-        find_words = re.compile(each["token_pattern"]).findall
+        # One of characters does not use its pattern, which is scikit-learn's default.
+        pattern = each["token_pattern"] if each["analyzer"] == "word" else WORDS
+        if pattern not in TOKEN_PATTERNS:
+            raise ValueError("the scorer has a token pattern that no training of ours writes")
+        find_words = re.compile(pattern).findall
         yield Vectorizer(each["analyzer"], find_words, range(smallest, largest + 1), each["sublinear_tf"], features)
         start = end

@@ -147,3 +147,27 @@ def test_a_kernel_machine_is_stored_and_says_why_it_cannot_be_served():
     assert model_bytes(pipeline)
     with pytest.raises(ValueError, match="kernel rbf has no coefficients to serve.*kernel: linear"):
         TfidfScorer(scorer_bytes(pipeline))
+
+
+def rewritten(archive: bytes, **changes: np.ndarray) -> bytes:
+    """Return an archive with other arrays, compressed as a training compresses them."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **(dict(np.load(io.BytesIO(archive))) | changes))
+    return buffer.getvalue()
+
+
+def test_an_archive_that_was_made_to_fill_the_memory_is_refused_unread(models):
+    """A small file of zeros says itself how large it becomes."""
+    bomb = rewritten(scorer_bytes(models[0]), coefficients=np.zeros((20_000_000, 3)))
+    assert len(bomb) < 2_000_000
+    with pytest.raises(ValueError, match="which no model of this size does"):
+        TfidfScorer(bomb)
+
+
+def test_an_archive_with_a_pattern_of_somebody_else_is_refused(models):
+    archive = scorer_bytes(models[0])
+    header = json.loads(np.load(io.BytesIO(archive))["header"].tobytes())
+    header["vectorizers"][0] |= {"analyzer": "word", "token_pattern": r"(\w+\s?)+$"}
+    forged = rewritten(archive, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
+    with pytest.raises(ValueError, match="a token pattern that no training of ours writes"):
+        TfidfScorer(forged)
