@@ -1,12 +1,13 @@
 """The feedback loop: people answer the tickets the models are unsure about, and their answers train the next model."""
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from support.clone import Clone, trained_clone
+from support.clone import PRINTED, Clone, trained_clone
 from support.processes import run
 from support.servers.mlflow_server import TrackingServer
 from support.servers.services import TFIDF, Service
@@ -21,9 +22,15 @@ UNKNOWN = [
 NEXT = "our zorblax needs a new quendle"
 
 
-def promote(clone: Clone) -> None:
-    for command in ("register", "staging", "production"):
+def promote(clone: Clone, run_id: str) -> None:
+    """Put the version of a run into Production; without its id, register would take the run with the best figures."""
+    for command in (f"register --run-id {run_id}", "staging", "production"):
         clone.here(f"python scripts/mlflow_registry.py {command}")
+
+
+def run_in(printed: str) -> str:
+    """Return the id of the MLflow run that a training has printed."""
+    return re.findall(r"^MLflow run (\w+)$", printed, re.MULTILINE)[-1]
 
 
 def is_served(agent: Service, version: str) -> bool:
@@ -37,7 +44,7 @@ def test_peoples_answers_change_the_next_model(
 ):
     """Train, promote, serve, answer three reviews, train with the answers, promote: the running agent has learned."""
     clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
-    promote(clone)
+    promote(clone, run_in(clone.text(PRINTED)))
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(TrackingServer(clone.folder, "--backend-store-uri", "sqlite:///mlflow.db"))
@@ -62,9 +69,10 @@ def test_peoples_answers_change_the_next_model(
         monkeypatch.setenv("DATABASE_URL", database)
         clone.command("python scripts/export_feedback.py data/raw/feedback.csv")
         run(clone.folder, "scripts/set_parameters.py", "prepare.feedback_input=data/raw/feedback.csv")
-        assert "Running stage 'prepare'" in clone.command("dvc repro")
+        printed = clone.command("dvc repro")
+        assert "Running stage 'prepare'" in printed
         assert 3 == clone.json("metrics/prepare.json")["feedback"]
-        promote(clone)
+        promote(clone, run_in(printed))
         agent.until(lambda: is_served(agent, "2"))
         after = agent.post("/predict", {"text": NEXT, "store": False}).json
         assert (answer, "2") == (after["category"], after["versions"]["tfidf"])
