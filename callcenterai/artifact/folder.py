@@ -10,13 +10,11 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from callcenterai.artifact.raw_text_model import RawTextModel
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import sha256
-
-if TYPE_CHECKING:
-    from callcenterai.artifact.raw_text_model import RawTextModel
 
 # numpy, skops and ONNX Runtime are imported where they are needed: `mlflow_registry.py --help` imports this module.
 
@@ -115,19 +113,17 @@ def check_trained_on(folder: Path, part: Path) -> None:
         raise UserError(f"{part} is not the {name} part of {folder}: `{command_for(metadata)}` trains it on this data")
 
 
-def load_model(folder: Path) -> "RawTextModel":
+def load_model(folder: Path) -> RawTextModel:
     """Return the trained model after checking the SHA-256 of every file."""
     check_files(folder)
     return read_model(folder)
 
 
-def read_model(folder: Path) -> "RawTextModel":
+def read_model(folder: Path) -> RawTextModel:
     """Return the model of a folder whose hashes were checked; it takes texts as they arrive. Nothing is unpickled.
 
     Raises a UserError when a file cannot be read or holds a type that no model of ours has.
     """
-    from callcenterai.artifact.raw_text_model import RawTextModel
-
     metadata = read_metadata(folder)
     model = _read_onnx(folder, metadata) if ONNX_FILE in metadata["files"] else _read_skops(folder / MODEL_FILE)
     return RawTextModel(model, cleaning_of(metadata))

@@ -1,11 +1,12 @@
 """A trained model that takes texts as they arrive: it reads each as the training did."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from callcenterai.text.plain_text import model_text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class RawTextModel:
@@ -16,7 +17,7 @@ class RawTextModel:
         self.model, self._clean = model, clean
 
     @property
-    def classes_(self) -> np.ndarray:
+    def classes_(self) -> "np.ndarray":
         """The labels, in the order of the probabilities."""
         return self.model.classes_
 
@@ -24,10 +25,10 @@ class RawTextModel:
         """Return texts in the form in which the model reads them."""
         return [model_text(text, self._clean) for text in texts]
 
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
+    def predict(self, texts: Sequence[str]) -> "np.ndarray":
         """Return the most probable label of each text, shape (n,)."""
         return self.model.predict(self.read(texts))
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+    def predict_proba(self, texts: Sequence[str]) -> "np.ndarray":
         """Return the probabilities, shape (n, n_labels)."""
         return self.model.predict_proba(self.read(texts))

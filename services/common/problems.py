@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,8 +47,12 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def answer_problem(_: Request, problem: Any) -> Response:
         return respond(problem)
 
-    async def answer_framework(_: Request, error: Any) -> Response:
-        return respond(Problem(error.status_code, str(error.detail), error.headers))
+    async def answer_framework(request: Request, error: Any) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            # The framework names the methods of the first route of the path alone.
+            headers["Allow"] = ", ".join(_methods_of(request))
+        return respond(Problem(error.status_code, str(error.detail), headers))
 
     async def answer_parameters(_: Request, error: Any) -> Response:
         errors = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
@@ -56,6 +61,13 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, answer_parameters)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_framework)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods that the application has for the path of a request."""
+    path = request.scope["path"]
+    routes = [route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 def invalid_body(error: ValidationError) -> Problem:

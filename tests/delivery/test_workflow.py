@@ -321,7 +321,7 @@ def test_the_pipeline_leaves_nothing_to_do_and_the_model_is_reported(runner):
     assert "accuracy" in runner.summary.read_text(encoding="utf-8")
     try:
         (runner.clone.folder / "params.yaml").write_text(
-            "# other parameters\n" + runner.clone.text("params.yaml").replace("C: 0.5", "C: 0.4")
+            "# other parameters\n" + runner.clone.text("params.yaml").replace("C: auto", "C: 0.4")
         )
         assert runner.step("lint-and-test: Check that nothing is left to do").returncode == 1
     finally:

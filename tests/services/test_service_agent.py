@@ -313,6 +313,11 @@ def test_fuzzing_the_agent_by_its_openapi_document_finds_nothing(agent, tmp_path
 
     Except for statuses that depend on the stored tickets and answers, the categories, and used ids.
     """
-    depends = {"POST /predict": ["409"], "POST /feedback": ["404", "409", "422"]}
-    depends |= {"GET /tickets/{ticket_id}": ["404"], "DELETE /feedback/{answer_id}": ["404"]}
+    # 422: subject and text together are too long.
+    depends = {"POST /predict": ["409", "422"], "POST /feedback": ["404", "409", "422"]}
+    depends |= {
+        "GET /tickets/{ticket_id}": ["404"],
+        "DELETE /feedback/{answer_id}": ["404"],
+        "DELETE /tickets/{ticket_id}": ["404"],
+    }
     assert_fuzzing_finds_nothing(agent, tmp_path, depends)

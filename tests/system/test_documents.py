@@ -231,7 +231,7 @@ def test_parameters_in_backticks_exist(document):
 def repro_trains(clone: Clone, said: str) -> None:
     assert "Running stage 'prepare'" in said and "Running stage 'train_tfidf'" in said
     assert clone.json("metrics/prepare.json")["rows_in"] == 600
-    assert [run.data.params["C"] for run in clone.runs()] == ["0.5"]
+    assert [run.data.params["C"] for run in clone.runs()] == ["auto"]
 
 
 def nothing_is_left_to_do(clone: Clone, said: str) -> None:
@@ -270,7 +270,7 @@ def experiment_changes_c_and_the_figures(clone: Clone, said: str) -> None:
     assert "Stage 'prepare' didn't change" in said and "Running stage 'train_tfidf'" in said
     assert "+  C: 2.0" in clone.git("diff", "params.yaml")
     assert clone.json("models/tfidf/metadata.json")["parameters"]["C"] == 2.0
-    assert sorted(run.data.params["C"] for run in clone.runs()) == ["0.5", "2.0"]
+    assert sorted(run.data.params["C"] for run in clone.runs()) == ["2.0", "auto"]
     difference = clone.command("dvc metrics diff")
     assert {row.split()[0] for row in difference.splitlines()[1:]} == {str(Path("metrics/tfidf.json"))}
     difference_to_the_last_commit_is_shown(clone, difference)
