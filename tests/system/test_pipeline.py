@@ -13,6 +13,7 @@ import pytest
 
 import setup_mlops
 from callcenterai.artifact.folder import load_model
+from callcenterai.batch.partitions import NAMES, PACKED
 from support.clone import PRINTED, trained_clone
 from support.processes import environment, run, run_killed, wait_until
 
@@ -143,6 +144,6 @@ def write_interrupted(target: Path) -> Path:
 
 
 def test_git_ignores_tickets_of_every_kind_that_prepare_reads():
-    kinds = ("csv", "tsv", "jsonl", "ndjson", "parquet", "csv.gz", "tsv.gz", "jsonl.gz", "parquet.gz")
+    kinds = [ending.removeprefix(".") for ending in (*NAMES, *PACKED)] + ["txt"]
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert [kind for kind in kinds if f"/data/raw/*.{kind.split('.')[-1]}" not in ignored] == []
+    assert [kind for kind in kinds if f"/data/raw/*.{kind}" not in ignored] == []
