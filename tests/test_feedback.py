@@ -1,6 +1,7 @@
 """People's answers become tickets that prepare reads."""
 
 import csv
+import os
 import sqlite3
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def answered(tmp_path):
     made = Answered(tmp_path)
     yield made
     made.store.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_exported_answers_can_be_read_by_their_owner_alone(answered):
+    answered.ask("first", LAPTOP, "Hardware")
+    assert answered.export() == 0
+    assert answered.output.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_last_standing_answer_counts(answered, capsys):

@@ -27,7 +27,9 @@ def export_feedback(database: str, output: Path) -> None:
     last = last_of_each_text(answers)
     if not last:
         raise UserError(f"nobody has answered a ticket yet: {output} is not written")
-    write_bytes(output, csv_bytes(COLUMNS, ([answer[name] for name in COLUMNS] for answer in last)))
+    content = csv_bytes(COLUMNS, ([answer[name] for name in COLUMNS] for answer in last))
+    # Texts of customers: only for whoever exports them.
+    write_bytes(output, content, private=True)
     print(f"{output}: tickets written: {len(last)}; answers read: {len(answers)}")
 
 

@@ -34,7 +34,7 @@ class PredictionFolder:
             return
         if self.folder.exists() and not (self.folder.is_dir() and all(map(_is_temporary, self.folder.iterdir()))):
             raise UserError(f"{self.folder} exists but holds no predictions: name another folder")
-        write_files({self.folder / JOB_FILE: content})
+        write_files({self.folder / JOB_FILE: content}, private=True)
 
     def has(self, number: int) -> bool:
         """Return whether a partition is written, its rejected rows included."""
@@ -44,7 +44,8 @@ class PredictionFolder:
         """Write a partition."""
         files = {self._rejected(number): scored.rejected} if scored.rejected else {}
         # The predictions come last: if they exist, the partition is complete.
-        write_files(files | {self._part(number): scored.predictions})
+        # Rejected rows hold texts of customers.
+        write_files(files | {self._part(number): scored.predictions}, private=True)
 
     def check(self, sizes: list[int]) -> tuple[int, int]:
         """Return how many rows were classified and rejected; a RuntimeError when a partition lacks rows or has more."""

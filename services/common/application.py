@@ -83,6 +83,8 @@ def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSett
     The defaults are this service's values for settings that the environment does not set.
     """
     logs.configure()
+    # What a service writes, such as the agent's database, holds texts of customers: nobody else may read it.
+    os.umask(0o077)
     try:
         settings = kind(**{name: value for name, value in defaults.items() if name.upper() not in os.environ})
         application = make(settings)

@@ -1,6 +1,7 @@
 """What the agent stores: tickets for review and people's answers, nothing else; on SQLite and on PostgreSQL."""
 
 import json
+import os
 import sqlite3
 import threading
 import uuid
@@ -96,6 +97,13 @@ def test_the_text_is_stored_only_for_tickets_that_a_person_reviews(agent, addres
     assert {name: shown[name] for name in unsure if name in shown} == unsure
     assert agent.get(f"/tickets/{sure['ticket_id']}").json["text"] is None
     assert unsure["ticket_id"] in reviewed(agent) and sure["ticket_id"] not in reviewed(agent)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_the_database_can_be_read_by_its_owner_alone(fresh, tmp_path):
+    predicted(fresh, UNSURE)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("agent.db*")}
+    assert modes and set(modes.values()) == {0o600}
 
 
 def test_nothing_is_stored_with_store_false(agent, address):
