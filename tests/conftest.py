@@ -30,6 +30,16 @@ def prepare(tmp_path: Path) -> Prepare:
     return Prepare(tmp_path)
 
 
+@pytest.fixture
+def answered(tmp_path: Path) -> Any:
+    """An agent's database in a folder of its own."""
+    from support.answers import Answered
+
+    made = Answered(tmp_path)
+    yield made
+    made.store.close()
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Four trained models in one tracking database; each test of the registry works in a copy of it."""

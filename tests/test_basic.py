@@ -52,14 +52,6 @@ def test_dvc_yaml_declares_every_parameter_section_that_a_stage_reads(name, stag
     assert name == "compare" or set(declared) == read
 
 
-def test_choose_features_runs_again_when_a_parameter_changes_that_the_choice_depends_on():
-    """No other parameter may run it again: a new C would cost the whole comparison."""
-    from callcenterai.tfidf.choice import READ
-
-    (stage,) = (stage for name, stage, _ in stages() if name == "choose_features")
-    assert {"prepare.clean", *(f"train_tfidf.{name}" for name in READ)} == set(stage["params"])
-
-
 def sections_in(declared: str | dict[str, list[str]]) -> list[str]:
     """Return the sections in an entry of `params`: a section's name, or those of another file."""
     return [declared] if isinstance(declared, str) else [name for names in declared.values() for name in names]

@@ -5,24 +5,24 @@ import hashlib
 import pytest
 
 import erase
-from test_feedback import LAPTOP, PRINTER, answered  # noqa: F401  # a fixture
+from support.answers import LAPTOP, PRINTER
 
 
 def digest(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def stored(answered) -> set[str]:  # noqa: F811
+def stored(answered) -> set[str]:
     return {row["ticket_id"] for row in answered.store.waiting(100)[1]} | {row[2] for row in exported(answered)}
 
 
-def exported(answered) -> list:  # noqa: F811
+def exported(answered) -> list:
     answered.output.unlink(missing_ok=True)
     return answered.rows() if answered.export() == 0 else []
 
 
 @pytest.mark.runs("python scripts/erase.py --ticket-id 5f0c2a")
-def test_a_ticket_is_erased_with_its_answers_and_is_in_no_later_export(answered, capsys):  # noqa: F811
+def test_a_ticket_is_erased_with_its_answers_and_is_in_no_later_export(answered, capsys):
     answered.ask("5f0c2a", LAPTOP, "Hardware")
     answered.ask("other", PRINTER, "Hardware")
     assert erase.main(["--database", answered.url, "--ticket-id", "5f0c2a"]) == 0
@@ -30,7 +30,7 @@ def test_a_ticket_is_erased_with_its_answers_and_is_in_no_later_export(answered,
     assert {"other"} == stored(answered)
 
 
-def test_tickets_with_certain_words_are_found_by_their_hash(answered, capsys):  # noqa: F811
+def test_tickets_with_certain_words_are_found_by_their_hash(answered, capsys):
     answered.ask("a", 'The laptop of "Anna Schmidt" is broken', "Hardware")
     answered.ask("b", "Anna Schmidts laptop", "Hardware")
     answered.ask("c", "waits for a person: Anna Schmidt.")
@@ -42,7 +42,7 @@ def test_tickets_with_certain_words_are_found_by_their_hash(answered, capsys):  
     assert {"b"} == stored(answered)
 
 
-def test_a_whole_text_is_found_whatever_its_length(answered):  # noqa: F811
+def test_a_whole_text_is_found_whatever_its_length(answered):
     text = "word " * 40 + "end"
     answered.ask("long", text, "Hardware")
     assert erase.main(["--database", answered.url, "--contains-sha256", digest(text).upper()]) == 0
@@ -57,6 +57,6 @@ def test_a_whole_text_is_found_whatever_its_length(answered):  # noqa: F811
         (["--ticket-id", "nobody"], "there is no ticket nobody"),
     ],
 )
-def test_what_cannot_be_erased_is_said_in_one_line(answered, error_line, arguments, said):  # noqa: F811
+def test_what_cannot_be_erased_is_said_in_one_line(answered, error_line, arguments, said):
     assert erase.main(["--database", answered.url, *arguments]) == 2
     assert said in error_line()

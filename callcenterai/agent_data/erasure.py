@@ -11,6 +11,7 @@ from callcenterai.core.cli import UserError
 # The longest name, address or other words that contains_sha256 is compared with.
 MOST_WORDS = 12
 PAGE = 1000
+DELETIONS = ("DELETE FROM answers WHERE ticket_id = :id", "DELETE FROM tickets WHERE id = :id")
 
 
 def erase_tickets(database: str, ids: list[str], digests: list[str], dry_run: bool = False) -> list[str]:
@@ -27,8 +28,7 @@ def erase_tickets(database: str, ids: list[str], digests: list[str], dry_run: bo
             found += [each for each, text in _texts(connection) if not wanted.isdisjoint(word_digests(text))]
         found = list(dict.fromkeys(found))
         for ticket_id in () if dry_run else found:
-            for table, column in (("answers", "ticket_id"), ("tickets", "id")):
-                statement = f"DELETE FROM {table} WHERE {column} = :id"  # nosec B608  # both names are constants
+            for statement in DELETIONS:
                 connection.execute(sqlalchemy.text(statement), {"id": ticket_id})
     return found
 

@@ -71,6 +71,7 @@ def _unpacked(file: IO[bytes], name: str, limit: int, in_memory: int, depth: int
             try:
                 with zipfile.ZipFile(file) as archive, archive.open(member) as packed:
                     _copy(packed, cast(IO[bytes], copy), _size_of(file), name, limit)
+            # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it cannot read.
             except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
                 raise FileProblem(name, "zip", reason=error) from None
             with _unpacked(cast(IO[bytes], copy), name, limit, in_memory, depth + 1) as content:
@@ -98,6 +99,7 @@ def _only_member(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
+    # zipfile raises NotImplementedError for a later version of the format, ValueError for an offset that cannot be.
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         file.seek(0)
         start = file.read(CHUNK)

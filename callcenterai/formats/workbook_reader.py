@@ -110,6 +110,7 @@ def _check_size(name: str, file: IO[bytes], limit: int) -> None:
                     _check_sheet(name, archive.open(member), most_cells)
                 elif member == "content.xml":
                     _check_repeats(name, archive.open(member), most_cells)
+        # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it cannot read.
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
             raise FileProblem(name, "workbook", reason=error) from None
 
