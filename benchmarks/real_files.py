@@ -130,7 +130,8 @@ def compare_file(case: Case, args: argparse.Namespace, folder: Path) -> Outcome:
     import yaml
 
     changes = {name: yaml.safe_load(value) for name, value in (item.split("=") for item in args.set)}
-    write_params(folder, prepare=read_columns(case) | {"test_input": args.test_input}, train_tfidf=changes)
+    test_input = str(Path(args.test_input).resolve()) if args.test_input else None
+    write_params(folder, prepare=read_columns(case) | {"test_input": test_input}, train_tfidf=changes)
     commands = stage_commands(folder)
     for script in ("prepare_data.py", "train_tfidf.py"):
         run_python(commands[script], folder)
