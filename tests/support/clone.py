@@ -77,6 +77,7 @@ class Clone:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr("callcenterai.tracking.store.ROOT", self.folder)
+            patch.setattr("callcenterai.tracking.embedded.REPOSITORY", self.folder)
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
                 found = command.main(arguments)
