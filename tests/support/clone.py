@@ -6,7 +6,6 @@ import io
 import json
 import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -31,22 +30,7 @@ class Clone:
 
     def copied(self, folder: Path) -> "Clone":
         """Return a copy with all that is not in git."""
-        other = type(self)(shutil.copytree(self.folder, folder))
-        if (other.folder / "mlflow.db").is_file():
-            other._adopt_runs_of(self.folder)
-        return other
-
-    def _adopt_runs_of(self, folder: Path) -> None:
-        """Have MLflow keep the files of its runs here: it records the folder in which a run was made."""
-        places = (
-            ("experiments", "artifact_location"),
-            ("runs", "artifact_uri"),
-            ("logged_models", "artifact_location"),
-        )
-        with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as database, database:
-            for table, column in places:
-                paths = (folder.as_uri(), self.folder.as_uri())
-                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", paths)
+        return type(self)(shutil.copytree(self.folder, folder))
 
     def cloned(self, folder: Path) -> "Clone":
         """Return what somebody else gets from git."""

@@ -37,9 +37,9 @@ def run_killed(number: int, code: str, *arguments: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return variables with which `python` is this Python, without those of this process's MLflow and coverage."""
+    """Return variables with which `python` is this Python, without those of MLflow, DVC and coverage."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    hidden = ("MLFLOW_", "COV_", "COVERAGE_")
+    hidden = ("MLFLOW_", "DVC_", "COV_", "COVERAGE_")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
