@@ -134,12 +134,11 @@ def cleaning_of(metadata: dict[str, Any]) -> str:
 
 
 def _read_skops(path: Path) -> Any:
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
+    from callcenterai.artifact.skops_import import skops_io
 
     try:
-        return skops.io.load(path, trusted=TRUSTED_TYPES)
-    except UntrustedTypesFoundException as error:
+        return skops_io.load(path, trusted=TRUSTED_TYPES)
+    except skops_io.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{path.name} is refused: {one_line(str(error))}") from None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from support.fork_server import run_to_end
 from support.once import made_once
 from support.processes import environment, run
 from support.repository import unpack
@@ -70,8 +71,7 @@ class Clone:
 
     def failed(self, line: str, code: int | None = None) -> str:
         """Run a line that has to fail, with this exit code if one is given, and return what it says about that."""
-        command = [sys.executable, *_arguments(line)]
-        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
+        done = run_to_end([sys.executable, *_arguments(line)], self.folder, environment())
         assert done.returncode == code if code is not None else done.returncode != 0, done.stdout + done.stderr
         return done.stderr
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from support.fork_server import run_to_end
 from support.repository import REPOSITORY, SCRIPTS
 
 KILL_AT_RENAME = """
@@ -46,8 +47,7 @@ def environment() -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
     """Run Python in a folder, with additional variables; fail the test if it fails."""
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True)
+    done = run_to_end([sys.executable, *arguments], folder, environment() | variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
