@@ -39,7 +39,9 @@ TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
 CI_REQUIREMENTS = "requirements-ci.txt"
 REQUIRED_FILES = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INCOMPLETE = "not complete\n"
-SAMPLE = "data/raw/tickets.csv"
+RAW_DATA = "data/raw"
+SAMPLE = f"{RAW_DATA}/tickets.csv"
+NO_DATA = f"{RAW_DATA}/none"
 DVC_STAGE_FAILED = 255
 BANDIT_TARGETS = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
 # Percentage of lines and branches that the tests of a push must run.
@@ -136,7 +138,7 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     choice = choice_arguments(options)
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
-    code = code or make_sample(venv) or configure_dvc(venv)
+    code = code or make_sample(venv) or configure_dvc(venv) or (track_data(venv) if choice else 0)
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     # DVC's code for a stage that failed; the stage has printed its one line.
     code = 2 if code == DVC_STAGE_FAILED else code
@@ -158,6 +160,8 @@ def choice_arguments(options: argparse.Namespace) -> list[str]:
             chosen.append(f"--{name.replace('_', '-')}={getattr(options, name)}")
     if options.no_header:
         chosen.append("--no-header")
+    if options.input is not None or options.test_input is not None:
+        chosen.append(f"--keep-in={RAW_DATA}")
     return chosen + [part for column in options.text_column or [] for part in (f"--text-column={column}",)]
 
 
@@ -259,11 +263,33 @@ def make_sample(venv: Venv) -> int:
     """Write the sample tickets if the pipeline reads them and they do not exist yet; return the exit code."""
     if (ROOT / SAMPLE).exists():
         return 0
-    command: list[Any] = [venv.python, "scripts/set_parameters.py", "prepare.input"]
-    shown = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if shown.returncode or shown.stdout.strip() != SAMPLE:
-        return shown.returncode
+    code, source = read_parameter(venv, "prepare.input")
+    if code or source != SAMPLE:
+        return code
     return run_command(venv.python, "scripts/make_sample_tickets.py", SAMPLE, venv=venv)
+
+
+def read_parameter(venv: Venv, name: str) -> tuple[int, str]:
+    """Return the exit code of the command that reads params.yaml, and the parameter's value."""
+    command: list[Any] = [venv.python, "scripts/set_parameters.py", name]
+    shown = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    return shown.returncode, shown.stdout.strip()
+
+
+def track_data(venv: Venv) -> int:
+    """Let DVC track the files in data/raw that the pipeline reads, and forget the sample if it is not among them.
+
+    What DVC tracks is in every copy of the repository that `dvc exp run --temp` or `dvc push` makes.
+    """
+    sources = [read_parameter(venv, f"prepare.{name}") for name in ("input", "test_input")]
+    if failed := [code for code, _ in sources if code]:
+        return failed[0]
+    names = [name for _, name in sources]
+    used = [name for name in names if name.startswith(f"{RAW_DATA}/") and name != NO_DATA]
+    code = run_command(venv.python, "-m", "dvc", "add", "--quiet", *used, venv=venv) if used else 0
+    if code == 0 and SAMPLE not in names and (ROOT / f"{SAMPLE}.dvc").exists():
+        code = run_command(venv.python, "-m", "dvc", "remove", f"{SAMPLE}.dvc", venv=venv)
+    return code
 
 
 def configure_dvc(venv: Venv) -> int:

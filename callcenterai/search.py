@@ -19,7 +19,6 @@ from scipy.stats import loguniform, uniform
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from tqdm import tqdm
 
-from callcenterai.artifact.folder import git_state
 from callcenterai.core.cli import UserError, print_table
 from callcenterai.core.cluster import (
     dask_client,
@@ -29,6 +28,7 @@ from callcenterai.core.cluster import (
     wait_for_result,
 )
 from callcenterai.core.files import dvc_md5
+from callcenterai.core.git import git_state
 from callcenterai.core.params import (
     Parameters,
     PrepareParameters,

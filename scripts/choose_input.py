@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--delimiter", help="of delimited text; default: the content tells it")
     parser.add_argument("--sheet", help="of a workbook; default: the only one that has the columns")
     parser.add_argument("--no-header", action="store_true", help="columns are named by their numbers from 1 on")
+    parser.add_argument("--keep-in", type=Path, metavar="FOLDER", help="copy the files into this folder and read them there")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     args = parser.parse_args(argv)
     return run(lambda: choose(args))
@@ -36,7 +37,7 @@ def choose(args: argparse.Namespace) -> None:
 
     options = choice.ReadOptions(args.encoding, args.delimiter, args.sheet, not args.no_header)
     chosen = choice.Choice(args.input, args.test_input, args.text_column, args.label_column, options)
-    choice.choose_input(args.params, chosen, input if sys.stdin.isatty() else None)
+    choice.choose_input(args.params, chosen, input if sys.stdin.isatty() else None, args.keep_in)
 
 
 if __name__ == "__main__":

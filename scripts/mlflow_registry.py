@@ -13,6 +13,7 @@ read:
   history                  who moved what, when and why
   check VERSION            would the gates let it into Production? changes nothing; exit code 3 if not
   export VERSION FOLDER    model and metadata, hashes checked, for a service without a registry
+  doctor                   check database, history, stages, files and DVC's cache; mend what has one safe remedy
 
 change:
   register                 make a version of the best finished run, or of --run-id
@@ -69,6 +70,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("show", reading).add_argument("version")
     add("diff", reading).add_argument("version", nargs=2)
     add("history", reading)
+    add("doctor", reading)
     add("check", reading, checking).add_argument("version")
     export = add("export", reading)
     export.add_argument("version")

@@ -43,6 +43,7 @@ def search_without_database(project, scheduler, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
     monkeypatch.setattr("callcenterai.tracking.store.ROOT", tmp_path)
+    monkeypatch.setattr("callcenterai.tracking.embedded.REPOSITORY", tmp_path)
 
     def search(**changes) -> int:
         return search_tfidf.main(write(project, "params.yaml", changes))

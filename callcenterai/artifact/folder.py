@@ -6,7 +6,6 @@ when and from which commit this happened; it is no output of the pipeline and ma
 
 import io
 import json
-import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -135,12 +134,11 @@ def cleaning_of(metadata: dict[str, Any]) -> str:
 
 
 def _read_skops(path: Path) -> Any:
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
+    from callcenterai.artifact.skops_import import skops_io
 
     try:
-        return skops.io.load(path, trusted=TRUSTED_TYPES)
-    except UntrustedTypesFoundException as error:
+        return skops_io.load(path, trusted=TRUSTED_TYPES)
+    except skops_io.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{path.name} is refused: {one_line(str(error))}") from None
 
 
@@ -181,18 +179,3 @@ def probabilities_bytes(probabilities: Any) -> bytes:
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     """Return the versions of the libraries that decide whether a stored model can be read and answers the same."""
     return {name: version(name) for name in names}
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """Return the commit and whether files differ from it; both are None outside git."""
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": None if commit is None or changes is None else bool(changes)}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

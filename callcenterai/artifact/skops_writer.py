@@ -21,10 +21,9 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from callcenterai.artifact.folder import TRUSTED_TYPES
 from callcenterai.artifact.scorer_format import vectorizers
+from callcenterai.artifact.skops_import import skops_io
 
 SCHEMA = "schema.json"
 # No n-gram begins with it, since a control character is part of no word.
@@ -34,9 +33,9 @@ MARK = "\x00"
 def model_bytes(pipeline: Any) -> bytes:
     """Return a fitted pipeline in skops format, compressed; refuse one that the safe path could not load again."""
     with _one_entry_each(pipeline) as vocabularies:
-        sample = skops.io.dumps(pipeline)
+        sample = skops_io.dumps(pipeline)
     # The sample has every type that the whole has, since all entries are alike.
-    untrusted = set(skops.io.get_untrusted_types(data=sample)) - set(TRUSTED_TYPES)
+    untrusted = set(skops_io.get_untrusted_types(data=sample)) - set(TRUSTED_TYPES)
     if untrusted:
         raise ValueError(f"the pipeline holds types that the safe path refuses: {sorted(untrusted)}")
     buffer = io.BytesIO()

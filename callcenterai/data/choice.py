@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from callcenterai.core.cli import UserError
+from callcenterai.core.files import sha256, write_files
 from callcenterai.core.params import NO_FILE, PrepareParameters, read_parameters
 from callcenterai.core.params_edit import set_values
 from callcenterai.data.sources import TicketSource, paths_of
@@ -21,6 +22,7 @@ from callcenterai.formats.reader import MAX_UNREADABLE, ReadOptions, describe_fo
 ROWS = 1_000
 EXAMPLES = 3
 SAMPLE = "data/raw/tickets.csv"
+COPIED_AT_ONCE = 1_000_000
 # A column with more different values than this share of its rows is no label.
 LARGEST_LABEL_SHARE = 0.34
 # Parts of names that label columns often have, in several languages.
@@ -63,8 +65,11 @@ class Proposal(NamedTuple):
     found: str
 
 
-def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
-    """Change section `prepare` to what was chosen, after the files were read; ask for columns if that is possible."""
+def choose_input(params_path: Path, choice: Choice, ask: Ask | None, keep_in: Path | None = None) -> None:
+    """Change section `prepare` to what was chosen, after the files were read; ask for columns if that is possible.
+
+    With keep_in, the files are first copied into that folder, unless they are there, and named as they are there.
+    """
     if choice.options.delimiter is not None:
         # params.yaml has the character itself, whatever the person typed for it.
         delimiter = read_delimiter(str(choice.input or "the file"), choice.options.delimiter)
@@ -73,6 +78,7 @@ def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
         choice = _complete(choice, choice.input, ask)
     params = read_parameters(params_path, "prepare", PrepareParameters)
     changes = _changes(choice, params.input)
+    copies = _plan_copies(changes, keep_in) if keep_in else {}
     # Checked as a whole, so that a value that does not fit changes nothing.
     try:
         params = PrepareParameters.model_validate(params.model_dump() | changes)
@@ -85,7 +91,35 @@ def choose_input(params_path: Path, choice: Choice, ask: Ask | None) -> None:
     for source, path in paths.items():
         if path.exists():
             _read(params, source, path)
+    for name, kept in copies.items():
+        _copy(Path(changes[name]), kept)
+        changes[name] = kept.as_posix()
     set_values(params_path, {f"prepare.{name}": value for name, value in changes.items()})
+
+
+def _plan_copies(changes: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """Return where the chosen files are to be kept, by the names of their parameters.
+
+    Raises a UserError if that would overwrite a file of which DVC keeps no earlier version.
+    """
+    copies = {}
+    for name in ("input", "test_input"):
+        path = Path(changes.get(name, folder / NO_FILE))
+        if path.name == NO_FILE or path.resolve().is_relative_to(folder.resolve()):
+            continue
+        # A file of the user's is never taken for the sample, which the setup makes again.
+        kept = folder / (f"own_{path.name}" if path.name == Path(SAMPLE).name else path.name)
+        tracked = kept.with_name(f"{kept.name}.dvc").is_file()
+        if kept.exists() and path.exists() and not tracked and sha256(kept) != sha256(path):
+            raise UserError(f"{kept} has other content than {path}, and DVC does not track it: move it away first")
+        copies[name] = kept
+    return copies
+
+
+def _copy(path: Path, kept: Path) -> None:
+    with path.open("rb") as file:
+        write_files({kept: iter(lambda: file.read(COPIED_AT_ONCE), b"")})
+    print(f"{path}: copied to {kept}, from where it is read", file=sys.stderr)
 
 
 def _changes(choice: Choice, before: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import argparse
 
 from callcenterai.core.cli import UserError
 from callcenterai.registry import gates, reports
+from callcenterai.registry.doctor import run_checkup
 from callcenterai.registry.promotion import Request, find_user_name, open_promoter
 from callcenterai.registry.store import open_registry
 from callcenterai.tracking.store import translate_tracking_errors
@@ -23,13 +24,14 @@ def run_registry_command(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    """Run a command that only reads the registry."""
+    """Run a command that checks no gates: all of them read, and doctor may mend."""
     registry = open_registry(options.model)
     {
         "list": lambda: reports.print_versions(registry, options.json),
         "show": lambda: reports.print_version(registry, options.version, options.json),
         "diff": lambda: reports.print_diff(registry, options.version, options.json),
         "history": lambda: reports.print_history(registry, options.json),
+        "doctor": lambda: run_checkup(registry, registry.folder, options.json),
         "export": lambda: reports.export_version(registry, options.version, options.folder, options.json),
     }[options.command]()
     return 0

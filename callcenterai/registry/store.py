@@ -66,8 +66,8 @@ class Registry:
             if number not in versions:
                 versions[number] = _version(self.client.get_model_version(self.name, str(number)), aliases)
         records = sorted(key for key in model.tags if key.startswith(HISTORY_TAG))
-        history = [Change.from_json(model.tags[key]) for key in records]
-        intent = Change.from_json(model.tags[INTENT_TAG]) if model.tags.get(INTENT_TAG) else None
+        history = [_read_change(key, model.tags[key]) for key in records]
+        intent = _read_change(INTENT_TAG, model.tags[INTENT_TAG]) if model.tags.get(INTENT_TAG) else None
         happened = intent and State(versions, tuple(history), intent).happened(intent)
         if happened and all(change.number != happened.number for change in history):
             history.append(happened)
@@ -192,6 +192,16 @@ def _download_file(version: Version, place: str, name: str, expected: str, folde
     if sha256(folder / name) != expected:
         raise UserError(f"{name} of version {version.number} is not the file whose SHA-256 was recorded")
     return folder / name
+
+
+def _read_change(key: str, text: str) -> Change:
+    try:
+        return Change.from_json(text)
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"the tag {key} of the registered model is not a record of ours: something else has changed it; delete "
+            "the tag in MLflow"
+        ) from None
 
 
 def _version(raw: Any, aliases: dict[str, int]) -> Version:

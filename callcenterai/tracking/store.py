@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from callcenterai.artifact.folder import KINDS
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import REPOSITORY
+from callcenterai.tracking.embedded import RUN_FILES, embedded_database, prepare_database
 
-# The folder whose commit and files the runs describe, and where mlflow.db is.
+# The folder whose commit and files the runs describe.
 ROOT = REPOSITORY
 LONGEST_MESSAGE = 300
 # The tag trained_at of a run whose model folder does not say when it was trained.
@@ -25,8 +26,8 @@ UNKNOWN = "unknown"
 
 
 def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, by default the database mlflow.db in the repository's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(ROOT / 'mlflow.db').as_posix()}"
+    """Return MLFLOW_TRACKING_URI, by default the embedded database of the repository."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{embedded_database().as_posix()}"
 
 
 @contextmanager
@@ -55,11 +56,13 @@ def local_database() -> Path | None:
 
 
 def make_client() -> mlflow.MlflowClient:
-    """Return a client of the tracking store; the first call through it creates the database or contacts the server."""
+    """Return a client of the tracking store; an embedded database is made or corrected first, a server not yet asked."""
     # Creating a database, or objects on a server, is routine and needs no log lines.
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with translate_tracking_errors():
+        if database := local_database():
+            prepare_database(database)
         mlflow.set_tracking_uri(tracking_uri())
         return mlflow.MlflowClient()
 
@@ -83,7 +86,7 @@ def open_experiment(name: str) -> str:
         if experiment:
             return experiment.experiment_id
         database = local_database()
-        return client.create_experiment(name, (database.parent / "mlruns").as_uri() if database else None)
+        return client.create_experiment(name, (database.parent / RUN_FILES).as_uri() if database else None)
 
 
 @contextmanager

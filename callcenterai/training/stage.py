@@ -16,12 +16,12 @@ from callcenterai.artifact.folder import (
     METADATA_FILE,
     RUN_FILE,
     VALIDATION_FILE,
-    git_state,
     library_versions,
     probabilities_bytes,
 )
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
+from callcenterai.core.git import git_state
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
 from callcenterai.training.evaluation import (

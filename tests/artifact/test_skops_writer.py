@@ -8,11 +8,13 @@ import zipfile
 
 import numpy as np
 import pytest
-import skops.io
 
 from callcenterai.artifact.folder import TRUSTED_TYPES
+from callcenterai.artifact.skops_import import skops_io
 from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.tfidf.model import fit_pipeline
+from support.processes import run
+from support.repository import REPOSITORY
 from support.tfidf import parameters, part_of
 from support.tickets import invent
 
@@ -49,14 +51,14 @@ def members(content: bytes) -> tuple[dict, list[bytes]]:
 def test_the_file_equals_that_of_skops(pipeline):
     """In the same order, too: a version of skops that writes another format fails here."""
     schema, arrays = members(model_bytes(pipeline))
-    expected, expected_arrays = members(skops.io.dumps(pipeline))
+    expected, expected_arrays = members(skops_io.dumps(pipeline))
     assert arrays == expected_arrays and len(arrays) > 3
     assert schema == expected
 
 
 def test_skops_loads_the_same_pipeline(pipeline):
     before = [dict(part.vocabulary_) for part in vectorizers_of(pipeline)]
-    loaded = skops.io.loads(model_bytes(pipeline), trusted=TRUSTED_TYPES)
+    loaded = skops_io.loads(model_bytes(pipeline), trusted=TRUSTED_TYPES)
     assert [part.vocabulary_ for part in vectorizers_of(loaded)] == before
     assert [part.vocabulary_ for part in vectorizers_of(pipeline)] == before, "writing it has changed the pipeline"
     texts = [text for text, _ in invent(50, 3)] + WORDS
@@ -83,3 +85,14 @@ def test_a_pipeline_of_types_that_the_safe_path_refuses_is_not_written(pipeline,
 def vectorizers_of(pipeline):
     step = pipeline.named_steps["tfidf"]
     return [part for _, part in getattr(step, "transformer_list", [("", step)])]
+
+
+def test_reading_and_writing_models_imports_neither_pytorch_nor_dask():
+    """Where PyTorch is installed, that would more than double the time and the memory of many commands."""
+    code = "import sys, callcenterai.artifact.skops_writer; assert not {'torch', 'dask'} & set(sys.modules)"
+    run(REPOSITORY, "-c", code)
+
+
+def test_scikit_learn_can_use_other_array_libraries_afterwards():
+    code = "import callcenterai.artifact.skops_writer, sklearn.externals.array_api_compat.dask.array"
+    run(REPOSITORY, "-c", code)

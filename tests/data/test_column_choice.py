@@ -210,3 +210,20 @@ def test_an_unused_sample_need_not_exist(chooser, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text("text,category\n" + "".join(f"{text},{label}\n" for text, label in invent(9)), encoding="utf-8")
     assert chooser.run("--input", "data/raw/tickets.csv", *columns)[0] == 0
+
+
+def test_a_chosen_file_is_kept_where_dvc_can_track_it(chooser, tmp_path):
+    """A file called like the sample gets another name, and one that nobody keeps a version of is not overwritten."""
+    kept, tickets = chooser.folder / "data" / "raw", tmp_path / "tickets.csv"
+    tickets.write_text("text,category\n" + "".join(f"{text},{label}\n" for text, label in invent(9)), encoding="utf-8")
+    command = ("--input", str(tickets), "--text-column", "text", "--label-column", "category", "--keep-in", str(kept))
+    assert chooser.run(*command)[0] == 0
+    assert (kept / "own_tickets.csv").read_bytes() == tickets.read_bytes()
+    assert chooser.section()["input"] == (kept / "own_tickets.csv").as_posix()
+    with tickets.open("a", encoding="utf-8") as file:
+        file.write("the printer is out of toner,Hardware\n")
+    code, errors = chooser.run(*command)
+    assert code == 2 and "DVC does not track it: move it away first" in errors
+    (kept / "own_tickets.csv.dvc").touch()
+    assert chooser.run(*command)[0] == 0
+    assert (kept / "own_tickets.csv").read_bytes() == tickets.read_bytes()

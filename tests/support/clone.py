@@ -6,7 +6,6 @@ import io
 import json
 import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from support.fork_server import run_to_end
 from support.once import made_once
 from support.processes import environment, run
 from support.repository import unpack
@@ -31,22 +31,7 @@ class Clone:
 
     def copied(self, folder: Path) -> "Clone":
         """Return a copy with all that is not in git."""
-        other = type(self)(shutil.copytree(self.folder, folder))
-        if (other.folder / "mlflow.db").is_file():
-            other._adopt_runs_of(self.folder)
-        return other
-
-    def _adopt_runs_of(self, folder: Path) -> None:
-        """Have MLflow keep the files of its runs here: it records the folder in which a run was made."""
-        places = (
-            ("experiments", "artifact_location"),
-            ("runs", "artifact_uri"),
-            ("logged_models", "artifact_location"),
-        )
-        with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as database, database:
-            for table, column in places:
-                paths = (folder.as_uri(), self.folder.as_uri())
-                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", paths)
+        return type(self)(shutil.copytree(self.folder, folder))
 
     def cloned(self, folder: Path) -> "Clone":
         """Return what somebody else gets from git."""
@@ -77,6 +62,7 @@ class Clone:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr("callcenterai.tracking.store.ROOT", self.folder)
+            patch.setattr("callcenterai.tracking.embedded.REPOSITORY", self.folder)
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
                 found = command.main(arguments)
@@ -85,8 +71,7 @@ class Clone:
 
     def failed(self, line: str, code: int | None = None) -> str:
         """Run a line that has to fail, with this exit code if one is given, and return what it says about that."""
-        command = [sys.executable, *_arguments(line)]
-        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
+        done = run_to_end([sys.executable, *_arguments(line)], self.folder, environment())
         assert done.returncode == code if code is not None else done.returncode != 0, done.stdout + done.stderr
         return done.stderr
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from support.fork_server import run_to_end
 from support.repository import REPOSITORY, SCRIPTS
 
 KILL_AT_RENAME = """
@@ -37,17 +38,16 @@ def run_killed(number: int, code: str, *arguments: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return variables with which `python` is this Python, without those of this process's MLflow and coverage."""
+    """Return variables with which `python` is this Python, without those of MLflow, DVC and coverage."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    hidden = ("MLFLOW_", "COV_", "COVERAGE_")
+    hidden = ("MLFLOW_", "DVC_", "COV_", "COVERAGE_")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return ours | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
     """Run Python in a folder, with additional variables; fail the test if it fails."""
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment() | variables, capture_output=True, text=True)
+    done = run_to_end([sys.executable, *arguments], folder, environment() | variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests")]
 
 # The libraries of a command. They take seconds to import; the fork server imports them once for all processes.
 HEAVY = ["mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pandas"]
-HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "skops.io"]
+HEAVY += ["sklearn.calibration", "sklearn.pipeline", "sklearn.svm", "callcenterai.artifact.skops_import"]
 WRITES = (
     "create_registered_model",
     "create_model_version",

@@ -200,13 +200,16 @@ def test_what_is_said_about_the_tickets_is_passed_on(root):
     for name in ("mine.csv", "official.csv"):
         (root / name).touch()
     assert passed_on() == []
-    assert passed_on("--input", "mine.csv", "--test-input", "none") == ["--input", "mine.csv", "--test-input", "none"]
-    assert passed_on("--input", setup_mlops.SAMPLE) == ["--input", setup_mlops.SAMPLE]
+    kept = "--keep-in=data/raw"
+    assert passed_on("--input", "mine.csv", "--test-input", "none") == [
+        *("--input", "mine.csv", "--test-input", "none", kept)
+    ]
+    assert passed_on("--input", setup_mlops.SAMPLE) == ["--input", setup_mlops.SAMPLE, kept]
     assert passed_on("--text-column", "subject", "--text-column=-body", "--label-column", "queue") == [
         *("--label-column=queue", "--text-column=subject", "--text-column=-body")
     ]
     options = ("--encoding=cp1252", "--delimiter=;", "--sheet=Tickets", "--no-header")
-    assert passed_on("--test-input", "official.csv", *options) == ["--test-input", "official.csv", *options]
+    assert passed_on("--test-input", "official.csv", *options) == ["--test-input", "official.csv", *options, kept]
     with pytest.raises(setup_mlops.UserError, match="nowhere.csv: no such file"):
         passed_on("--input", "nowhere.csv")
 
@@ -217,7 +220,18 @@ def test_the_pipeline_runs_only_on_tickets_that_could_be_read(root, installed, c
     (root / "mine.csv").touch()
     calls.codes = {"scripts/choose_input.py": 2}
     assert setup_mlops.main(["--input", "mine.csv"]) == 2
-    assert calls[-1] == "scripts/choose_input.py --input mine.csv"
+    assert calls[-1] == "scripts/choose_input.py --input mine.csv --keep-in=data/raw"
+
+
+def test_dvc_tracks_the_users_own_tickets_and_forgets_the_sample(root, calls, monkeypatch):
+    """Otherwise an experiment in a copy of the repository would have no tickets."""
+    chosen = {"prepare.input": "data/raw/mine.csv", "prepare.test_input": setup_mlops.NO_DATA}
+    monkeypatch.setattr(setup_mlops, "read_parameter", lambda _, name: (0, chosen[name]))
+    pointer = root / f"{setup_mlops.SAMPLE}.dvc"
+    pointer.parent.mkdir(parents=True, exist_ok=True)
+    pointer.touch()
+    assert setup_mlops.track_data(setup_mlops.Venv(root / ".venv")) == 0
+    assert calls == ["-m dvc add --quiet data/raw/mine.csv", "-m dvc remove data/raw/tickets.csv.dvc"]
 
 
 @pytest.mark.parametrize(("source", "made"), [(setup_mlops.SAMPLE, True), ("data/raw/mine.csv", False)])

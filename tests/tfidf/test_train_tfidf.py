@@ -33,6 +33,7 @@ def project(tmp_path_factory):
         patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         patch.setattr("callcenterai.tracking.store.ROOT", folder)
+        patch.setattr("callcenterai.tracking.embedded.REPOSITORY", folder)
         project = Project(folder)
         assert project.train() == 0
         yield project

@@ -1,6 +1,7 @@
 """A Dask cluster of real processes, for tests."""
 
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 from distributed import Client
 
+from support.fork_server import ForkedCommand, start
 from support.processes import environment, free_port, wait_until
 
 
@@ -23,16 +25,17 @@ class Workers:
         self.names = itertools.count(1)
         self.processes += [self.worker() for _ in range(count)]
 
-    def worker(self) -> subprocess.Popen:
+    def worker(self) -> subprocess.Popen | ForkedCommand:
         """Start another worker; names count up from 1."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         options += ["--name", str(next(self.names))]
         return self._start("worker", self.address, *options)
 
-    def _start(self, *arguments: str) -> subprocess.Popen:
+    def _start(self, *arguments: str) -> subprocess.Popen | ForkedCommand:
         # Not in the repository, so that the workers can only run code that the client has sent.
         command = [sys.executable, "-m", "dask", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=self.variables, stderr=subprocess.DEVNULL)
+        with Path(os.devnull).open("wb") as nothing:
+            return start(command, self.folder, self.variables, nothing, nothing)
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until this number of workers has connected."""

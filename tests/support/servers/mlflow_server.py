@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from support.fork_server import start
 from support.processes import environment, free_port, wait_until
 
 
@@ -22,14 +23,8 @@ class TrackingServer:
         # One worker and no job runners: the default of eleven processes takes twice as long to start.
         small = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_PORT": str(self.port)}
         with (folder / "server.txt").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.program, *arguments],
-                cwd=folder,
-                env=environment() | small | variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            command = [sys.executable, *self.program, *arguments]
+            self.process = start(command, folder, environment() | small | variables, log, log, own_group=True)
         try:
             wait_until(self.answers, 120)
         except BaseException:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from support.fork_server import run_to_end, start
 from support.processes import environment, free_port, wait_until
 from support.repository import REPOSITORY
 from support.thoroughness import rounds
@@ -19,6 +20,11 @@ TFIDF = [sys.executable, "-m", "services.tfidf.app"]
 TRANSFORMER = [sys.executable, "-m", "services.transformer.app"]
 AGENT = [sys.executable, "-m", "services.agent.app"]
 JSON = {"Content-Type": "application/json"}
+
+
+def with_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of this process and a service's settings."""
+    return environment() | {name: str(value) for name, value in settings.items()}
 
 
 class Answer(NamedTuple):
@@ -41,13 +47,7 @@ class Service:
         self.log = folder / f"service-{self.port}.log"
         ours = {"PORT": self.port, "POLL_SECONDS": 0.2} | variables
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                program,
-                cwd=REPOSITORY,
-                env=environment() | {name: str(value) for name, value in ours.items()},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self.process = start(program, REPOSITORY, with_settings(ours), log, log)
         self.until(lambda: self.get("/health").status == 200)
 
     def __enter__(self) -> "Service":
@@ -146,14 +146,7 @@ def assert_problem(answer: Answer, status: int) -> str:
 
 def fails_to_start(program: list[str] = TFIDF, **variables: Any) -> str:
     """Return the one-line error with which a service refuses to start."""
-    done = subprocess.run(
-        program,
-        cwd=REPOSITORY,
-        env=environment() | {name: str(value) for name, value in variables.items()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_to_end(program, REPOSITORY, with_settings(variables), timeout=60)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr.removeprefix("error: ").strip()
 
