@@ -19,8 +19,8 @@ from support.thoroughness import load_hypothesis_profile
 # the time of small products when tests run in parallel. The libraries read this at import, also in what tests start.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-# Begins parallel runs with the longest files, and records how long each file takes.
-pytest_plugins = ["support.durations"]
+# Begins parallel runs with the longest files, and records how long each file takes; saves most of coverage's time.
+pytest_plugins = ["support.durations", "support.measured_cases"]
 load_hypothesis_profile()
 
 

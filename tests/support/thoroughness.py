@@ -9,7 +9,11 @@ VARIABLE = "CALLCENTERAI_TESTS"
 
 def rounds(few: int, many: int) -> int:
     """Return how often a test repeats what it tries: few times on a push, many in the long form."""
-    return many if os.environ.get(VARIABLE) == "all" else few
+    return many if is_long_form() else few
+
+
+def is_long_form() -> bool:
+    return os.environ.get(VARIABLE) == "all"
 
 
 def load_hypothesis_profile() -> None:
