@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--delimiter", help="of delimited text; default: the content tells it")
     parser.add_argument("--sheet", help="of a workbook; default: the only one that has the columns")
     parser.add_argument("--no-header", action="store_true", help="columns are named by their numbers from 1 on")
-    parser.add_argument("--keep-in", type=Path, metavar="FOLDER", help="copy the files into this folder and read them there")
+    parser.add_argument("--keep-in", type=Path, metavar="FOLDER", help="copy the files there and read them there")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     args = parser.parse_args(argv)
     return run(lambda: choose(args))

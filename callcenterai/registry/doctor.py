@@ -30,6 +30,10 @@ class Finding(NamedTuple):
     remedy: str = ""
     mended: str = ""
 
+    def result(self) -> str:
+        """Return what the table says."""
+        return self.remedy or (f"mended: {self.mended}" if self.mended else "well")
+
 
 def run_checkup(registry: Registry, repository: Path, as_json: bool) -> None:
     """Run every check and print what it found; raise a UserError if something needs a person."""
@@ -37,8 +41,7 @@ def run_checkup(registry: Registry, repository: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings], indent=2))
     else:
-        results = [finding.remedy or (f"mended: {finding.mended}" if finding.mended else "well") for finding in findings]
-        print_table(("checked", "result"), [(each.checked, result) for each, result in zip(findings, results)])
+        print_table(("checked", "result"), [(finding.checked, finding.result()) for finding in findings])
     if count := sum(bool(finding.remedy) for finding in findings):
         raise UserError(f"{count} of {len(findings)} checks found something to do; the result of each says what")
 

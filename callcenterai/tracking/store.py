@@ -56,7 +56,7 @@ def local_database() -> Path | None:
 
 
 def make_client() -> mlflow.MlflowClient:
-    """Return a client of the tracking store; an embedded database is made or corrected first, a server not yet asked."""
+    """Return a client of the tracking store; an embedded database is made or corrected first."""
     # Creating a database, or objects on a server, is routine and needs no log lines.
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
         logging.getLogger(name).setLevel(logging.WARNING)

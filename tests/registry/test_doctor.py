@@ -1,6 +1,4 @@
-"""`mlflow_registry.py doctor` finds what is wrong, mends what has one safe remedy, and says what to do about the rest."""
-
-import shutil
+"""`mlflow_registry.py doctor` mends what has one safe remedy, and says what to do about the rest."""
 
 import mlflow
 import pytest

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +47,15 @@ def age(path: Path) -> None:
     """Let a file be as old as what a killed process has left: a fresh one may still be written to."""
     past = time.time() - 2 * embedded.QUIET_SECONDS
     os.utime(path, (past, past))
+
+
+def kill_log_run(folder: Path, seconds: float) -> None:
+    """Kill a command so many seconds after it has begun with the database."""
+    process = subprocess.Popen(LOG_RUN, cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
+    wait_until(lambda: (folder / "mlflow.db-prepare.lock").exists() or process.poll() is not None, 120)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
 
 
 def test_a_database_whose_making_was_interrupted_is_made_again(database, capsys):
@@ -113,12 +121,7 @@ def test_a_command_killed_at_any_moment_of_its_first_use_can_be_run_again(clone)
     for number in range(moments):
         for each in clone.folder.glob("mlflow.db*"):
             each.unlink()
-        process = subprocess.Popen(LOG_RUN, cwd=clone.folder, env=environment(), stderr=subprocess.DEVNULL)
-        lock = clone.folder / "mlflow.db-prepare.lock"
-        wait_until(lambda: lock.exists() or process.poll() is not None, 120)
-        time.sleep(taken * number / moments)
-        process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        process.wait()
+        kill_log_run(clone.folder, taken * number / moments)
         # A reader after the kill sees a whole database or none.
         assert not database.exists() or count(database, "experiments") >= 1
     clone.command("python scripts/log_run.py")
