@@ -60,7 +60,7 @@ def make_app(settings: WebSettings) -> ServiceMiddleware:
         settings,
         metrics,
         lambda problem: _refuse_with_page(app, problem),
-        {"POST /login": settings.max_logins},
+        {"POST /login": settings.max_logins, "POST /batch": settings.max_uploads},
     )
 
 

@@ -43,9 +43,11 @@ class WebSettings(RegistrySettings):
     max_unpacked_bytes: int = Field(50_000_000, ge=1000, description="of a gzip, zip or workbook, unpacked")
     upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
     max_rows: int = Field(50_000, ge=1)
-    max_jobs: int = Field(6, ge=1, description="files at once, of all sessions")
+    max_uploads: int = Field(12, ge=1, description="files that arrive at once; they do not count as MAX_IN_FLIGHT")
+    max_jobs: int = Field(6, ge=1, description="files at once, of everybody; one person may have half of them")
     max_jobs_each: int = Field(2, ge=1, description="files at once, of one session")
     job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after its page was last open")
+    run_minutes: float = Field(60.0, gt=0, description="how long a file may be classified before it stops")
     registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
         description="models to show, by commas",

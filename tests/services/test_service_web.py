@@ -7,10 +7,12 @@ import io
 import json
 import os
 import re
+import socket
 import string
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -29,6 +31,8 @@ from support.servers.web import LABELS, WEB, Visitor, start
 TICKET = "The laptop of anna@example.org does not start"
 SECRET = "Zanzibar-4711"
 PASSWORD = "a long password"
+# A file in which no column is certain to have the tickets, so it waits for a choice.
+UNCLEAR = b"id,message\n1,laptop screen\n"
 PAGES = ("/", "/review", "/batch", "/models")
 POSTS = ("/", "/answer", "/undo", "/review", "/batch", "/batch/column", "/batch/continue", "/batch/delete", "/logout")
 
@@ -43,6 +47,7 @@ def web(agent_double, tmp_path_factory):
         "MAX_BATCH": 50,
         "AGENT_SECONDS": 1,
         "MAX_TEXT_LENGTH": 2_000,
+        "MAX_JOBS": 12,
     }
     with start(tmp_path_factory.mktemp("web"), agent_double.address, **limits) as running:
         yield running.ready()
@@ -408,6 +413,34 @@ class TestFile:
         answer = self.fetch(visitor, b"text\n" + b"wifi\n" * 20 + b"REFUSE ME\n" + b"laptop\n" * 20)
         decisions = [row["decision"] for row in csv.DictReader(io.StringIO(answer.body.decode()))]
         assert decisions.count("refused") == 1 and decisions[20] == "refused" and len(decisions) == 41
+
+    def test_one_person_in_many_sessions_leaves_room_for_others(self, agent_double, tmp_path):
+        """Without names that a provider confirms, an address is a person; it gets half of the room for six files."""
+        with start(tmp_path, agent_double.address) as web:
+            statuses = [Visitor(web, X_Forwarded_For="198.51.100.1").upload(UNCLEAR).status for _ in range(5)]
+            assert statuses == [303, 303, 303, 503, 503]
+            assert Visitor(web, X_Forwarded_For="198.51.100.2").upload(UNCLEAR).status == 303
+
+    def test_files_that_are_still_arriving_count(self, agent_double, tmp_path):
+        head = b"POST /batch HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.1\r\nContent-Length: 9999\r\n"
+        head += b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n--edge\r\n"
+        with start(tmp_path, agent_double.address) as web, ExitStack() as stack:
+            for _ in range(3):
+                slow = stack.enter_context(socket.create_connection(("127.0.0.1", web.port)))
+                slow.sendall(head)
+            web.until(lambda: Visitor(web, X_Forwarded_For="198.51.100.1").upload(UNCLEAR).status == 503)
+            assert Visitor(web, X_Forwarded_For="198.51.100.2").upload(UNCLEAR).status == 303
+
+    def test_a_file_stops_after_its_time_and_can_be_continued(self, agent_double, tmp_path):
+        agent_double.pause = 0.3
+        with start(tmp_path, agent_double.address, RUN_MINUTES=0.01, MAX_BATCH=10) as web:
+            visitor = Visitor(web)
+            job = finish(visitor, visitor.upload(b"text\n" + b"wifi\n" * 60), "stopped")
+            done = visitor.get(f"/batch/progress?id={job}").json["done"]
+            assert 0 < done < 60 and "too long" in read(visitor.get(f"/batch/job?id={job}"))
+            agent_double.pause = 0
+            visitor.post("/batch/continue", id=job)
+            web.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
 
     def test_without_a_text_column_the_person_chooses_one(self, visitor):
         answer = visitor.upload(b"id,message\n1,laptop screen\n")
