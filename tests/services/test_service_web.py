@@ -378,18 +378,18 @@ def test_the_pages_stop_on_sigterm_even_while_a_file_is_being_classified(agent_d
 class TestFile:
     """A file is returned with its rows, its columns and ours."""
 
-    def fetch(self, visitor, content, **fields):
+    def fetch(self, visitor, content, raw="", **fields):
         """Upload a file, and return it with predictions."""
         job = finish(visitor, visitor.upload(content, **fields))
-        return visitor.get(f"/batch/download?id={job}")
+        return visitor.get(f"/batch/download?id={job}&raw={raw}")
 
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_rows_and_cells_of_a_file_stay_unchanged(self, visitor, agent_double, delimiter):
+    def test_rows_and_cells_of_a_file_for_programs_stay_unchanged(self, visitor, agent_double, delimiter):
         rows = [[str(n), f"wifi laptop laptop {n}", "=1+1"] for n in range(140)]
         rows[3][1], rows[4][1], rows[5][1] = 'say "laptop"\nand\r\nwifi, laptop; x\ty', " ", "x" * 2001
         buffer = io.StringIO(newline="")
         csv.writer(buffer, delimiter=delimiter).writerows([["id", "Text", "note"], *rows])
-        answer = self.fetch(visitor, b"\xef\xbb\xbf" + buffer.getvalue().encode(), name="été.csv")
+        answer = self.fetch(visitor, b"\xef\xbb\xbf" + buffer.getvalue().encode(), name="été.csv", raw="yes")
         assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%C3%A9t%C3%A9-categories.csv")
         assert answer.body.startswith(b"\xef\xbb\xbfid")
         text = io.StringIO(answer.body.decode("utf-8-sig"), newline="")
@@ -399,6 +399,16 @@ class TestFile:
         assert found[0][3:] == ["Hardware", "0.6538", "auto", "tfidf"]
         assert found[4][3:] == ["", "", "empty", ""] and found[5][3:] == ["", "", "too long", ""]
         assert not agent_double.waiting
+
+    def test_no_cell_of_the_file_for_people_is_a_formula(self, visitor):
+        """A spreadsheet would run =HYPERLINK(...) of a ticket, which sends the other cells to a stranger."""
+        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "1-1", "a=1", ""]
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows([["text", "=note"], *(["wifi laptop", start] for start in starts)])
+        answer = self.fetch(visitor, buffer.getvalue().encode())
+        header, *rows = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
+        assert header[:2] == ["text", "'=note"]
+        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:6]] + starts[6:]
 
     def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")

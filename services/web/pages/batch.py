@@ -103,15 +103,16 @@ async def delete_job(request: Request) -> Response:
     return redirect("/batch")
 
 
-async def download_job(request: Request, id: str = "") -> Response:
-    """Return a file with its predictions."""
+async def download_job(request: Request, id: str = "", raw: str = "") -> Response:
+    """Return a file with its predictions: for spreadsheets or, with raw=yes, for programs."""
     site = site_of(request)
     job = _find(site, request, id)
     if job.state != "done":
         return redirect(f"/batch/job?id={job.id}")
     site.jobs.mark_fetched(job)
     headers = {"Content-Disposition": _attachment(job.name)}
-    return StreamingResponse(write_csv_table(job.table, job.cells()), media_type="text/csv", headers=headers)
+    content = write_csv_table(job.table, job.cells(), raw == "yes")
+    return StreamingResponse(content, media_type="text/csv", headers=headers)
 
 
 async def _accept(site: Site, request: Request) -> Job:
