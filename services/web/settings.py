@@ -1,5 +1,6 @@
 """The settings of the pages from the environment, beside those of every service."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -32,6 +33,9 @@ class WebSettings(RegistrySettings):
         None, description="its value for reviewers; unset: everybody whom the provider knows"
     )
     session_secret: SecretStr | None = Field(None, min_length=32, description="signs sessions; random if unset")
+    logouts_file: Path | None = Field(
+        None, description="remembers logouts when the service restarts; if unset, a restart ends every login"
+    )
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     trusted_proxies: str = Field(
         "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are trusted"
@@ -54,7 +58,7 @@ class WebSettings(RegistrySettings):
     )
 
     _empty_as_unset = field_validator(
-        *("web_password", "session_secret", "agent_api_key", "public_url"),
+        *("web_password", "session_secret", "logouts_file", "agent_api_key", "public_url"),
         *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_reviewer"),
         mode="before",
     )(empty_as_unset)
