@@ -136,6 +136,7 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     choice = choice_arguments(options)
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
+    make_cache_private()
     code = code or make_sample(venv) or configure_dvc(venv)
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     # DVC's code for a stage that failed; the stage has printed its one line.
@@ -240,9 +241,8 @@ def install_transformer(venv: Venv, _: argparse.Namespace) -> int:
     """Install the packages for training the transformer into the environment; return 0."""
     install(venv)
     started = time.monotonic()
-    print_progress(
-        f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS} and {TORCH_REQUIREMENTS}; the first time, this downloads several hundred MB"
-    )
+    files = f"{TRANSFORMER_REQUIREMENTS} and {TORCH_REQUIREMENTS}"
+    print_progress(f"{venv.folder}: installing {files}; the first time, this downloads several hundred MB")
     install_locked(venv, TRANSFORMER_REQUIREMENTS)
     # With pip, not uv: pip reads the machine's own settings, which may choose the index with the right PyTorch build.
     command = (*pip_command(venv), "install", "--quiet", "--no-compile", "-r", ROOT / TORCH_REQUIREMENTS)
@@ -266,6 +266,13 @@ def make_sample(venv: Venv) -> int:
     if shown.returncode or shown.stdout.strip() != SAMPLE:
         return shown.returncode
     return run_command(venv.python, "scripts/make_sample_tickets.py", SAMPLE, venv=venv)
+
+
+def make_cache_private() -> None:
+    """Let only the owner enter DVC's cache, which has every version of the tickets and which DVC opens to everybody."""
+    cache = ROOT / ".dvc" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o700)
 
 
 def configure_dvc(venv: Venv) -> int:

@@ -6,7 +6,7 @@ them at the same time four seconds, in which nobody else would be answered.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -22,7 +22,7 @@ class LongTextThread:
         # Threads of Python share one core, so several would only take turns.
         self._turn = asyncio.Lock()
 
-    async def run(self, length: int, function: Callable[[Unpack[Arguments]], Result], *args: Unpack[Arguments]) -> Result:
+    async def run(self, length: int, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         """Return what a function returns that works on so many characters."""
         if length <= SHORT_TEXT:
             return function(*args)

@@ -4,9 +4,9 @@ import os
 import random
 import stat
 
-import prepare_data
 import pytest
 
+import prepare_data
 from support.repository import SHARED_DATA
 from support.tickets import PARTS, invent
 

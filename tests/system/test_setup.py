@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,14 @@ def test_uv_itself_is_installed_with_hashes(root, calls):
     setup_mlops.install_packages(Venv(root / ".venv"))
     (installed,) = [call for call in calls if setup_mlops.UV_REQUIREMENTS in call.replace(os.sep, "/")]
     assert "--require-hashes" in installed and "--only-binary :all:" in installed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_can_enter_the_cache_of_dvc(root):
+    """It has every version of the tickets, and DVC itself opens it to everybody."""
+    (root / ".dvc" / "cache").mkdir(parents=True, mode=0o755)
+    setup_mlops.make_cache_private()
+    assert stat.S_IMODE((root / ".dvc" / "cache").stat().st_mode) == 0o700
 
 
 def test_a_missing_network_is_an_error_of_one_line(root, calls, capsys):

@@ -64,4 +64,4 @@ def network_of(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(found) if found.version == 4 else str(ipaddress.ipnetwork_of((int(found), 64), strict=False))
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((int(found), 64), strict=False))
