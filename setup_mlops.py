@@ -33,9 +33,9 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
 # uv installs the requirements in seconds where pip takes minutes, and checks the same hashes. It does not compile byte
 # code: Python does that when it first imports a module, and compiling every module takes longer than the pipeline.
-UV = "uv==0.13.9"
+UV_REQUIREMENTS = "deploy/uv/requirements.txt"
 REQUIREMENTS = "requirements-mlops.txt"
-TRANSFORMER_REQUIREMENTS = "requirements-transformer.txt"
+TRANSFORMER_REQUIREMENTS, TORCH_REQUIREMENTS = "requirements-transformer.txt", "requirements-torch.txt"
 CI_REQUIREMENTS = "requirements-ci.txt"
 REQUIRED_FILES = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data.py")
 INCOMPLETE = "not complete\n"
@@ -138,6 +138,7 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     choice = choice_arguments(options)
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
+    make_cache_private()
     code = code or make_sample(venv) or configure_dvc(venv) or (track_data(venv) if choice else 0)
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     # DVC's code for a stage that failed; the stage has printed its one line.
@@ -226,7 +227,8 @@ def install_packages(venv: Venv) -> None:
     if run_command(venv.python, "-m", "ensurepip", "--upgrade", "--default-pip", venv=venv, quiet=True):
         raise UserError("pip could not be installed into the environment; see above")
     # Without a wheel for this system, uv would be built from source, with Rust: then pip is faster.
-    run_command(*pip_command(venv), "install", "--quiet", "--only-binary", ":all:", UV, venv=venv, quiet=True)
+    wheels = ("install", "--quiet", "--only-binary", ":all:", "--require-hashes", "-r", ROOT / UV_REQUIREMENTS)
+    run_command(*pip_command(venv), *wheels, venv=venv, quiet=True)
     install_locked(venv, REQUIREMENTS)
 
 
@@ -243,11 +245,11 @@ def install_transformer(venv: Venv, _: argparse.Namespace) -> int:
     """Install the packages for training the transformer into the environment; return 0."""
     install(venv)
     started = time.monotonic()
-    print_progress(
-        f"{venv.folder}: installing {TRANSFORMER_REQUIREMENTS}; the first time, this downloads several hundred MB"
-    )
+    files = f"{TRANSFORMER_REQUIREMENTS} and {TORCH_REQUIREMENTS}"
+    print_progress(f"{venv.folder}: installing {files}; the first time, this downloads several hundred MB")
+    install_locked(venv, TRANSFORMER_REQUIREMENTS)
     # With pip, not uv: pip reads the machine's own settings, which may choose the index with the right PyTorch build.
-    command = (*pip_command(venv), "install", "--quiet", "--no-compile", "-r", ROOT / TRANSFORMER_REQUIREMENTS)
+    command = (*pip_command(venv), "install", "--quiet", "--no-compile", "-r", ROOT / TORCH_REQUIREMENTS)
     if run_command(*command, venv=venv, quiet=True):
         raise UserError("PyTorch could not be installed (see above): check the network, then run this again")
     print_progress(f"{venv.folder}: ready to train the transformer, after {time.monotonic() - started:.0f} s")
@@ -290,6 +292,13 @@ def track_data(venv: Venv) -> int:
     if code == 0 and SAMPLE not in names and (ROOT / f"{SAMPLE}.dvc").exists():
         code = run_command(venv.python, "-m", "dvc", "remove", f"{SAMPLE}.dvc", venv=venv)
     return code
+
+
+def make_cache_private() -> None:
+    """Let only the owner enter DVC's cache, which has every version of the tickets and which DVC opens to everybody."""
+    cache = ROOT / ".dvc" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o700)
 
 
 def configure_dvc(venv: Venv) -> int:

@@ -4,7 +4,8 @@
     python scripts/prepare_data.py --params params.yaml --output data/processed --metrics metrics/prepare.json
 
 Reads the section `prepare` of params.yaml. Texts stay as they came. Rows that cannot be used go to rejected.csv with
-their row number and the reason; rows in = rows kept + rows rejected. Near-duplicates never straddle two parts (except
+their row number and the reason; a cell that a spreadsheet would take for a formula gets an apostrophe there, unless
+--raw is given. Rows in = rows kept + rows rejected. Near-duplicates never straddle two parts (except
 that an official test split is taken as it is: the column `group` shows what it shares with the other parts). Appending
 tickets never moves existing ones, except when near-duplicate groups merge or grow large, so that the metrics of two
 data versions can be compared. For the same reason people's answers go to train: they are about the hardest tickets,
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("data/processed"), help="folder; default: %(default)s")
     parser.add_argument("--metrics", type=Path, default=Path("metrics/prepare.json"), help="default: %(default)s")
     parser.add_argument("--workers", type=positive, help="processes that examine texts; default: this one does")
+    parser.add_argument("--raw", action="store_true", help="do not escape rejected.csv for spreadsheets")
     args = parser.parse_args(argv)
     return run(lambda: _prepare(args))
 
@@ -37,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 def _prepare(args: argparse.Namespace) -> None:
     from callcenterai.data.prepare import run_prepare
 
-    run_prepare(args.params, args.output, args.metrics, args.workers)
+    run_prepare(args.params, args.output, args.metrics, args.workers, args.raw)
 
 
 if __name__ == "__main__":

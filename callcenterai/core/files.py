@@ -41,6 +41,12 @@ def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
     write_files({path: content}, private)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, or change one, so that only its owner can enter it. On Windows, its place decides that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def json_bytes(value: Any) -> bytes:
     """Return value as indented UTF-8 JSON with a final line feed."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

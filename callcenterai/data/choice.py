@@ -118,7 +118,7 @@ def _plan_copies(changes: dict[str, Any], folder: Path) -> dict[str, Path]:
 
 def _copy(path: Path, kept: Path) -> None:
     with path.open("rb") as file:
-        write_files({kept: iter(lambda: file.read(COPIED_AT_ONCE), b"")})
+        write_files({kept: iter(lambda: file.read(COPIED_AT_ONCE), b"")}, private=True)
     print(f"{path}: copied to {kept}, from where it is read", file=sys.stderr)
 
 

@@ -1,14 +1,14 @@
 """What prepare writes: the parts and the rejected tickets as CSV, streamed from the spill, and the figures."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS
 from callcenterai.data.table import Reason, Source, SplitPlan, Table
-from callcenterai.formats.delimited import csv_pieces
+from callcenterai.formats.delimited import csv_pieces, without_formulas
 
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 PART_COLUMNS = ("source", "row", "group", "label", "text")
@@ -22,14 +22,19 @@ def part_csv(table: Table, plan: SplitPlan, spill: Spill, part: str) -> Iterator
     return csv_pieces(PART_COLUMNS, _blocks(table, spill, plan.kept[chosen], *values))
 
 
-def rejected_csv(table: Table, reasons: np.ndarray, spill: Spill) -> Iterator[bytes]:
-    """Yield the tickets whose Reason is not USABLE as CSV, ordered by the name of their source."""
+def rejected_csv(table: Table, reasons: np.ndarray, spill: Spill, raw: bool = False) -> Iterator[bytes]:
+    """Yield the tickets whose Reason is not USABLE as CSV, ordered by the name of their source.
+
+    People open this file in spreadsheets, so no cell can be a formula there, unless `raw` asks for the cells as they
+    are.
+    """
     names = np.array([str(reason) for reason in Reason], dtype=object)
 
-    def blocks() -> Iterator[Iterator[tuple]]:
+    def blocks() -> Iterator[Iterator[Iterable]]:
         for source in sorted(Source, key=str):
             rows = np.flatnonzero((reasons != Reason.USABLE) & (table.sources == source))
-            yield from _blocks(table, spill, rows, names[reasons[rows]], table.labels[rows])
+            for block in _blocks(table, spill, rows, names[reasons[rows]], table.labels[rows]):
+                yield block if raw else map(without_formulas, block)
 
     return csv_pieces(REJECTED_COLUMNS, blocks())
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
-from callcenterai.core.files import json_bytes, sha256, write_files
+from callcenterai.core.files import json_bytes, make_private_folder, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
 from callcenterai.data.cleaning import (
     TooFewClasses,
@@ -68,8 +68,11 @@ class CheckedRow(NamedTuple):
     personal_data: dict[str, int]
 
 
-def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None) -> None:
-    """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why."""
+def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None, raw: bool = False) -> None:
+    """Read, clean, split and write everything, or nothing; too few classes leave rejected.csv, which says why.
+
+    raw: cells of rejected.csv that begin like a formula are written as they are.
+    """
     params = read_parameters(params_path, "prepare", PrepareParameters)
     label_map = read_label_map(params)
     paths = paths_of(params)
@@ -82,7 +85,7 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
             plan = plan_split(table, spill, params)
         except TooFewClasses as error:
             rejected = output / "rejected.csv"
-            write_files({rejected: rejected_csv(table, error.reasons, spill)})
+            write_files({rejected: rejected_csv(table, error.reasons, spill, raw)}, private=True)
             causes = "; ".join([str(error), *labels.causes()])
             raise UserError(f"{causes}; {rejected} has the reason of each row") from None
         summary = summarize(table, plan) | describe_quality(table, plan, labels, params)
@@ -91,9 +94,11 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         contents: dict[Path, bytes | Iterable[bytes]] = {
             output / f"{part}.csv": part_csv(table, plan, spill, part) for part in PARTS
         }
-        contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill)
+        contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill, raw)
         contents[metrics_path] = json_bytes(summary)
-        write_files(contents)
+        # Texts of customers. In a private folder they stay so when DVC writes the files anew from its cache.
+        make_private_folder(output)
+        write_files(contents, private=True)
     left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
     print_lines("note", labels.notes() + describe_left_out(left_out, len(plan.reasons)))
     print_lines("warning", summary["warnings"])

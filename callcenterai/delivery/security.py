@@ -13,9 +13,9 @@ from callcenterai.core.cli import UserError, print_progress
 from callcenterai.core.files import REPOSITORY
 
 # Locks with hashes. The tests make sure that the locks of the images add nothing to the first one.
-LOCKED_REQUIREMENTS = ("requirements-mlops.txt", "requirements-ci.txt")
+LOCKED_REQUIREMENTS = ("requirements-mlops.txt", "requirements-ci.txt", "requirements-transformer.txt")
 # Versions without hashes, because the right build of PyTorch depends on the machine.
-PINNED_REQUIREMENTS = ("requirements-transformer.txt",)
+PINNED_REQUIREMENTS = ("requirements-torch.txt",)
 # What detect-secrets reports although it is no secret, mostly texts in tests.
 SECRETS_BASELINE = ".secrets.baseline"
 # Exit code of detect-secrets-hook: nothing new, but a known finding has moved to another line.

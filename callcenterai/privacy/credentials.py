@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from callcenterai.privacy.spans import Span, contains_any, spans
+from callcenterai.privacy.spans import Span, has_any, spans
 
 _SHORTEST = 4
 _LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
@@ -130,10 +130,10 @@ def credentials(text: str) -> Iterator[Span]:
     for string, pattern in _GIVEN:
         if string in lower:
             yield from spans("secret", pattern, text, 1)
-    if contains_any(lower, _CODE_LABELS):
+    if has_any(lower, _CODE_LABELS):
         for pattern in (_CODES, _DOOR, _CARD_CODE):
             yield from spans("secret", pattern, text, 1)
-    if contains_any(lower, _LABELS):
+    if has_any(lower, _LABELS):
         yield from _labelled(text)
 
 

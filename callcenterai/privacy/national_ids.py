@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from callcenterai.privacy.national_id_forms import NATIONAL_IDS, NationalId, words_pattern
-from callcenterai.privacy.spans import Span, around, is_reference
+from callcenterai.privacy.spans import Span, around, has_any, is_reference
 
 # No form without words is shorter than this.
 _LONG = re.compile(
@@ -21,7 +21,7 @@ def national_ids(text: str) -> Iterator[Span]:
         return
     lower, long = text.lower(), _LONG.search(text) is not None
     for known in NATIONAL_IDS:
-        if any(word in lower for word in known.words) if known.words else long:
+        if has_any(lower, known.words) if known.words else long:
             for match in known.form.finditer(text):
                 if _is_national_id(known, text, match):
                     yield Span("national_id", *match.span())

@@ -31,8 +31,8 @@ _ABROAD = re.compile(r"\(?(?:\+|00(?=[ ]?[1-9]))")
 _DIGIT_BEFORE = re.compile(r"\d[ .-]\Z")
 # French numbers as dialled in France, and British mobiles, including ranges that phonenumbers does not know.
 _NATIONAL = re.compile(r"(?<!\d)(?:0[1-9]( ?[./-] ?| {0,2})\d\d(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
-_TRUNK = re.compile(r"\(?0\)?[ .-]?[1-9]\d")
-_INTERNATIONAL = re.compile(r"\(?(?:\+|00 ?[1-9])")
+_TRUNK = re.compile(r"(?<!\d)\(?0\)?[ .-]?[1-9]\d")
+_INTERNATIONAL = re.compile(r"(?<!\d)\(?(?:\+|00 ?[1-9])")
 _AMERICAN = re.compile(r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
 # The digits with what may stand between them in a phone number, and an extension. phonenumbers reads one such stretch
 # at a time, because its time for a text grows faster than the text. No row of numbers is longer than the longest.

@@ -19,7 +19,7 @@ from callcenterai.privacy.names import names
 from callcenterai.privacy.national_ids import national_ids
 from callcenterai.privacy.network import ips, macs, urls
 from callcenterai.privacy.phones import phones
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, has_any
 from callcenterai.privacy.structured_credentials import structured_credentials
 
 Detector = Callable[[str], Iterator[Span]]
@@ -121,10 +121,10 @@ def _detectors(form: str) -> Iterator[Detector]:
     digits = _DIGIT.search(form) is not None
     if digits:
         yield from _WITH_DIGITS
-    if digits or any(string in lower for string in _SECRET):
+    if digits or has_any(lower, _SECRET):
         yield credentials
     if lower != form:
         yield names
     for detector, strings in _WITH_STRINGS:
-        if any(string in lower for string in strings):
+        if has_any(lower, strings):
             yield detector

@@ -44,8 +44,16 @@ def contains_any(text: str, strings: tuple[str, ...]) -> bool:
 
     This is some hundred times faster than a search for words, so detectors ask it first.
     """
-    lower = text.lower()
-    return any(string in lower for string in strings)
+    return has_any(text.lower(), strings)
+
+
+def has_any(lower: str, strings: tuple[str, ...]) -> bool:
+    """Whether a text in lower case contains one of the strings."""
+    # A loop takes half the time of any() with a generator, and this is asked a hundred times for a ticket.
+    for string in strings:  # noqa: SIM110
+        if string in lower:
+            return True
+    return False
 
 
 def before(text: str, start: int) -> str:

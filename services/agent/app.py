@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query
 from pydantic import AnyHttpUrl, SecretStr
 
+from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
@@ -24,7 +25,7 @@ from services.agent.routing.upstream import ModelServiceClient, RequestLimits
 from services.agent.settings import AgentSettings
 from services.agent.storage.database import make_engine
 from services.agent.storage.store import TicketStore
-from services.agent.tickets import TicketProcessor, scrub_and_detect
+from services.agent.tickets import TicketProcessor
 from services.agent.upkeep import Upkeep
 from services.common.agent_api import (
     TICKET_ID,
@@ -64,13 +65,13 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    processor = TicketProcessor(router, store, metrics, settings.max_text_length)
+    examiner = TextExaminer(settings.text_seconds)
+    processor = TicketProcessor(examiner, router, store, metrics, settings.max_text_length)
     upkeep = Upkeep(router, policy_file, store, metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Loads the language model now; otherwise the first ticket would wait for it.
-        await asyncio.to_thread(scrub_and_detect, ["a ticket"])
+        await examiner.prepare()
         repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
         yield
         repeating.cancel()

@@ -4,8 +4,8 @@ import asyncio
 import secrets
 from typing import Any
 
-from callcenterai.privacy.scrub import Scrubbed, scrub, without_placeholders
-from services.agent.language import detect
+from callcenterai.privacy.scrub import Scrubbed, without_placeholders
+from services.agent.examination import ExaminedText, TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
 from services.agent.storage.holds import HoldRequest
@@ -18,20 +18,24 @@ from services.common.problems import Problem
 class TicketProcessor:
     """Answers tickets, gives them to reviewers, and stores what the reviewers answer."""
 
-    def __init__(self, router: Router, store: TicketStore, metrics: AgentMetrics, max_text_length: int) -> None:
+    def __init__(
+        self, examiner: TextExaminer, router: Router, store: TicketStore, metrics: AgentMetrics, max_text_length: int
+    ) -> None:
         """Asks nothing yet."""
-        self._router, self._store, self._metrics = router, store, metrics
+        self._examiner, self._router, self._store, self._metrics = examiner, router, store, metrics
         self._max_text_length = max_text_length
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
         """Answer one ticket; the same ticket sent again gets the same answer."""
         ticket_id = asked.ticket_id or secrets.token_hex(16)
-        text = ticket_text(asked, self._max_text_length)
-        ((scrubbed, language),) = await asyncio.to_thread(scrub_and_detect, [text])
-        may_be_repeated = asked.ticket_id and asked.store
-        if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
-            return {**earlier, "text": scrubbed.text, "explanation": []} if explain else earlier
-        (ticket,) = await self._route([(scrubbed, language)], [ticket_id], asked.force_model, explain)
+        texts = [ticket_text(asked, self._max_text_length)]
+        async with self._examiner.turn(texts):
+            (examined,) = await self._examiner.examine(texts)
+            text = examined.scrubbed.text
+            may_be_repeated = asked.ticket_id and asked.store
+            if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, text)):
+                return {**earlier, "text": text, "explanation": []} if explain else earlier
+            (ticket,) = await self._route([examined], [ticket_id], asked.force_model, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
         # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
         if answer is ticket.answer:
@@ -40,9 +44,10 @@ class TicketProcessor:
 
     async def predict_all(self, asked: Any, explain: bool) -> list[RoutedTicket]:
         """Answer a batch."""
-        scrubbed = await asyncio.to_thread(scrub_and_detect, asked.texts)
         ids = [secrets.token_hex(16) for _ in asked.texts]
-        tickets = await self._route(scrubbed, ids, asked.force_model, explain)
+        async with self._examiner.turn(asked.texts):
+            examined = await self._examiner.examine(asked.texts)
+            tickets = await self._route(examined, ids, asked.force_model, explain)
         if asked.store:
             await asyncio.to_thread(self._store.add, tickets)
         for ticket in tickets:
@@ -50,9 +55,9 @@ class TicketProcessor:
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _route(
-        self, texts: list[tuple[Scrubbed, str]], ids: list[str], force: str | None, explain: bool
+        self, texts: list[ExaminedText], ids: list[str], force: str | None, explain: bool
     ) -> list[StoredTicket]:
-        routes = await self._router.route([without_placeholders(each.text) for each, _ in texts], force, explain)
+        routes = await self._router.route([without_placeholders(each.scrubbed.text) for each in texts], force, explain)
         tickets = []
         for ticket_id, (scrubbed, language), route in zip(ids, texts, routes, strict=True):
             answer = make_answer(ticket_id, scrubbed, language, route)
@@ -81,18 +86,14 @@ class TicketProcessor:
             raise Problem(422, f"the category must be one of {', '.join(self._router.labels)}")
         text = None
         if given.text is not None:
-            text = (await asyncio.to_thread(scrub, ticket_text(given, self._max_text_length))).text
+            texts = [ticket_text(given, self._max_text_length)]
+            async with self._examiner.turn(texts):
+                text = (await self._examiner.scrub(texts))[0].text
         answer, agrees = await asyncio.to_thread(
             self._store.add_answer, given.ticket_id, given.category, given.by, text
         )
         self._metrics.labelled(self._metrics.answers, str(agrees).lower()).inc()
         return answer
-
-
-def scrub_and_detect(texts: list[str]) -> list[tuple[Scrubbed, str]]:
-    """Return each text without personal data, and its language."""
-    scrubbed = [scrub(text) for text in texts]
-    return [(each, detect(each.text)) for each in scrubbed]
 
 
 def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: RoutingDecision) -> RoutedTicket:

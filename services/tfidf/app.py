@@ -4,14 +4,15 @@
     curl -H 'Content-Type: application/json' -d '{"text": "my laptop is broken"}' http://127.0.0.1:8000/predict
 
 Settings come from the environment: services/common/settings.py lists them. One process scores on one thread: a ticket
-takes a fraction of a millisecond, so more threads would only make requests wait for each other.
+takes a fraction of a millisecond, so more threads would only make requests wait for each other. Long texts have another
+thread, on which they wait for each other alone.
 """
 
-import asyncio
 import sys
 
 from services.common.application import serve
 from services.common.endpoint import Options
+from services.common.long_texts import SHORT_TEXT, LongTextThread, in_parts, total_length
 from services.common.metrics import ModelMetrics
 from services.common.middleware import ServiceMiddleware
 from services.common.model_service import create_app, make_explanation, make_model_service, make_prediction
@@ -22,8 +23,6 @@ from services.common.settings import ModelSettings
 from services.tfidf.scorer import TfidfScorer
 
 SCORER_FILE = "scorer.npz"
-# After this many tickets of a batch, requests that have arrived meanwhile get their turn.
-TICKETS_PER_TURN = 16
 
 
 def build_tfidf_scorer(files: ModelArtifact) -> TfidfScorer:
@@ -33,6 +32,13 @@ def build_tfidf_scorer(files: ModelArtifact) -> TfidfScorer:
         raise ValueError("the scorer's labels are not those of the metadata")
     scorer.probabilities("a ticket")
     return scorer
+
+
+def predict_tickets(
+    loaded: LoadedModel[TfidfScorer], texts: list[str], options: Options, metrics: ModelMetrics
+) -> list[Prediction]:
+    """Return the predictions of tickets, and count them."""
+    return [predict_ticket(loaded, text, options, metrics) for text in texts]
 
 
 def predict_ticket(loaded: LoadedModel[TfidfScorer], text: str, options: Options, metrics: ModelMetrics) -> Prediction:
@@ -51,13 +57,14 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
         "CallCenterAI: TF-IDF", settings, build_tfidf_scorer, lambda metadata: (SCORER_FILE,)
     )
 
+    thread = LongTextThread()
+
     async def predict(texts: list[str], options: Options) -> list[Prediction]:
-        loaded = served.current
+        loaded, length = served.current, total_length(texts)
         found: list[Prediction] = []
-        for number, text in enumerate(texts):
-            if number % TICKETS_PER_TURN == TICKETS_PER_TURN - 1:
-                await asyncio.sleep(0)
-            found.append(predict_ticket(loaded, text, options, metrics))
+        # After each part, the long texts of another request get their turn.
+        for part in in_parts(texts, SHORT_TEXT):
+            found += await thread.run(length, predict_tickets, loaded, part, options, metrics)
         return found
 
     return make_model_service(app, settings, metrics, predict)

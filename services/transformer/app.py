@@ -12,6 +12,7 @@ from typing import Any
 
 from services.common.application import serve
 from services.common.endpoint import Options
+from services.common.long_texts import LongTextThread, total_length
 from services.common.middleware import ServiceMiddleware
 from services.common.model_service import create_app, make_explanation, make_model_service, make_prediction
 from services.common.model_source import ModelArtifact
@@ -42,12 +43,14 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
     app, served, metrics = create_app("CallCenterAI: transformer", settings, build_transformer_scorer, served_files)
     batcher = Batcher(settings.batch_size, metrics.registry)
 
+    thread = LongTextThread()
+
     async def predict(texts: list[str], options: Options) -> list[Prediction]:
-        loaded = served.current
+        loaded, length = served.current, total_length(texts)
         found: list[Prediction] = []
-        texts = [loaded.read(text) for text in texts]
-        for text, probabilities in zip(texts, await batcher.probabilities(loaded.model, texts), strict=True):
-            known = loaded.model.knows(text)
+        read = await thread.run(length, lambda: [(text, loaded.model.knows(text)) for text in map(loaded.read, texts)])
+        every = await batcher.probabilities(loaded.model, [text for text, _ in read])
+        for (text, known), probabilities in zip(read, every, strict=True):
             prediction, label = make_prediction(loaded, loaded.model.labels, probabilities, options.top, metrics, known)
             if options.explain:
                 prediction["explanation"] = make_explanation(await batcher.run(loaded.model.explain, text, label))

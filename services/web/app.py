@@ -4,8 +4,8 @@
     WEB_PASSWORD=... HOST=0.0.0.0 python -m services.web.app
 
 Settings come from the environment: services/web/settings.py and services/common/settings.py list them. Without a
-password the pages are served on this machine only. There is one process: sessions are in signed cookies, and files that
-are being classified are in its memory.
+password the pages are served on this machine only. There is one process: sessions are in signed cookies, files that are
+being classified in its memory, and logouts there or in LOGOUTS_FILE.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def make_app(settings: WebSettings) -> ServiceMiddleware:
         settings,
         metrics,
         lambda problem: _refuse_with_page(app, problem),
-        {"POST /login": settings.max_logins},
+        {"POST /login": settings.max_logins, "POST /batch": settings.max_uploads},
     )
 
 

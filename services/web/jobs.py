@@ -5,7 +5,8 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -42,12 +43,19 @@ class Outcome(NamedTuple):
         return self.category, confidence, self.decision, self.model
 
 
+class Owner(NamedTuple):
+    """The session that a file belongs to, and the person behind it, who may have several sessions."""
+
+    session: str
+    person: str
+
+
 @dataclass
 class Job:
     """One file. State is "column" until its text columns are known, then "running", "stopped" or "done"."""
 
     id: str
-    owner: str
+    owner: Owner
     name: str
     table: TicketTable
     store: bool
@@ -63,6 +71,8 @@ class Job:
     fetched: bool = False
     ends: float = 0.0
     task: asyncio.Task[None] | None = None
+    # How long it has been running, in seconds, before it was last started.
+    ran: float = 0.0
 
     def decisions(self) -> Counter[str]:
         """Return the number of rows by decision."""
@@ -80,36 +90,54 @@ class Jobs:
         """Starts without any files."""
         self._agent, self._settings = agent, settings
         self._jobs: dict[str, Job] = {}
+        # The owners of files that are arriving or being read.
+        self._arriving: list[Owner] = []
 
-    def make_room(self, owner: str) -> None:
-        """Raise a TooManyJobs when this session, or all sessions together, have reached their limit.
+    @contextmanager
+    def arriving(self, owner: Owner) -> Iterator[None]:
+        """Count a file while it arrives and is read; raise a TooManyJobs when there is no room for it."""
+        self._make_room(owner)
+        self._arriving.append(owner)
+        try:
+            yield
+        finally:
+            self._arriving.remove(owner)
 
+    def _make_room(self, owner: Owner) -> None:
+        """Raise a TooManyJobs when this session, this person or all people together have reached their limit.
+
+        One person gets at most half of the room, in however many sessions, so that there is always some for others.
         Files that were already downloaded are deleted to make room.
         """
-        for kind, limit in (("own", self._settings.max_jobs_each), ("all", self._settings.max_jobs)):
-            jobs = self.of(owner) if kind == "own" else list(self._jobs.values())
-            if len(jobs) >= limit:
-                fetched = next((job for job in jobs if job.fetched), None)
-                if fetched is None:
-                    raise TooManyJobs(kind)
-                self.delete(fetched)
+        own, most = self._settings.max_jobs_each, self._settings.max_jobs
+        self._make_room_among("own", own, lambda other: other.session == owner.session)
+        self._make_room_among("own", max(1, most // 2), lambda other: other.person == owner.person)
+        self._make_room_among("all", most, lambda _: True)
 
-    def add(self, owner: str, name: str, table: TicketTable, store: bool) -> Job:
+    def _make_room_among(self, kind: str, limit: int, counts: Callable[[Owner], bool]) -> None:
+        jobs = [job for job in self._jobs.values() if counts(job.owner)]
+        if len(jobs) + sum(map(counts, self._arriving)) >= limit:
+            fetched = next((job for job in jobs if job.fetched), None)
+            if fetched is None:
+                raise TooManyJobs(kind)
+            self.delete(fetched)
+
+    def add(self, owner: Owner, name: str, table: TicketTable, store: bool) -> Job:
         """Add a file, in the state "column"; raise a TooManyJobs when there is no room."""
-        self.make_room(owner)
+        self._make_room(owner)
         job = Job(secrets.token_urlsafe(12), owner, name, table, store)
         self._jobs[job.id] = job
         self._touch(job)
         return job
 
-    def of(self, owner: str) -> list[Job]:
+    def of(self, session: str) -> list[Job]:
         """Return the files of a session."""
-        return [job for job in self._jobs.values() if job.owner == owner]
+        return [job for job in self._jobs.values() if job.owner.session == session]
 
-    def find(self, job_id: str, owner: str) -> Job | None:
+    def find(self, job_id: str, session: str) -> Job | None:
         """Return a file of a session, and prolong the time it is kept."""
         job = self._jobs.get(job_id)
-        if job is None or job.owner != owner:
+        if job is None or job.owner.session != session:
             return None
         if not job.fetched:
             self._touch(job)
@@ -117,6 +145,9 @@ class Jobs:
 
     def start(self, job: Job) -> None:
         """Start a file, or continue where it stopped."""
+        if job.trouble and job.trouble.kind == "long":
+            # The person wants it to go on, and gets the same time again.
+            job.ran = 0.0
         job.state, job.trouble, job.request_id = "running", None, current_request_id.get()
         job.task = asyncio.create_task(self._run(job))
 
@@ -148,8 +179,12 @@ class Jobs:
         job.ends = time.monotonic() + 60 * self._settings.job_minutes
 
     async def _run(self, job: Job) -> None:
+        started, before = time.monotonic(), job.ran
         try:
             while len(job.outcomes) < len(job.table.rows):
+                job.ran = before + time.monotonic() - started
+                if job.ran > 60 * self._settings.run_minutes:
+                    raise AgentError("long", 503)
                 job.outcomes += await self._classify_next(job)
                 self._touch(job)
             job.state = "done"

@@ -1,5 +1,6 @@
 """The settings of the pages from the environment, beside those of every service."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -32,6 +33,9 @@ class WebSettings(RegistrySettings):
         None, description="its value for reviewers; unset: everybody whom the provider knows"
     )
     session_secret: SecretStr | None = Field(None, min_length=32, description="signs sessions; random if unset")
+    logouts_file: Path | None = Field(
+        None, description="remembers logouts when the service restarts; if unset, a restart ends every login"
+    )
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     trusted_proxies: str = Field(
         "127.0.0.1", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto are trusted"
@@ -43,16 +47,18 @@ class WebSettings(RegistrySettings):
     max_unpacked_bytes: int = Field(50_000_000, ge=1000, description="of a gzip, zip or workbook, unpacked")
     upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
     max_rows: int = Field(50_000, ge=1)
-    max_jobs: int = Field(6, ge=1, description="files at once, of all sessions")
+    max_uploads: int = Field(12, ge=1, description="files that arrive at once; they do not count as MAX_IN_FLIGHT")
+    max_jobs: int = Field(6, ge=1, description="files at once, of everybody; one person may have half of them")
     max_jobs_each: int = Field(2, ge=1, description="files at once, of one session")
     job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after its page was last open")
+    run_minutes: float = Field(60.0, gt=0, description="how long a file may be classified before it stops")
     registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
         description="models to show, by commas",
     )
 
     _empty_as_unset = field_validator(
-        *("web_password", "session_secret", "agent_api_key", "public_url"),
+        *("web_password", "session_secret", "logouts_file", "agent_api_key", "public_url"),
         *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_reviewer"),
         mode="before",
     )(empty_as_unset)

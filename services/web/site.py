@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from services.common.long_texts import LongTextThread
 from services.common.middleware import current_request_id
 from services.web.clients.agent import AgentClient, AgentError
 from services.web.clients.registry import RegistryReader
@@ -31,6 +32,7 @@ class Site:
     def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
         """Reads templates, catalogues and static files; asks nothing yet."""
         self.settings, self.metrics = settings, metrics
+        self.long_texts = LongTextThread()
         self.agent = AgentClient(settings)
         self.registry = RegistryReader(settings)
         self.jobs = Jobs(self.agent, settings)

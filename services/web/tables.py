@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from callcenterai.formats.columns import fold_name, looks_like_data
+from callcenterai.formats.delimited import without_formulas
 from callcenterai.formats.problems import Fault
 from callcenterai.formats.reader import open_tickets
 from callcenterai.formats.rows import ReadOptions
@@ -112,16 +113,21 @@ def added_columns(header: list[str]) -> list[str]:
     return names
 
 
-def write_csv_table(table: TicketTable, added: Iterator[tuple[str, ...]]) -> Iterator[bytes]:
-    """Yield the file as UTF-8 CSV with our columns after its own, whose cells are unchanged."""
+def write_csv_table(table: TicketTable, added: Iterator[tuple[str, ...]], raw: bool) -> Iterator[bytes]:
+    """Yield the file as UTF-8 CSV with our columns after its own.
+
+    No cell can be a formula in a spreadsheet, unless `raw` asks for the cells as they are.
+    """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=table.found.get("delimiter", ","))
     if table.has_header:
-        writer.writerow([*table.header, *added_columns(table.header)])
+        header = [*table.header, *added_columns(table.header)]
+        writer.writerow(header if raw else without_formulas(header))
     # Excel takes a file without a mark for one in the encoding of its country.
     yield b"" if table.found.get("encoding") == "utf-8" else codecs.BOM_UTF8
     for number, (cells, ours) in enumerate(zip(table.rows, added, strict=True), start=1):
-        writer.writerow([*cells, *ours])
+        row = [*cells, *ours]
+        writer.writerow(row if raw else without_formulas(row))
         if number % 500 == 0 or number == len(table.rows):
             yield buffer.getvalue().encode()
             buffer.seek(0)

@@ -1,9 +1,12 @@
 """Repeated texts, short texts and large shares of rejected rows, through the command line."""
 
+import os
 import random
+import stat
 
 import pytest
 
+import prepare_data
 from support.repository import SHARED_DATA
 from support.tickets import PARTS, invent
 
@@ -151,3 +154,27 @@ def test_the_length_of_a_text_is_that_of_what_is_left_after_cleaning(prepare):
     assert {text for text, number in kept.items() if number <= 60} == {text for text, _ in rows[:60]}
     assert [len(text) for text, number in kept.items() if number == 63] == [9_998]
     assert {"no_text": 1, "too_short": 1} == prepare.metrics()["rejected"] and prepare.metrics()["cut"] == 1
+
+
+FORMULA = "=1"
+
+
+def test_no_cell_of_the_rejected_rows_is_a_formula_unless_programs_ask_for_them_raw(prepare):
+    """People open the file in a spreadsheet; the parts, which programs read, have their texts as they are."""
+    rows = [[f"{start} {text}", label] for start, (text, label) in zip("=+-@" * 50, invent(200), strict=True)]
+    prepare.write([["text", "label"], *rows, [FORMULA, rows[0][1]]])
+    assert prepare.run(prepare.folder / "tickets.csv", label_column="label") == 0
+    assert [f"'{FORMULA}"] == [row["text"] for row in prepare.read("rejected") if row["reason"] == "too_short"]
+    assert {row["text"] for part in PARTS for row in prepare.read(part)} <= {text for text, _ in rows}
+    assert prepare_data.main([*prepare.arguments(), "--raw"]) == 0
+    assert FORMULA in [row["text"] for row in prepare.read("rejected")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_their_owner_can_read_prepared_tickets(prepare):
+    """Texts of customers, also in a folder that others could read before."""
+    prepare.output.mkdir(mode=0o755)
+    prepare.write([["text", "label"], *invent(200)])
+    assert prepare.run(prepare.folder / "tickets.csv", label_column="label") == 0
+    assert stat.S_IMODE(prepare.output.stat().st_mode) == 0o700
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in prepare.output.iterdir()}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import setup_mlops
 from callcenterai.delivery.engine import Container, create_container
 from callcenterai.delivery.image_checks import SERVICE_LIMITS
 from support.containers.images import check_image, readable_copy
@@ -24,11 +23,6 @@ def test_lock_of_each_image_has_the_versions_of_the_development_environment(name
 
     ours = locked_versions(f"services/{name}/requirements.txt")
     assert ours and ours <= locked_versions("requirements-mlops.txt")
-
-
-def test_images_are_built_with_the_uv_of_the_set_up():
-    """One version of the installer everywhere; its lock has the hashes of its files."""
-    assert locked_versions("deploy/uv/requirements.txt") == {setup_mlops.UV}
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Requests that were made to stop a service, to get in, or to stay in; each was seen to work before its defence."""
 
+import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -153,6 +155,33 @@ def test_after_the_logout_a_copy_of_the_cookie_is_worthless(web):
     assert web.get("/", Cookie=copied).status == 303
 
 
+def test_a_logout_outlives_a_restart_and_so_do_other_logins(agent_double, tmp_path):
+    """With a file for logouts, which holds no id of a session and belongs to this user alone."""
+    file = tmp_path / "logouts.db"
+    kept = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32, "LOGOUTS_FILE": file}
+    with start(tmp_path, agent_double.address, **kept) as first:
+        leaving, staying = log_in(first), log_in(first)
+        copied = leaving.cookie
+        leaving.post("/logout")
+    with start(tmp_path, agent_double.address, **kept) as staying.service:
+        assert staying.service.get("/", Cookie=copied).status == 303
+        assert staying.get("/").status == 200
+    if os.name != "nt":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_without_a_file_for_logouts_a_restart_ends_every_login(agent_double, tmp_path):
+    kept = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32}
+    with start(tmp_path, agent_double.address, **kept) as first:
+        visitor = log_in(first)
+    with start(tmp_path, agent_double.address, **kept) as visitor.service:
+        assert visitor.get("/").status == 303
+
+
+def test_a_file_for_logouts_that_cannot_be_used_is_reported_in_one_line(tmp_path):
+    assert "LOGOUTS_FILE" in fails_to_start(WEB, LOGOUTS_FILE=tmp_path / "none" / "logouts.db")
+
+
 def test_a_session_ends_after_its_hours_whatever_is_clicked(agent_double, tmp_path):
     with start(tmp_path, agent_double.address, WEB_PASSWORD=PASSWORD, SESSION_HOURS=3 / 3600) as running:
         visitor = log_in(running)
@@ -164,7 +193,7 @@ def test_a_session_ends_after_its_hours_whatever_is_clicked(agent_double, tmp_pa
 
 
 def test_another_password_ends_every_session(agent_double, tmp_path):
-    secret = {"SESSION_SECRET": "s" * 32}
+    secret = {"SESSION_SECRET": "s" * 32, "LOGOUTS_FILE": tmp_path / "logouts.db"}
     with start(tmp_path, agent_double.address, WEB_PASSWORD=PASSWORD, **secret) as first:
         visitor = log_in(first)
     with start(tmp_path, agent_double.address, WEB_PASSWORD=PASSWORD + "!", **secret) as visitor.service:

@@ -7,10 +7,12 @@ import io
 import json
 import os
 import re
+import socket
 import string
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -29,6 +31,8 @@ from support.servers.web import LABELS, WEB, Visitor, start
 TICKET = "The laptop of anna@example.org does not start"
 SECRET = "Zanzibar-4711"
 PASSWORD = "a long password"
+# A file in which no column is certain to have the tickets, so it waits for a choice.
+UNCLEAR = b"id,message\n1,laptop screen\n"
 PAGES = ("/", "/review", "/batch", "/models")
 POSTS = ("/", "/answer", "/undo", "/review", "/batch", "/batch/column", "/batch/continue", "/batch/delete", "/logout")
 
@@ -43,6 +47,7 @@ def web(agent_double, tmp_path_factory):
         "MAX_BATCH": 50,
         "AGENT_SECONDS": 1,
         "MAX_TEXT_LENGTH": 2_000,
+        "MAX_JOBS": 12,
     }
     with start(tmp_path_factory.mktemp("web"), agent_double.address, **limits) as running:
         yield running.ready()
@@ -373,18 +378,18 @@ def test_the_pages_stop_on_sigterm_even_while_a_file_is_being_classified(agent_d
 class TestFile:
     """A file is returned with its rows, its columns and ours."""
 
-    def fetch(self, visitor, content, **fields):
+    def fetch(self, visitor, content, raw="", **fields):
         """Upload a file, and return it with predictions."""
         job = finish(visitor, visitor.upload(content, **fields))
-        return visitor.get(f"/batch/download?id={job}")
+        return visitor.get(f"/batch/download?id={job}&raw={raw}")
 
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_rows_and_cells_of_a_file_stay_unchanged(self, visitor, agent_double, delimiter):
+    def test_rows_and_cells_of_a_file_for_programs_stay_unchanged(self, visitor, agent_double, delimiter):
         rows = [[str(n), f"wifi laptop laptop {n}", "=1+1"] for n in range(140)]
         rows[3][1], rows[4][1], rows[5][1] = 'say "laptop"\nand\r\nwifi, laptop; x\ty', " ", "x" * 2001
         buffer = io.StringIO(newline="")
         csv.writer(buffer, delimiter=delimiter).writerows([["id", "Text", "note"], *rows])
-        answer = self.fetch(visitor, b"\xef\xbb\xbf" + buffer.getvalue().encode(), name="été.csv")
+        answer = self.fetch(visitor, b"\xef\xbb\xbf" + buffer.getvalue().encode(), name="été.csv", raw="yes")
         assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%C3%A9t%C3%A9-categories.csv")
         assert answer.body.startswith(b"\xef\xbb\xbfid")
         text = io.StringIO(answer.body.decode("utf-8-sig"), newline="")
@@ -394,6 +399,16 @@ class TestFile:
         assert found[0][3:] == ["Hardware", "0.6538", "auto", "tfidf"]
         assert found[4][3:] == ["", "", "empty", ""] and found[5][3:] == ["", "", "too long", ""]
         assert not agent_double.waiting
+
+    def test_no_cell_of_the_file_for_people_is_a_formula(self, visitor):
+        """A spreadsheet would run =HYPERLINK(...) of a ticket, which sends the other cells to a stranger."""
+        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "1-1", "a=1", ""]
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows([["text", "=note"], *(["wifi laptop", start] for start in starts)])
+        answer = self.fetch(visitor, buffer.getvalue().encode())
+        header, *rows = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
+        assert header[:2] == ["text", "'=note"]
+        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:6]] + starts[6:]
 
     def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
@@ -408,6 +423,34 @@ class TestFile:
         answer = self.fetch(visitor, b"text\n" + b"wifi\n" * 20 + b"REFUSE ME\n" + b"laptop\n" * 20)
         decisions = [row["decision"] for row in csv.DictReader(io.StringIO(answer.body.decode()))]
         assert decisions.count("refused") == 1 and decisions[20] == "refused" and len(decisions) == 41
+
+    def test_one_person_in_many_sessions_leaves_room_for_others(self, agent_double, tmp_path):
+        """Without names that a provider confirms, an address is a person; half of six is the most."""
+        with start(tmp_path, agent_double.address) as web:
+            mine = [Visitor(web, X_Forwarded_For=f"2001:db8:0:1::{number}") for number in range(5)]
+            assert [visitor.upload(UNCLEAR).status for visitor in mine] == [303, 303, 303, 503, 503]
+            assert Visitor(web, X_Forwarded_For="2001:db8:0:2::1").upload(UNCLEAR).status == 303
+
+    def test_files_that_are_still_arriving_count(self, agent_double, tmp_path):
+        head = b"POST /batch HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.1\r\nContent-Length: 9999\r\n"
+        head += b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n--edge\r\n"
+        with start(tmp_path, agent_double.address) as web, ExitStack() as stack:
+            for _ in range(3):
+                slow = stack.enter_context(socket.create_connection(("127.0.0.1", web.port)))
+                slow.sendall(head)
+            web.until(lambda: Visitor(web, X_Forwarded_For="198.51.100.1").upload(UNCLEAR).status == 503)
+            assert Visitor(web, X_Forwarded_For="198.51.100.2").upload(UNCLEAR).status == 303
+
+    def test_a_file_stops_after_its_time_and_can_be_continued(self, agent_double, tmp_path):
+        agent_double.pause = 0.3
+        with start(tmp_path, agent_double.address, RUN_MINUTES=0.01, MAX_BATCH=10) as web:
+            visitor = Visitor(web)
+            job = finish(visitor, visitor.upload(b"text\n" + b"wifi\n" * 60), "stopped")
+            done = visitor.get(f"/batch/progress?id={job}").json["done"]
+            assert 0 < done < 60 and "too long" in read(visitor.get(f"/batch/job?id={job}"))
+            agent_double.pause = 0
+            visitor.post("/batch/continue", id=job)
+            web.until(lambda: visitor.get(f"/batch/progress?id={job}").json["state"] == "done")
 
     def test_without_a_text_column_the_person_chooses_one(self, visitor):
         answer = visitor.upload(b"id,message\n1,laptop screen\n")

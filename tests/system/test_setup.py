@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,21 @@ def test_pip_installs_the_packages_if_uv_fails(root, calls, capsys):
     assert "trying pip" in capsys.readouterr().err
 
 
+def test_uv_itself_is_installed_with_hashes(root, calls):
+    """From the lock that the images use too, so that there is one version of the installer."""
+    setup_mlops.install_packages(Venv(root / ".venv"))
+    (installed,) = [call for call in calls if setup_mlops.UV_REQUIREMENTS in call.replace(os.sep, "/")]
+    assert "--require-hashes" in installed and "--only-binary :all:" in installed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_can_enter_the_cache_of_dvc(root):
+    """It has every version of the tickets, and DVC itself opens it to everybody."""
+    (root / ".dvc" / "cache").mkdir(parents=True, mode=0o755)
+    setup_mlops.make_cache_private()
+    assert stat.S_IMODE((root / ".dvc" / "cache").stat().st_mode) == 0o700
+
+
 def test_a_missing_network_is_an_error_of_one_line(root, calls, capsys):
     calls.codes = {"pip": 1}
     assert setup_mlops.main(["--venv", str(root / "venv")]) == 2
@@ -161,10 +177,12 @@ def test_a_missing_network_is_an_error_of_one_line(root, calls, capsys):
 def test_pytorch_is_installed_only_by_the_command_transformer(root, installed, calls, capsys):
     """pip installs it, because pip reads the machine's own settings; a failure says what to do."""
     assert setup_mlops.main(["test"]) == 0
-    assert not any(setup_mlops.TRANSFORMER_REQUIREMENTS in call for call in calls)
+    assert not any("requirements-t" in call for call in calls)
     assert setup_mlops.main(["transformer"]) == 0
-    assert calls[-1].startswith("-m pip ") and calls[-1].endswith(setup_mlops.TRANSFORMER_REQUIREMENTS)
-    calls.codes["pip"] = 1
+    others, torch = calls[-2:]
+    assert "--require-hashes" in others and setup_mlops.TRANSFORMER_REQUIREMENTS in others
+    assert torch.startswith("-m pip ") and torch.endswith(setup_mlops.TORCH_REQUIREMENTS)
+    calls.codes[str(root / setup_mlops.TORCH_REQUIREMENTS)] = 1
     assert setup_mlops.main(["transformer"]) == 2
     assert "PyTorch could not be installed" in capsys.readouterr().err
 

@@ -12,6 +12,7 @@ from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedS
 from pydantic import TypeAdapter, ValidationError
 
 from services.agent.metrics import AgentMetrics
+from services.common.long_texts import in_parts
 from services.common.middleware import current_request_id
 from services.common.model_service import ModelCard
 from services.common.predictions import Prediction, Predictions, Weight
@@ -24,6 +25,9 @@ TRANSIENT = (408, 429)
 PREDICTIONS = TypeAdapter(Predictions)
 # Shorter than the five seconds after which uvicorn closes an idle connection, or a request could meet a closed one.
 KEEPALIVE_SECONDS = 4.0
+# Characters in one request: the largest ticket that a service takes. More could not be answered within the timeout, and
+# a few large batches would open the circuit breaker for everybody.
+MOST_CHARACTERS = 50_000
 
 
 class ServiceDown(Exception):
@@ -109,7 +113,10 @@ class ModelServiceClient:
         return context.state == HALF_OPENED or time.time() <= (context.opened_at or 0.0) + context.ttl
 
     async def predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
-        """Return an answer for each text; a ServiceDown when there is none within the time budget."""
+        """Return an answer for each text; a ServiceDown when a part of them has none within the time budget."""
+        return [answer for part in in_parts(texts, MOST_CHARACTERS) for answer in await self._predict(part, explain)]
+
+    async def _predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
         started = time.perf_counter()
         query: dict[str, Any] = {"top": EVERY_LABEL, "explain": str(explain).lower()}
         try:

@@ -13,9 +13,10 @@ from callcenterai.formats.problems import FileProblem
 from callcenterai.formats.rows import ReadOptions
 from services.common.problems import Problem
 from services.web.forms import read_form, text_of
-from services.web.jobs import Job, TooManyJobs
+from services.web.jobs import Job, Owner, TooManyJobs
+from services.web.security.login_attempts import network_of
 from services.web.site import Site, redirect, session_of, site_of
-from services.web.tables import TableError, TableLimits, read_ticket_table, write_csv_table
+from services.web.tables import TableError, TableLimits, TicketTable, read_ticket_table, write_csv_table
 from services.web.words import Words
 
 MAX_NAME_LENGTH = 100
@@ -44,8 +45,7 @@ async def upload_file(request: Request) -> Response:
     """Take a file, and start to classify it if its text columns are known."""
     site = site_of(request)
     try:
-        form = await read_form(request)
-        job = await _accept(site, request, form)
+        job = await _accept(site, request)
     except FileProblem as problem:
         return _page(site, request, 413 if problem.kind == "expands" else 422, problem)
     except (TableError, TooManyJobs) as error:
@@ -103,32 +103,54 @@ async def delete_job(request: Request) -> Response:
     return redirect("/batch")
 
 
-async def download_job(request: Request, id: str = "") -> Response:
-    """Return a file with its predictions."""
+async def download_job(request: Request, id: str = "", raw: str = "") -> Response:
+    """Return a file with its predictions: for spreadsheets or, with raw=yes, for programs."""
     site = site_of(request)
     job = _find(site, request, id)
     if job.state != "done":
         return redirect(f"/batch/job?id={job.id}")
     site.jobs.mark_fetched(job)
     headers = {"Content-Disposition": _attachment(job.name)}
-    return StreamingResponse(write_csv_table(job.table, job.cells()), media_type="text/csv", headers=headers)
+    content = write_csv_table(job.table, job.cells(), raw == "yes")
+    return StreamingResponse(content, media_type="text/csv", headers=headers)
 
 
-async def _accept(site: Site, request: Request, form: FormData) -> Job:
+async def _accept(site: Site, request: Request) -> Job:
     """Return the job of an uploaded file; raise a TableError or a TooManyJobs when it is refused."""
-    owner, file = session_of(request).id, form.get("file")
-    site.jobs.make_room(owner)
+    owner = _owner(site, request)
+    try:
+        with site.jobs.arriving(owner):
+            form = await read_form(request)
+            name, table = await _read_table(site, form)
+    except TooManyJobs:
+        # Browsers show no answer before they have sent everything; nothing of it is kept.
+        async for _ in request.stream():
+            pass
+        raise
+    job = site.jobs.add(owner, name, table, "store" in form)
+    job.columns = table.text_columns()
+    return job
+
+
+def _owner(site: Site, request: Request) -> Owner:
+    """Return whose file it is. Only a provider's names are sure: with a shared password, an address is a person."""
+    session, address = session_of(request), request.client.host if request.client else ""
+    person = f"name {session.name}" if site.openid and session.logged_in else f"address {network_of(address)}"
+    return Owner(session.id, person)
+
+
+async def _read_table(site: Site, form: FormData) -> tuple[str, TicketTable]:
+    """Return the name and the content of an uploaded file; raise a TableError when it is refused."""
+    file, settings = form.get("file"), site.settings
     if not isinstance(file, UploadFile) or not file.filename:
         raise TableError("missing")
     content = await file.read()
-    if len(content) > site.settings.max_upload_bytes:
-        raise TableError("large", 413, limit=site.settings.max_upload_bytes)
+    if len(content) > settings.max_upload_bytes:
+        raise TableError("large", 413, limit=settings.max_upload_bytes)
     # Reading a large file takes a good part of a second, so it must not block the event loop.
-    limits = TableLimits(site.settings.max_rows, site.settings.max_unpacked_bytes)
+    limits = TableLimits(settings.max_rows, settings.max_unpacked_bytes)
     table = await asyncio.to_thread(read_ticket_table, content, file.filename, _options(form), limits)
-    job = site.jobs.add(owner, file.filename[-MAX_NAME_LENGTH:], table, "store" in form)
-    job.columns = table.text_columns()
-    return job
+    return file.filename[-MAX_NAME_LENGTH:], table
 
 
 def _options(form: FormData) -> ReadOptions:

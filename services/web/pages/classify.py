@@ -40,8 +40,8 @@ async def classify_ticket(request: Request) -> Response:
         found = await site.agent.predict(**asked)
     except AgentError as trouble:
         return _page(request, trouble.status, **asked, trouble=trouble)
-    explanation = found.get("explanation", [])
-    pieces = mark(found.get("text", ""), explanation, bool(found["personal_data"]))
+    explanation, text = found.get("explanation", []), found.get("text", "")
+    pieces = await site.long_texts.run(len(text), mark, text, explanation, bool(found["personal_data"]))
     labels = await _labels(request, found)
     return _page(request, **asked, whole=whole, found=found, explanation=explanation, pieces=pieces, labels=labels)
 

@@ -74,7 +74,9 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
         labels = (await site.agent.status()).labels
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or "", "labels": labels}
         if ticket := found.ticket:
-            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
+            text, explanation = ticket.text, ticket.explanation or []
+            pieces = await site.long_texts.run(len(text), mark, text, explanation, True)
+            values |= {"keys": _keys(labels, ticket), "pieces": pieces}
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)

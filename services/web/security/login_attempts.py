@@ -27,7 +27,7 @@ class LoginAttempts:
     @contextmanager
     def under_way(self, address: str) -> Iterator[None]:
         """Count a login while it lasts; a Problem when the address has too many."""
-        network = _network(address)
+        network = network_of(address)
         if self._under_way[network] >= MOST_AT_ONCE:
             raise Problem(429, "too many logins at once from this address", {"Retry-After": "1"})
         self._under_way[network] += 1
@@ -44,21 +44,21 @@ class LoginAttempts:
 
     def failed(self, address: str) -> None:
         """Count a wrong password."""
-        self._failures[_network(address)] = [*self._recent(address), time.monotonic()]
-        self._failures.move_to_end(_network(address))
+        self._failures[network_of(address)] = [*self._recent(address), time.monotonic()]
+        self._failures.move_to_end(network_of(address))
         if len(self._failures) > MAX_ADDRESSES:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
         """Forget the failures of an address."""
-        self._failures.pop(_network(address), None)
+        self._failures.pop(network_of(address), None)
 
     def _recent(self, address: str) -> list[float]:
         since = time.monotonic() - self._seconds
-        return [at for at in self._failures.get(_network(address), []) if at > since]
+        return [at for at in self._failures.get(network_of(address), []) if at > since]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return the network that one client has for itself: its IPv4 address, or the first 64 bits of its IPv6 address."""
     try:
         found = ipaddress.ip_address(address)

@@ -4,19 +4,17 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from services.web.security.ended_sessions import EndedSessions
 from services.web.settings import WebSettings
 
 COOKIE = "callcenterai_session"
 # Browsers take a cookie with this prefix only over TLS, from this very host, and for all of its paths.
 SECURE_COOKIE = f"__Host-{COOKIE}"
-# How many logouts are remembered, each until its session would have ended by itself.
-MAX_ENDED = 100_000
 # How many answers can be withdrawn; the cookie has to stay small.
 MAX_ANSWERS = 8
 
@@ -68,7 +66,10 @@ class Sessions:
     """Reads and writes the cookie."""
 
     def __init__(self, settings: WebSettings) -> None:
-        """Without SESSION_SECRET, everybody has to log in again after a restart; with another password, always."""
+        """Without SESSION_SECRET and LOGOUTS_FILE, everybody has to log in again after a restart.
+
+        With another password, everybody always has to. A ValueError when LOGOUTS_FILE cannot be used.
+        """
         given, password = settings.session_secret, settings.web_password
         secret = given.get_secret_value() if given else secrets.token_hex(32)
         known = password.get_secret_value() if password else ""
@@ -77,7 +78,7 @@ class Sessions:
         self._seconds = 3600 * settings.session_hours
         # With Strict, a browser does not send the cookie when the provider sends the person back.
         self._same_site = "Lax" if settings.oidc_issuer else "Strict"
-        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._ended = EndedSessions(settings.logouts_file)
 
     def read(self, cookie: str | None) -> Session | None:
         """Return the session of a cookie; None when it is missing, has ended or is not signed by us."""
@@ -85,7 +86,9 @@ class Sessions:
             session = Session(**self._signer.loads(cookie or ""))
         except (BadData, TypeError):
             return None
-        return None if session.id in self._ended or self._remaining(session) <= 0 else session
+        # Who had logged out before this process began is known only from a file.
+        unknown = session.logged_in and session.since < self._ended.since
+        return None if unknown or self._remaining(session) <= 0 or session.id in self._ended else session
 
     def cookie(self, session: Session, secure: bool) -> str:
         """Return the value of the Set-Cookie header."""
@@ -94,11 +97,9 @@ class Sessions:
         return f"{text}; Secure" if secure else text
 
     def end(self, session: Session) -> None:
-        """Log out: from now on no copy of the session's cookie is accepted by this process."""
-        now = time.time()
-        self._ended[session.id] = now + max(0.0, self._remaining(session))
-        while self._ended and (len(self._ended) > MAX_ENDED or next(iter(self._ended.values())) < now):
-            self._ended.popitem(last=False)
+        """Log out: from now on no copy of the session's cookie is accepted."""
+        if session.logged_in:
+            self._ended.add(session.id, session.since + self._seconds)
         session.end()
 
     def _remaining(self, session: Session) -> float:

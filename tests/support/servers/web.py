@@ -208,13 +208,13 @@ def start(folder: Path, agent_url: str, **variables: Any) -> Service:
 class Visitor:
     """A visitor without a browser, who keeps the cookie and fills in forms."""
 
-    def __init__(self, service: Service) -> None:
-        """Starts without a session."""
-        self.service, self.cookie = service, ""
+    def __init__(self, service: Service, **headers: str) -> None:
+        """Starts without a session; the headers are sent with every request."""
+        self.service, self.cookie, self.headers = service, "", headers
 
     def get(self, path: str, **headers: str) -> Answer:
         """Load a page."""
-        return self._keep(self.service.get(path, Cookie=self.cookie, **headers))
+        return self._keep(self.service.get(path, Cookie=self.cookie, **self.headers, **headers))
 
     def post(self, path: str, token: str | None = None, **fields: str) -> Answer:
         """Send a form with the token of this session, or another one."""
@@ -233,7 +233,7 @@ class Visitor:
             of = f'; filename="{filename}"' if filename else ""
             body += f'--edge\r\nContent-Disposition: form-data; name="{field}"{of}\r\n\r\n'.encode() + content + b"\r\n"
         kind = {"Content-Type": "multipart/form-data; boundary=edge", "Cookie": self.cookie}
-        return self._keep(self.service.ask("POST", path, body + b"--edge--\r\n", **kind))
+        return self._keep(self.service.ask("POST", path, body + b"--edge--\r\n", **kind, **self.headers))
 
     def token(self) -> str:
         """Return the token of this session's forms."""

@@ -1,0 +1,98 @@
+"""Removes personal data from texts, and detects their languages, where long texts cannot hold up other requests.
+
+Nothing can interrupt a search in a thread, and a thread that searches keeps all others waiting. So long texts are given
+to processes that end when their time is up.
+"""
+
+import asyncio
+import contextlib
+import functools
+import os
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from anyio import to_process
+
+from callcenterai.privacy.scrub import Scrubbed, scrub
+from services.agent.language import detect
+from services.common.long_texts import SHORT_TEXT, total_length
+from services.common.problems import Problem
+
+# Requests with long texts that are being answered at once, each with a process for its texts; and those that wait.
+AT_ONCE = 2
+MOST_WAITING = 16
+RETRY_SECONDS = "2"
+
+
+class ExaminedText(NamedTuple):
+    """A text without personal data, and its language."""
+
+    scrubbed: Scrubbed
+    language: str
+
+
+class TextExaminer:
+    """Examines texts: short ones in threads, long ones in a few processes and within a limited time."""
+
+    def __init__(self, seconds: float) -> None:
+        """seconds is the most time for the long texts of one request. Starts no process yet."""
+        self._seconds = seconds
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def prepare(self) -> None:
+        """Load the language model and start the processes, for which the first tickets would have to wait."""
+        await asyncio.to_thread(detect, "a ticket")
+        await asyncio.gather(*(to_process.run_sync(_scrub_all, ["a ticket"]) for _ in range(AT_ONCE)))
+
+    @contextlib.asynccontextmanager
+    async def turn(self, texts: list[str]) -> AsyncIterator[None]:
+        """Wait until these texts may be worked on, which short ones may at once; a Problem 503 if too many wait."""
+        if total_length(texts) <= SHORT_TEXT:
+            yield
+            return
+        if self._waiting >= MOST_WAITING:
+            raise Problem(503, "too many long texts at once", {"Retry-After": RETRY_SECONDS})
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def examine(self, texts: list[str]) -> list[ExaminedText]:
+        """Return what is found out about each text; a Problem 422 when that takes too long. Long texts need a turn."""
+        scrubbed = await self.scrub(texts)
+        languages = await asyncio.to_thread(lambda: [detect(each.text) for each in scrubbed])
+        return [ExaminedText(*each) for each in zip(scrubbed, languages, strict=True)]
+
+    async def scrub(self, texts: list[str]) -> list[Scrubbed]:
+        """Return each text without personal data; a Problem 422 when that takes too long. Long texts need a turn."""
+        if total_length(texts) <= SHORT_TEXT:
+            return await asyncio.to_thread(lambda: [scrub(text) for text in texts])
+        # Starts a process if the last one was ended, which shall not count as time for these texts.
+        await to_process.run_sync(_scrub_all, [])
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await to_process.run_sync(_scrub_all, texts, cancellable=True)
+        except TimeoutError:
+            raise Problem(
+                422, f"removing personal data took longer than {self._seconds:g} s: send fewer or shorter texts"
+            ) from None
+
+
+def _scrub_all(texts: list[str]) -> list[Scrubbed]:
+    """Scrub texts in a process that leaves the processor to the service whenever that needs it."""
+    _give_way()
+    return [scrub(text) for text in texts]
+
+
+@functools.cache
+def _give_way() -> None:
+    """Lower the priority of this process, once."""
+    # Windows has no such call. There, the system shares the cores out evenly.
+    if hasattr(os, "nice"):
+        os.nice(10)
