@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.processes import wait_until
 from support.servers.agent import start_agent
 from support.servers.services import Service, assert_problem
 from support.servers.web import Visitor, start
@@ -53,11 +54,14 @@ def answers_during(attack, ask) -> list[tuple[int, float]]:
     return found
 
 
-def assert_answered_within_a_second(found: list[tuple[int, float]]) -> None:
-    """Nine of ten within a second: a busy machine may stop for a moment."""
+def assert_answered_meanwhile(found: list[tuple[int, float]]) -> None:
+    """All are answered, and nine of ten do not wait for the attack to end.
+
+    They take less than a second (2026-11-29); without the defence it was 20 to 60. The bound allows for a busy machine.
+    """
     assert {status for status, _ in found} == {200}
     seconds = sorted(seconds for _, seconds in found)
-    assert seconds[len(seconds) * 9 // 10] < 1
+    assert seconds[len(seconds) * 9 // 10] < 8
 
 
 @pytest.mark.slow
@@ -65,7 +69,7 @@ def assert_answered_within_a_second(found: list[tuple[int, float]]) -> None:
 def test_short_tickets_are_answered_while_eight_hostile_ones_are_examined(agent, unit):
     body = {"text": hostile(unit)}
     found = answers_during(lambda: agent.post("/predict", body), lambda: agent.post("/predict", TICKET))
-    assert_answered_within_a_second(found)
+    assert_answered_meanwhile(found)
 
 
 @pytest.mark.slow
@@ -75,7 +79,7 @@ def test_the_model_service_answers_short_tickets_while_it_scores_long_ones(tfidf
     found = answers_during(
         lambda: tfidf.post("/predict/batch?explain=true", body), lambda: tfidf.post("/predict", TICKET)
     )
-    assert_answered_within_a_second(found)
+    assert_answered_meanwhile(found)
 
 
 @pytest.mark.slow
@@ -85,16 +89,17 @@ def test_pages_are_shown_while_long_tickets_are_marked(agent_double, tmp_path):
         for visitor in visitors:
             visitor.get("/")
         found = answers_during(lambda: visitors.pop().post("/", text=hostile("a ")), lambda: web.get("/models"))
-        assert_answered_within_a_second(found)
+        assert_answered_meanwhile(found)
 
 
 def test_a_text_that_takes_too_long_is_refused_and_later_ones_are_answered(tfidf, tmp_path):
     with start_agent(tmp_path, f"http://127.0.0.1:{tfidf.port}", TEXT_SECONDS=0.1) as running:
         long = {"text": hostile("my laptop is broken. ", 5_000)}
-        assert running.post("/predict", long).status == 200
+        # A busy machine may take a tenth of a second for any text.
+        wait_until(lambda: running.post("/predict", long).status == 200, 60)
         detail = assert_problem(running.post("/predict", {"text": hostile("order 0199001234 ")}), 422)
         assert "longer than 0.1 s" in detail and "shorter" in detail
-        assert running.post("/predict", long).status == 200
+        wait_until(lambda: running.post("/predict", long).status == 200, 60)
 
 
 def test_only_so_many_long_texts_may_wait(tfidf, tmp_path):
