@@ -25,16 +25,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--features", type=Path, help="what choose_features.py wrote; default: choose here")
+    parser.add_argument("--suspicious", type=Path, help="likely label errors; default: suspicious.csv in --data")
     args = parser.parse_args(argv)
     folders = {"model": args.model, "metrics": args.metrics, "plots": args.plots}
-    return run(lambda: train(args.params, args.data, folders, args.features))
+    return run(lambda: train(args.params, args.data, folders, args.features, args.suspicious))
 
 
-def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None) -> None:
+def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None, suspicious: Path | None) -> None:
     """Run the stage."""
     from callcenterai.tfidf.stage import run_tfidf_stage
 
-    run_tfidf_stage(params, data, folders, features)
+    run_tfidf_stage(params, data, folders, features, suspicious)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,12 @@ class Predictions:
         return Predictions(self.labels, self.true[chosen], self.probabilities[chosen], known)
 
     @property
+    def true_numbers(self) -> np.ndarray:
+        """The index of each true label in labels, shape (n,)."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        return np.array([numbers[label] for label in self.true], dtype=np.int64)
+
+    @property
     def predicted(self) -> np.ndarray:
         """The most probable label of each ticket, shape (n,)."""
         return np.asarray(self.labels, dtype=object)[self.probabilities.argmax(axis=1)]

@@ -48,7 +48,8 @@ class TrainedModel:
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
     predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
     if they are more than those of validation. metrics and metadata are added by this kind of model.
-    find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
+    find_known returns, for each text, whether the model knows anything of it; None if it knows every text. tables are
+    further files to write, outside the model's folder, and notes what to say on stderr.
     """
 
     model: Any
@@ -61,6 +62,8 @@ class TrainedModel:
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    tables: dict[Path, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def run_training(
@@ -119,6 +122,8 @@ def evaluate_and_write(
     few = describe_few_tickets(test)
     for line in few:
         print(f"warning: {line}", file=sys.stderr)
+    for line in trained.notes:
+        print(f"note: {line}", file=sys.stderr)
     groups = {name: part.groups for name, part in parts.items()}
     fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     metrics = {
@@ -153,6 +158,7 @@ def write_outputs(
         folders["model"] / name: content for name, content in trained.files.items()
     }
     files |= {folders["plots"] / name: content for name, content in plots.items()}
+    files |= trained.tables
     files[folders["metrics"]] = json_bytes(metrics)
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
