@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 from callcenterai.privacy.scrub import Scrubbed, scrub, without_placeholders
-from services.agent.language import detect
+from callcenterai.text.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
 from services.agent.storage.holds import HoldRequest
