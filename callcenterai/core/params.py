@@ -66,6 +66,7 @@ class PrepareParameters(Parameters):
     feedback_input: Name | None = None
     text_column: Name | Annotated[list[Name], Field(min_length=1)]
     label_column: Name
+    slice_columns: list[Name] = Field(default_factory=list)
     label_map: LabelMap = Field(default_factory=dict)
     label_map_file: Name | None = None
     encoding: Name | None = None
@@ -94,6 +95,10 @@ class PrepareParameters(Parameters):
             )
         if self.label_column in self.text_columns:
             raise ValueError(f"text_column and label_column must differ (both are {self.label_column!r})")
+        if taken := {self.label_column, *self.text_columns}.intersection(self.slice_columns):
+            raise ValueError(f"slice_columns must be other columns than text and label ({min(taken)!r} is one of them)")
+        if len(set(self.slice_columns)) < len(self.slice_columns):
+            raise ValueError("slice_columns must name each column once")
         if self.min_text_length > self.max_text_length:
             raise ValueError(
                 "min_text_length must not exceed max_text_length "

@@ -11,12 +11,16 @@ from callcenterai.core.cli import UserError
 from callcenterai.data.split import PARTS
 from callcenterai.text.plain_text import model_text
 
+# The columns of a part that `prepare.slice_columns` names begin with this.
+SLICE_PREFIX = "slice."
+
 
 @dataclass(frozen=True)
 class Part:
     """One part of the split: texts, labels and near-duplicate groups, object and int arrays of shape (n,).
 
-    columns has further columns of the file as prepare wrote them, object arrays of shape (n,), by name.
+    columns has further columns of the file as prepare wrote them, object arrays of shape (n,), by name, among them all
+    that begin with SLICE_PREFIX.
     """
 
     path: Path
@@ -45,9 +49,10 @@ def read_part(folder: Path, name: str, clean: str | None = None, columns: Sequen
     csv.field_size_limit(2**31 - 1)
     try:
         with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = [*columns, *(each for each in reader.fieldnames or () if each.startswith(SLICE_PREFIX))]
             rows = [
-                (row["text"], row["label"], int(row["group"]), *(row[column] for column in columns))
-                for row in csv.DictReader(file)
+                (row["text"], row["label"], int(row["group"]), *(row[column] for column in columns)) for row in reader
             ]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; make it with `dvc repro prepare`") from None

@@ -10,6 +10,9 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParameters
 
 TrainingParameters: TypeAlias = TrainTfidfParameters | TrainTransformerParameters
+# The confidence from which a ticket is routed without a person: None if none is, an array of shape (n_classes,) for one of
+# each class, where infinity stands for none.
+Threshold: TypeAlias = float | np.ndarray | None
 ECE_BINS = 15
 # The thresholds tried are those that route 5%, 10%, ... 100% of the tickets.
 COVERAGES = np.arange(1, 201) / 200
@@ -210,9 +213,16 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
     return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None
 
 
-def routed(predictions: Predictions, threshold: float | None) -> dict[str, float | None]:
+def routes(predictions: Predictions, threshold: Threshold) -> np.ndarray:
+    """Return which tickets are routed without a human, bool of shape (n,)."""
+    if isinstance(threshold, np.ndarray):
+        threshold = threshold[predictions.probabilities.argmax(axis=1)]
+    return predictions.routing_confidence >= (np.inf if threshold is None else threshold)
+
+
+def routed(predictions: Predictions, threshold: Threshold) -> dict[str, float | None]:
     """Return the share of tickets routed without a human and their accuracy, None when no ticket is routed."""
-    chosen = predictions.routing_confidence >= (np.inf if threshold is None else threshold)
+    chosen = routes(predictions, threshold)
     return {"coverage": chosen.mean(), "accuracy": _mean_or_none(predictions.correct[chosen])}
 
 

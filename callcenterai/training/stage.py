@@ -32,6 +32,7 @@ from callcenterai.training.evaluation import (
     evaluate_part,
 )
 from callcenterai.training.plots import draw
+from callcenterai.training.slices import evaluate_slices, slice_part
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
@@ -119,8 +120,9 @@ def evaluate_and_write(
     known = trained.find_known(texts) if trained.find_known else None
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
     warn_of_unknown_texts(kind, test)
-    few = describe_few_tickets(test)
-    for line in few:
+    slices, worse = evaluate_slices(test, slice_part(parts["test"]), threshold)
+    warnings = describe_few_tickets(test) + worse
+    for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     for line in trained.notes:
         print(f"note: {line}", file=sys.stderr)
@@ -131,7 +133,8 @@ def evaluate_and_write(
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
         "threshold_tickets": len(basis.true),
         **trained.metrics,
-        **({"warnings": few} if few else {}),
+        "slices": slices,
+        **({"warnings": warnings} if warnings else {}),
     }
     metadata = make_metadata(kind, trained, parts, params) | {
         "threshold": threshold,
