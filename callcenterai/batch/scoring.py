@@ -162,12 +162,18 @@ def score_partition(partition: Partition) -> ScoredPartition:
 
 def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str, Any]) -> bytes:
     """Return the table of predictions as a Parquet file; metadata gives the labels and the threshold for review."""
-    # Without a threshold, a person has to review every ticket.
-    threshold = np.inf if metadata["threshold"] is None else metadata["threshold"]
     labels = np.array(metadata["labels"], dtype=object)
-    review = (found.confidences < threshold) | ~found.known
+    review = (found.confidences < thresholds_of(metadata)[found.numbers]) | ~found.known
     answers = [labels[found.numbers], found.confidences, review, found.known]
     return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
+
+
+def thresholds_of(metadata: dict[str, Any]) -> np.ndarray:
+    """Return the confidence from which a ticket of each label needs no review, shape (n_labels,)."""
+    labels = metadata["labels"]
+    limits = metadata.get("class_thresholds") or dict.fromkeys(labels, metadata["threshold"])
+    # Without a threshold, a person has to review every ticket.
+    return np.array([np.inf if limits[label] is None else limits[label] for label in labels])
 
 
 def encode_rejected(rejected: RowColumns) -> bytes:

@@ -132,12 +132,32 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ClassCosts = Cost | dict[Label, Cost]
+
+
+class ThresholdParameters(Parameters):
+    """What the sections have in common that choose a threshold; params.yaml explains each parameter."""
+
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    threshold: Literal["overall", "per_class"] = "overall"
+    cost_of_error: ClassCosts | None = None
+    cost_of_review: ClassCosts | None = None
+
+    @model_validator(mode="after")
+    def _both_costs_or_none(self) -> "ThresholdParameters":
+        if (self.cost_of_error is None) != (self.cost_of_review is None):
+            raise ValueError("cost_of_error and cost_of_review belong together: set both, or both to null")
+        return self
+
+
 Features = Literal["words", "characters", "characters_in_words", "all_characters", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
 CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 
 
-class TrainTfidfParameters(Parameters):
+class TrainTfidfParameters(ThresholdParameters):
     """Section `train_tfidf`; params.yaml explains each parameter."""
 
     features: Features | Literal["auto"]
@@ -154,8 +174,6 @@ class TrainTfidfParameters(Parameters):
     class_weight: Literal["balanced"] | None
     calibration: Literal["auto", "sigmoid", "temperature"]
     refit: bool
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     random_state: Seed
 
@@ -171,7 +189,7 @@ class TrainTfidfParameters(Parameters):
         return [name for name in CHOSEN if getattr(self, name) == "auto"]
 
 
-class TrainTransformerParameters(Parameters):
+class TrainTransformerParameters(ThresholdParameters):
     """Section `train_transformer`; params.yaml explains each parameter."""
 
     encoder: Name
@@ -193,8 +211,6 @@ class TrainTransformerParameters(Parameters):
     weight_decay: float = Field(ge=0, lt=1)
     refit: bool
     precision: Literal["float32", "int8"]
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     # The seed of an epoch is this number plus the number of the epoch.
     random_state: int = Field(ge=0, lt=2**31)
@@ -216,12 +232,10 @@ class TrainTransformerParameters(Parameters):
         return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
 
 
-class FitRoutingParameters(Parameters):
+class FitRoutingParameters(ThresholdParameters):
     """Section `fit_routing`; params.yaml explains each parameter."""
 
     largest_transformer_share: float = Field(ge=0, le=1)
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     random_state: Seed
 

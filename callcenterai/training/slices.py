@@ -59,10 +59,9 @@ def evaluate_slices(
     findings = []
     for slicing, values in slices.items():
         names, counts = np.unique(values, return_counts=True)
-        shown = names[np.argsort(-counts, kind="stable")][:MOST_VALUES]
-        shown = [name for name in shown if (values == name).sum() >= LEAST_TICKETS]
+        frequent = np.argsort(-counts, kind="stable")[:MOST_VALUES]
         figures[slicing] = {}
-        for name in shown:
+        for name in names[frequent[counts[frequent] >= LEAST_TICKETS]]:
             inside = values == name
             figures[slicing][name] = {
                 "tickets": int(inside.sum()),

@@ -26,13 +26,22 @@ from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
 from callcenterai.training.evaluation import (
     Predictions,
+    Threshold,
     TrainingParameters,
     accuracy_interval,
     choose_threshold,
     evaluate_part,
+    routed,
 )
 from callcenterai.training.plots import draw
 from callcenterai.training.slices import evaluate_slices, slice_part
+from callcenterai.training.thresholds import (
+    choose_routing_threshold,
+    cost_figures,
+    describe_missing,
+    describe_threshold,
+    read_costs,
+)
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
@@ -74,7 +83,8 @@ def run_training(
     folders: dict[str, Path],
     train: Callable[[], TrainedModel],
 ) -> None:
-    """Check the tracking store, train and write the outputs, then log the run."""
+    """Check the costs and the tracking store, train and write the outputs, then log the run."""
+    read_costs(params, sorted({*parts["train"].labels, *parts["validation"].labels}))
     experiment = store.connect(kind)
     started = time.time()
     try:
@@ -114,7 +124,9 @@ def evaluate_and_write(
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
     trained = replace(trained, files=trained.files | held_out)
     basis = trained.held_out or trained.validation
-    threshold = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
+    threshold = choose_routing_threshold(basis, params)
+    for line in describe_missing(basis, params, threshold):
+        print(f"note: {line}", file=sys.stderr)
     labels = trained.validation.labels
     texts = parts["test"].texts
     known = trained.find_known(texts) if trained.find_known else None
@@ -132,17 +144,35 @@ def evaluate_and_write(
         "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
         "threshold_tickets": len(basis.true),
+        **measure_costs(basis, test, threshold, params),
         **trained.metrics,
         "slices": slices,
         **({"warnings": warnings} if warnings else {}),
     }
     metadata = make_metadata(kind, trained, parts, params) | {
-        "threshold": threshold,
+        **describe_threshold(threshold, labels),
         "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
     }
     plots = draw(test, metrics["test"]["per_class"], threshold)
     write_outputs(trained, metadata, metrics, plots, folders, started)
     return metadata, metrics
+
+
+def measure_costs(
+    basis: Predictions, test: Predictions, threshold: Threshold, params: TrainingParameters
+) -> dict[str, dict[str, float]]:
+    """Return what 1,000 test tickets cost, and say so; nothing without costs in the parameters."""
+    costs = read_costs(params, test.labels)
+    if costs is None:
+        return {}
+    plain = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
+    figures = cost_figures(test, threshold, plain, costs)
+    print(
+        f"test: 1,000 tickets cost {figures['with_threshold']:,.2f}; reviewing all of them "
+        f"{figures['reviewing_everything']:,.2f}, the threshold for an accuracy of {params.target_accuracy:.0%} "
+        f"{figures['with_accuracy_threshold']:,.2f}; routed without a person: {routed(test, threshold)['coverage']:.1%}"
+    )
+    return {"cost_of_1000_tickets": figures}
 
 
 def write_outputs(

@@ -138,7 +138,11 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         }
         policy = policy_file.policy
         state = {"in_force": router.policy is not None, "detail": router.policy_trouble}
-        known = policy.model_dump(include={"ask_below", "threshold", "target_accuracy"}) if policy else {}
+        known = (
+            policy.model_dump(include={"ask_below", "threshold", "class_thresholds", "target_accuracy"})
+            if policy
+            else {}
+        )
         return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
 
 
