@@ -25,6 +25,7 @@ from callcenterai.artifact.folder import (
     cleaning_of,
     read_metadata,
     read_model,
+    thresholds_of,
 )
 from callcenterai.artifact.scorer_format import read_arrays
 from callcenterai.batch.rows import Partition, RowColumns, split_rows
@@ -166,14 +167,6 @@ def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str
     review = (found.confidences < thresholds_of(metadata)[found.numbers]) | ~found.known
     answers = [labels[found.numbers], found.confidences, review, found.known]
     return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
-
-
-def thresholds_of(metadata: dict[str, Any]) -> np.ndarray:
-    """Return the confidence from which a ticket of each label needs no review, shape (n_labels,)."""
-    labels = metadata["labels"]
-    limits = metadata.get("class_thresholds") or dict.fromkeys(labels, metadata["threshold"])
-    # Without a threshold, a person has to review every ticket.
-    return np.array([np.inf if limits[label] is None else limits[label] for label in labels])
 
 
 def encode_rejected(rejected: RowColumns) -> bytes:

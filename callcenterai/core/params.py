@@ -248,6 +248,7 @@ class RegistryParameters(Parameters):
     minimum_macro_f1: float = Field(ge=0, le=1)
     tolerance: float = Field(ge=0, le=1)
     class_tolerance: float = Field(ge=0, le=1)
+    coverage_tolerance: float = Field(default=0.05, ge=0, le=1)
     min_class_tickets: int = Field(ge=1)
 
 

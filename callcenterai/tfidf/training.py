@@ -65,7 +65,7 @@ def train_model(
         },
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
         tables={suspicious: table},
-        notes=[f"{errors:,} labels are probably wrong: see {suspicious}"] if errors else [],
+        notes=[f"{errors:,} labels look wrong: see {suspicious}"] if errors else [],
     )
 
 
