@@ -23,11 +23,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("data/processed"), help="folder; default: %(default)s")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
+    parser.add_argument("--headline", type=Path, help="a second file, for the most important figures alone")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--features", type=Path, help="what choose_features.py wrote; default: choose here")
     parser.add_argument("--suspicious", type=Path, help="likely label errors; default: suspicious.csv in --data")
     args = parser.parse_args(argv)
     folders = {"model": args.model, "metrics": args.metrics, "plots": args.plots}
+    folders |= {"headline": args.headline} if args.headline else {}
     return run(lambda: train(args.params, args.data, folders, args.features, args.suspicious))
 
 

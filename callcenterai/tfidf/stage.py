@@ -13,10 +13,11 @@ def run_tfidf_stage(
     choice_path: Path | None = None,
     suspicious: Path | None = None,
 ) -> None:
-    """Train with the section `train_tfidf` of params.yaml; folders: "model", "metrics" (a file) and "plots".
+    """Train with the section `train_tfidf` of params.yaml; folders: "model", "metrics" (a file) and "plots", and
+    the file "headline" if that is wanted.
 
-    choice_path is what run_choice_stage wrote; without it, parameters that are auto are chosen here. suspicious is the file
-    for likely label errors, by default suspicious.csv beside the parts.
+    choice_path is what run_choice_stage wrote; without it, parameters that are auto are chosen here. suspicious is the
+    file for likely label errors, by default suspicious.csv beside the parts.
     """
     params = read_parameters(params_path, "train_tfidf", TrainTfidfParameters)
     clean = read_parameters(params_path, "prepare", PrepareParameters).clean

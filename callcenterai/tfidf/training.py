@@ -27,7 +27,8 @@ def train_tfidf(
     suspicious: Path,
     choice: FeatureChoice | None = None,
 ) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots".
+    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots", and
+    the file "headline" if that is wanted.
 
     clean is how the texts of the parts were cleaned; without choice, parameters that are auto are chosen here.
     suspicious is the file for likely label errors; the parts need TICKET_COLUMNS for it.

@@ -44,7 +44,7 @@ from callcenterai.training.thresholds import (
 )
 
 # The figures that the metadata repeats for services, which have the model folder alone.
-HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+METADATA_FIGURES = ("accuracy", "macro_f1", "ece", "auto_route")
 # Under so many test tickets, training warns that its figures say little.
 FEW_TICKETS = 100
 # From this share of test tickets on, training warns that the model knows nothing of them.
@@ -83,7 +83,10 @@ def run_training(
     folders: dict[str, Path],
     train: Callable[[], TrainedModel],
 ) -> None:
-    """Check the costs and the tracking store, train and write the outputs, then log the run."""
+    """Check the costs and the tracking store, train and write the outputs, then log the run.
+
+    folders are those of evaluate_and_write.
+    """
     read_costs(params, sorted({*parts["train"].labels, *parts["validation"].labels}))
     experiment = store.connect(kind)
     started = time.time()
@@ -104,7 +107,8 @@ def run_training(
     except UserError as error:
         # Model and figures are written and stay: a failure now would make DVC throw a good training away.
         # The command names whole paths because the stage may run in another folder than its user.
-        again = " ".join(f"--{name} {shlex.quote(str(path.resolve()))}" for name, path in folders.items())
+        logged = ("model", "metrics", "plots")
+        again = " ".join(f"--{name} {shlex.quote(str(folders[name].resolve()))}" for name in logged)
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
             file=sys.stderr,
@@ -119,7 +123,11 @@ def evaluate_and_write(
     folders: dict[str, Path],
     started: float,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics."""
+    """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics.
+
+    folders: "model" and "plots" are folders, "metrics" is the file of all figures and "headline", which may be missing,
+    that of the most important ones.
+    """
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
     trained = replace(trained, files=trained.files | held_out)
@@ -151,7 +159,7 @@ def evaluate_and_write(
     }
     metadata = make_metadata(kind, trained, parts, params) | {
         **describe_threshold(threshold, labels),
-        "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
+        "metrics": {part: {name: metrics[part][name] for name in METADATA_FIGURES} for part in ("validation", "test")},
     }
     plots = draw(test, metrics["test"]["per_class"], threshold)
     write_outputs(trained, metadata, metrics, plots, folders, started)
@@ -193,8 +201,17 @@ def write_outputs(
     files |= {folders["plots"] / name: content for name, content in plots.items()}
     files |= trained.tables
     files[folders["metrics"]] = json_bytes(metrics)
+    if "headline" in folders:
+        files[folders["headline"]] = json_bytes(headline(metrics["test"]))
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
+
+
+def headline(test: dict[str, Any]) -> dict[str, Any]:
+    """Return the handful of figures that `dvc metrics show` prints: few enough for a line of a terminal."""
+    route = test["auto_route"]
+    figures = {name: test[name] for name in ("accuracy", "macro_f1", "ece")}
+    return {"test": figures | {"coverage": route["coverage"], "routed_accuracy": route["accuracy"]}}
 
 
 def warn_of_unknown_texts(kind: str, test: Predictions) -> None:
