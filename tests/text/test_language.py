@@ -63,5 +63,6 @@ def test_any_text_gets_a_known_language_code(text):
 
 
 def test_importing_does_not_load_the_language_model():
-    code = "from py3langid.langid import LanguageIdentifier as L; L.from_model_file = None; import callcenterai.text.language"
+    code = "from py3langid.langid import LanguageIdentifier as L; L.from_model_file = None; "
+    code += "import callcenterai.text.language"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
