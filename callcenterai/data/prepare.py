@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from callcenterai.core.cli import UserError, one_line
+from callcenterai.core.cli import UserError, print_lines
 from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
 from callcenterai.core.files import json_bytes, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
@@ -111,12 +111,6 @@ def describe_quality(table: Table, plan: SplitPlan, labels: LabelReport, params:
     warnings += describe_large_shares(plan.reasons, params) + labels.warnings()
     left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
     return {"labels": labels.summary() | summarize_left_out(left_out), "warnings": warnings}
-
-
-def print_lines(kind: str, lines: list[str]) -> None:
-    """Print each line on stderr, after the word `note` or `warning`."""
-    for line in lines:
-        print(f"{kind}: {one_line(line)}", file=sys.stderr)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from callcenterai.artifact.folder import (
     library_versions,
     probabilities_bytes,
 )
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_lines
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
@@ -133,22 +133,35 @@ def evaluate_and_write(
     trained = replace(trained, files=trained.files | held_out)
     basis = trained.held_out or trained.validation
     threshold = choose_routing_threshold(basis, params)
-    for line in describe_missing(basis, params, threshold):
-        print(f"note: {line}", file=sys.stderr)
-    labels = trained.validation.labels
-    texts = parts["test"].texts
-    known = trained.find_known(texts) if trained.find_known else None
-    test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
+    test = predict_test(trained, parts["test"])
     warn_of_unknown_texts(kind, test)
+    metrics = measure_training(trained, test, parts, threshold, params)
+    print_lines("warning", metrics.get("warnings", []))
+    print_lines("note", describe_missing(basis, params, threshold) + trained.notes)
+    metadata = make_metadata(kind, trained, parts, params) | {
+        **describe_threshold(threshold, test.labels),
+        "metrics": {part: {name: metrics[part][name] for name in METADATA_FIGURES} for part in ("validation", "test")},
+    }
+    plots = draw(test, metrics["test"]["per_class"], threshold)
+    write_outputs(trained, metadata, metrics, plots, folders, started)
+    return metadata, metrics
+
+
+def predict_test(trained: TrainedModel, part: Part) -> Predictions:
+    """Return the finished model's predictions of test."""
+    known = trained.find_known(part.texts) if trained.find_known else None
+    return Predictions(trained.validation.labels, part.labels, trained.model.predict_proba(part.texts), known)
+
+
+def measure_training(
+    trained: TrainedModel, test: Predictions, parts: dict[str, Part], threshold: Threshold, params: TrainingParameters
+) -> dict[str, Any]:
+    """Return all figures of a training, with the warnings that they are worth."""
+    basis, groups = trained.held_out or trained.validation, {name: part.groups for name, part in parts.items()}
+    fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
     slices, worse = evaluate_slices(test, slice_part(parts["test"]), threshold)
     warnings = describe_few_tickets(test) + worse
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
-    for line in trained.notes:
-        print(f"note: {line}", file=sys.stderr)
-    groups = {name: part.groups for name, part in parts.items()}
-    fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
-    metrics = {
+    return {
         "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
         "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
         "threshold_tickets": len(basis.true),
@@ -157,13 +170,6 @@ def evaluate_and_write(
         "slices": slices,
         **({"warnings": warnings} if warnings else {}),
     }
-    metadata = make_metadata(kind, trained, parts, params) | {
-        **describe_threshold(threshold, labels),
-        "metrics": {part: {name: metrics[part][name] for name in METADATA_FIGURES} for part in ("validation", "test")},
-    }
-    plots = draw(test, metrics["test"]["per_class"], threshold)
-    write_outputs(trained, metadata, metrics, plots, folders, started)
-    return metadata, metrics
 
 
 def measure_costs(
@@ -202,12 +208,12 @@ def write_outputs(
     files |= trained.tables
     files[folders["metrics"]] = json_bytes(metrics)
     if "headline" in folders:
-        files[folders["headline"]] = json_bytes(headline(metrics["test"]))
+        files[folders["headline"]] = json_bytes(headline_figures(metrics["test"]))
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
 
 
-def headline(test: dict[str, Any]) -> dict[str, Any]:
+def headline_figures(test: dict[str, Any]) -> dict[str, Any]:
     """Return the handful of figures that `dvc metrics show` prints: few enough for a line of a terminal."""
     route = test["auto_route"]
     figures = {name: test[name] for name in ("accuracy", "macro_f1", "ece")}
