@@ -47,7 +47,7 @@ class _Goal(NamedTuple):
         """Return the probability of such low means of so many tickets if the true mean were the limit.
 
         For losses that are 0 or 1 it is that of the exact binomial test. For others it is Bentkus's bound, which is e
-        times as large (Bates and others 2021, "Distribution-Free, Risk-Controlling Prediction Sets", section 3.1.1).
+        times as large (Bates and others 2021, "Distribution-Free, Risk-Controlling Prediction Sets", section 3.1).
         """
         # In floating point, 3 of 10 times 10 may be more than 3.
         return self.factor * binom.cdf(np.ceil(tickets * mean_losses - 1e-9), tickets, self.limit)
