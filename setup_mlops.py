@@ -361,7 +361,7 @@ def next_steps(venv: Venv) -> str:
     if not (ROOT / ".git").exists():
         experiment = f"{folder / 'dvc'} repro", "after a change in params.yaml"
     steps = (
-        (f"{folder / 'dvc'} metrics show", "every metric"),
+        (f"{folder / 'dvc'} metrics show", "the most important figures"),
         experiment,
         (f"{folder / 'mlflow'} server --backend-store-uri sqlite:///mlflow.db --port 5000", "the runs, in a browser"),
         ("python setup_mlops.py --input FILE --text-column COLUMN --label-column COLUMN", "your own tickets"),

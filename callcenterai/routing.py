@@ -21,7 +21,8 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_bytes, write_files
 from callcenterai.core.params import FitRoutingParameters, read_parameters
 from callcenterai.data.parts import Part, read_part, read_parts
-from callcenterai.training.evaluation import Predictions, choose_threshold, evaluate, routed
+from callcenterai.training.evaluation import Predictions, Threshold, choose_threshold, evaluate, routed
+from callcenterai.training.thresholds import choose_routing_threshold, describe_threshold
 
 MODELS = ("tfidf", "transformer")
 # Probabilities are raised to this before taking logarithms: a linear model may give exactly zero.
@@ -51,7 +52,7 @@ class LearnedRouting(NamedTuple):
 
     combination: Combination
     ask_below: float
-    threshold: float | None
+    threshold: Threshold
     probabilities: np.ndarray
     asked: np.ndarray
 
@@ -93,8 +94,7 @@ def learn_routing(
     together = combination.probabilities(first, second)
     ask_below = choose_ask_below(first, together, labels, validation.labels, params)
     probabilities, asked = cascade(first, together, ask_below)
-    predictions = Predictions(labels, validation.labels, probabilities)
-    threshold = choose_threshold(predictions, params.target_accuracy, params.threshold_confidence)
+    threshold = choose_routing_threshold(Predictions(labels, validation.labels, probabilities), params)
     return LearnedRouting(combination, ask_below, threshold, probabilities, asked)
 
 
@@ -237,7 +237,7 @@ def make_policy(
         "ask_below": learned.ask_below,
         "weights": dict(zip(MODELS, weights, strict=True)),
         "biases": [round(float(bias), 6) for bias in learned.combination.biases],
-        "threshold": learned.threshold,
+        **describe_threshold(learned.threshold, metadata["tfidf"]["labels"]),
         "target_accuracy": params.target_accuracy,
         "parameters": params.model_dump(),
         "milliseconds": {name: round(cost, 3) for name, cost in (costs | {"mean": mean}).items()},
@@ -251,7 +251,7 @@ def print_routing(metrics: dict[str, Any], costs: dict[str, float]) -> None:
     singles = ", ".join(f"{name} alone {100 * value:.2f}%" for name, value in alone.items())
     print(f"test: accuracy {100 * test['accuracy']:.2f}% ({singles}), gain {100 * metrics['gain']:+.2f} points")
     print(f"transformer asked for {100 * metrics['transformer_share']:.1f}% of {test['tickets']} tickets")
-    if route["threshold"] is None:
+    if route["accuracy"] is None:
         print("every ticket goes to a person: validation proves no threshold")
     else:
         print(f"without a person: {100 * route['coverage']:.1f}% of the tickets, {100 * route['accuracy']:.2f}% right")

@@ -23,18 +23,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("data/processed"), help="folder; default: %(default)s")
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
+    parser.add_argument("--headline", type=Path, help="a second file, for the most important figures alone")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--features", type=Path, help="what choose_features.py wrote; default: choose here")
+    parser.add_argument("--suspicious", type=Path, help="likely label errors; default: suspicious.csv in --data")
     args = parser.parse_args(argv)
     folders = {"model": args.model, "metrics": args.metrics, "plots": args.plots}
-    return run(lambda: train(args.params, args.data, folders, args.features))
+    folders |= {"headline": args.headline} if args.headline else {}
+    return run(lambda: train(args.params, args.data, folders, args.features, args.suspicious))
 
 
-def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None) -> None:
+def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None, suspicious: Path | None) -> None:
     """Run the stage."""
     from callcenterai.tfidf.stage import run_tfidf_stage
 
-    run_tfidf_stage(params, data, folders, features)
+    run_tfidf_stage(params, data, folders, features, suspicious)
 
 
 if __name__ == "__main__":

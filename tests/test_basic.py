@@ -74,11 +74,11 @@ def test_params_yaml_has_exactly_the_known_parameters():
     )
 
     content = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    assert list(content["prepare"]) == list(PrepareParameters.model_fields)
-    assert list(content["train_tfidf"]) == list(TrainTfidfParameters.model_fields)
-    assert list(content["train_transformer"]) == list(TrainTransformerParameters.model_fields)
-    assert list(content["fit_routing"]) == list(FitRoutingParameters.model_fields)
-    assert list(content["registry"]) == list(RegistryParameters.model_fields)
+    assert set(content["prepare"]) == set(PrepareParameters.model_fields)
+    assert set(content["train_tfidf"]) == set(TrainTfidfParameters.model_fields)
+    assert set(content["train_transformer"]) == set(TrainTransformerParameters.model_fields)
+    assert set(content["fit_routing"]) == set(FitRoutingParameters.model_fields)
+    assert set(content["registry"]) == set(RegistryParameters.model_fields)
 
 
 def test_no_credentials_and_no_remote_in_the_shared_dvc_config():

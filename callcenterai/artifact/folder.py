@@ -133,6 +133,15 @@ def cleaning_of(metadata: dict[str, Any]) -> str:
     return metadata.get("clean", "none")
 
 
+def thresholds_of(metadata: dict[str, Any]) -> Any:
+    """Return from which confidence a ticket of each label needs no review, shape (n_labels,); infinity for never."""
+    import numpy as np
+
+    labels = metadata["labels"]
+    limits = metadata.get("class_thresholds") or dict.fromkeys(labels, metadata.get("threshold"))
+    return np.array([np.inf if limits[label] is None else limits[label] for label in labels])
+
+
 def _read_skops(path: Path) -> Any:
     from callcenterai.artifact.skops_import import skops_io
 

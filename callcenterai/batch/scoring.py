@@ -25,6 +25,7 @@ from callcenterai.artifact.folder import (
     cleaning_of,
     read_metadata,
     read_model,
+    thresholds_of,
 )
 from callcenterai.artifact.scorer_format import read_arrays
 from callcenterai.batch.rows import Partition, RowColumns, split_rows
@@ -162,10 +163,8 @@ def score_partition(partition: Partition) -> ScoredPartition:
 
 def encode_predictions(tickets: RowColumns, found: TopLabels, metadata: dict[str, Any]) -> bytes:
     """Return the table of predictions as a Parquet file; metadata gives the labels and the threshold for review."""
-    # Without a threshold, a person has to review every ticket.
-    threshold = np.inf if metadata["threshold"] is None else metadata["threshold"]
     labels = np.array(metadata["labels"], dtype=object)
-    review = (found.confidences < threshold) | ~found.known
+    review = (found.confidences < thresholds_of(metadata)[found.numbers]) | ~found.known
     answers = [labels[found.numbers], found.confidences, review, found.known]
     return _encode_parquet([tickets.files, tickets.numbers, tickets.ids, *answers], PREDICTIONS_SCHEMA)
 

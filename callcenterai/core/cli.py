@@ -70,6 +70,12 @@ def one_line(message: str) -> str:
     return " ".join(message.split())
 
 
+def print_lines(kind: str, lines: list[str]) -> None:
+    """Print each line on stderr, after the word `note` or `warning`."""
+    for line in lines:
+        print(f"{kind}: {one_line(line)}", file=sys.stderr)
+
+
 def print_progress(line: str) -> None:
     """Write a line about the progress of a command to stderr at once."""
     print(line, file=sys.stderr, flush=True)

@@ -66,6 +66,7 @@ class PrepareParameters(Parameters):
     feedback_input: Name | None = None
     text_column: Name | Annotated[list[Name], Field(min_length=1)]
     label_column: Name
+    slice_columns: list[Name] = Field(default_factory=list)
     label_map: LabelMap = Field(default_factory=dict)
     label_map_file: Name | None = None
     encoding: Name | None = None
@@ -94,6 +95,10 @@ class PrepareParameters(Parameters):
             )
         if self.label_column in self.text_columns:
             raise ValueError(f"text_column and label_column must differ (both are {self.label_column!r})")
+        if taken := {self.label_column, *self.text_columns}.intersection(self.slice_columns):
+            raise ValueError(f"slice_columns must be other columns than text and label ({min(taken)!r} is one of them)")
+        if len(set(self.slice_columns)) < len(self.slice_columns):
+            raise ValueError("slice_columns must name each column once")
         if self.min_text_length > self.max_text_length:
             raise ValueError(
                 "min_text_length must not exceed max_text_length "
@@ -127,12 +132,32 @@ def _file(name: str | None) -> Path | None:
     return None if name is None or Path(name).name == NO_FILE else Path(name)
 
 
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ClassCosts = Cost | dict[Label, Cost]
+
+
+class ThresholdParameters(Parameters):
+    """What the sections have in common that choose a threshold; params.yaml explains each parameter."""
+
+    target_accuracy: Fraction
+    threshold_confidence: Fraction
+    threshold: Literal["overall", "per_class"] = "overall"
+    cost_of_error: ClassCosts | None = None
+    cost_of_review: ClassCosts | None = None
+
+    @model_validator(mode="after")
+    def _both_costs_or_none(self) -> "ThresholdParameters":
+        if (self.cost_of_error is None) != (self.cost_of_review is None):
+            raise ValueError("cost_of_error and cost_of_review belong together: set both, or both to null")
+        return self
+
+
 Features = Literal["words", "characters", "characters_in_words", "all_characters", "both"]
 # The parameters of train_tfidf that may be auto: cross-validation on train then chooses them.
 CHOSEN = ("features", "class_spread", "C", "accents", "min_df")
 
 
-class TrainTfidfParameters(Parameters):
+class TrainTfidfParameters(ThresholdParameters):
     """Section `train_tfidf`; params.yaml explains each parameter."""
 
     features: Features | Literal["auto"]
@@ -149,8 +174,6 @@ class TrainTfidfParameters(Parameters):
     class_weight: Literal["balanced"] | None
     calibration: Literal["auto", "sigmoid", "temperature"]
     refit: bool
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     random_state: Seed
 
@@ -166,7 +189,7 @@ class TrainTfidfParameters(Parameters):
         return [name for name in CHOSEN if getattr(self, name) == "auto"]
 
 
-class TrainTransformerParameters(Parameters):
+class TrainTransformerParameters(ThresholdParameters):
     """Section `train_transformer`; params.yaml explains each parameter."""
 
     encoder: Name
@@ -188,8 +211,6 @@ class TrainTransformerParameters(Parameters):
     weight_decay: float = Field(ge=0, lt=1)
     refit: bool
     precision: Literal["float32", "int8"]
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     # The seed of an epoch is this number plus the number of the epoch.
     random_state: int = Field(ge=0, lt=2**31)
@@ -211,12 +232,10 @@ class TrainTransformerParameters(Parameters):
         return self.learning_rate or (7e-4 if self.from_scratch else 5e-5)
 
 
-class FitRoutingParameters(Parameters):
+class FitRoutingParameters(ThresholdParameters):
     """Section `fit_routing`; params.yaml explains each parameter."""
 
     largest_transformer_share: float = Field(ge=0, le=1)
-    target_accuracy: Fraction
-    threshold_confidence: Fraction
     bootstrap_samples: int = Field(ge=100, le=100_000)
     random_state: Seed
 
@@ -229,6 +248,7 @@ class RegistryParameters(Parameters):
     minimum_macro_f1: float = Field(ge=0, le=1)
     tolerance: float = Field(ge=0, le=1)
     class_tolerance: float = Field(ge=0, le=1)
+    coverage_tolerance: float = Field(default=0.05, ge=0, le=1)
     min_class_tickets: int = Field(ge=1)
 
 

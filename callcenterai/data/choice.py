@@ -131,8 +131,8 @@ def _changes(choice: Choice, before: str) -> dict[str, Any]:
         changes |= {"input": choice.input.as_posix(), "test_input": none, "feedback_input": none}
         changes |= choice.options._asdict()
         if changes["input"] != before:
-            # The labels are others too.
-            changes |= {"label_map": {}, "label_map_file": none}
+            # The labels and the other columns are different too.
+            changes |= {"label_map": {}, "label_map_file": none, "slice_columns": []}
     changes |= {name: value for name, value in choice.options._asdict().items() if value not in (None, True)}
     if choice.test_input is not None:
         changes["test_input"] = f"data/raw/{NO_FILE}" if choice.test_input == NO_FILE else choice.test_input

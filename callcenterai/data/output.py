@@ -1,10 +1,11 @@
 """What prepare writes: the parts and the rejected tickets as CSV, streamed from the spill, and the figures."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from callcenterai.data.parts import SLICE_PREFIX
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS
 from callcenterai.data.table import Reason, Source, SplitPlan, Table
@@ -15,11 +16,12 @@ PART_COLUMNS = ("source", "row", "group", "label", "text")
 REJECTED_COLUMNS = ("source", "row", "reason", "label", "text")
 
 
-def part_csv(table: Table, plan: SplitPlan, spill: Spill, part: str) -> Iterator[bytes]:
+def part_csv(table: Table, plan: SplitPlan, spill: Spill, part: str, slice_columns: Sequence[str]) -> Iterator[bytes]:
     """Yield one part as CSV; near-duplicates have the same number in the column `group`, across all parts."""
     chosen = plan.parts == PARTS.index(part)
     values = (plan.groups[chosen] + 1, plan.labels[chosen])
-    return csv_pieces(PART_COLUMNS, _blocks(table, spill, plan.kept[chosen], *values))
+    columns = (*PART_COLUMNS, *(f"{SLICE_PREFIX}{name}" for name in slice_columns))
+    return csv_pieces(columns, _blocks(table, spill, plan.kept[chosen], *values, table.slices))
 
 
 def rejected_csv(table: Table, reasons: np.ndarray, spill: Spill, raw: bool = False) -> Iterator[bytes]:
@@ -33,16 +35,20 @@ def rejected_csv(table: Table, reasons: np.ndarray, spill: Spill, raw: bool = Fa
     def blocks() -> Iterator[Iterator[Iterable]]:
         for source in sorted(Source, key=str):
             rows = np.flatnonzero((reasons != Reason.USABLE) & (table.sources == source))
-            for block in _blocks(table, spill, rows, names[reasons[rows]], table.labels[rows]):
+            no_slices = table.slices[:, :0]
+            for block in _blocks(table, spill, rows, names[reasons[rows]], table.labels[rows], no_slices):
                 yield block if raw else map(without_formulas, block)
 
     return csv_pieces(REJECTED_COLUMNS, blocks())
 
 
 def _blocks(
-    table: Table, spill: Spill, rows: np.ndarray, values: np.ndarray, labels: np.ndarray
+    table: Table, spill: Spill, rows: np.ndarray, values: np.ndarray, labels: np.ndarray, slices: np.ndarray
 ) -> Iterator[Iterator[tuple]]:
-    """Yield the records of these tickets, whose numbers must ascend, one partition at a time."""
+    """Yield the records of these tickets, whose numbers must ascend, one partition at a time.
+
+    slices, of shape (n_tickets of the table, n_columns), are indices into table.slice_values.
+    """
     offsets = [table.first_of(source) - 1 for source in Source]
     for number, (first, count, _, _) in enumerate(spill.partitions):
         begin, end = np.searchsorted(rows, [first, first + count])
@@ -52,11 +58,11 @@ def _blocks(
         source = Source(table.sources[first])
         mine = rows[begin:end]
         columns = ((mine - offsets[source]).tolist(), values[begin:end].tolist(), labels[begin:end].tolist())
-        places = (mine - first).tolist()
+        places, sliced = (mine - first).tolist(), slices[mine].tolist()
         name = str(source)
         yield (
-            (name, row, value, table.names[label], texts[place])
-            for row, value, label, place in zip(*columns, places, strict=True)
+            (name, row, value, table.names[label], texts[place], *(table.slice_values[at] for at in slicing))
+            for row, value, label, place, slicing in zip(*columns, places, sliced, strict=True)
         )
 
 

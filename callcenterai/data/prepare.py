@@ -9,14 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from callcenterai.core.cli import UserError, one_line
+from callcenterai.core.cli import UserError, print_lines
 from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
 from callcenterai.core.files import json_bytes, make_private_folder, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
@@ -52,6 +52,8 @@ ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 2_000_000
 
 # What begins before the limit of a text's length, such as a card number, ends before so many characters more.
 BEYOND_LIMIT, MOST_CLEANED = 1000, 1_000_000
+# In characters.
+LONGEST_SLICE_VALUE = 100
 
 # Applies a function to each of many items and gives the results in the items' order.
 ParallelMap = Callable[[Callable, Iterable], Iterable]
@@ -66,6 +68,7 @@ class CheckedRow(NamedTuple):
     text: str
     long: bool
     personal_data: dict[str, int]
+    slices: tuple[str, ...]
 
 
 def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: int | None, raw: bool = False) -> None:
@@ -92,7 +95,7 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         summary |= {f"{source!s}_sha256": sha256(path) for source, path in paths.items()}
         summary["files"] = {str(source): file.found for source, file in sources.items()}
         contents: dict[Path, bytes | Iterable[bytes]] = {
-            output / f"{part}.csv": part_csv(table, plan, spill, part) for part in PARTS
+            output / f"{part}.csv": part_csv(table, plan, spill, part, params.slice_columns) for part in PARTS
         }
         contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill, raw)
         contents[metrics_path] = json_bytes(summary)
@@ -113,12 +116,6 @@ def describe_quality(table: Table, plan: SplitPlan, labels: LabelReport, params:
     warnings += describe_large_shares(plan.reasons, params) + labels.warnings()
     left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
     return {"labels": labels.summary() | summarize_left_out(left_out), "warnings": warnings}
-
-
-def print_lines(kind: str, lines: list[str]) -> None:
-    """Print each line on stderr, after the word `note` or `warning`."""
-    for line in lines:
-        print(f"{kind}: {one_line(line)}", file=sys.stderr)
 
 
 @contextmanager
@@ -151,6 +148,8 @@ def read_table(params: PrepareParameters, sources: Sources, spill: Spill, parall
         names=list(reader.names),
         long=reader.long,
         personal_data=dict(sorted(reader.personal_data.items())),
+        slices=np.concatenate(reader.slices),
+        slice_values=list(reader.slice_values),
     )
 
 
@@ -163,6 +162,8 @@ class _Reader:
         self.reasons: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         self.names: dict[str, int] = {}
+        self.slices: list[np.ndarray] = []
+        self.slice_values: dict[str, int] = {}
         self.long = 0
         self.personal_data: Counter[str] = Counter()
 
@@ -179,6 +180,9 @@ class _Reader:
         self.sources.append(np.full(len(rows), source, dtype=np.uint8))
         self.reasons.append(np.array([row.reason for row in rows], dtype=np.uint8))
         self.labels.append(np.array(labels, dtype=np.int32))
+        width, numbers = len(self._params.slice_columns), self.slice_values
+        codes = [[numbers.setdefault(value, len(numbers)) for value in row.slices] for row in rows]
+        self.slices.append(np.array(codes, dtype=np.int32).reshape(len(rows), width))
         self.long += sum(row.long for row in rows)
         for row in rows:
             self.personal_data.update(row.personal_data)
@@ -200,7 +204,22 @@ def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> Chec
     long = len(cleaned) > params.max_text_length
     if reason == Reason.USABLE:
         text, label = cut(cleaned, params.max_text_length) if long else text, label.strip()
-    return CheckedRow(reason, label, text, long, found)
+    return CheckedRow(reason, label, text, long, found, slice_values(ticket, params))
+
+
+def slice_values(ticket: Ticket, params: PrepareParameters) -> tuple[str, ...]:
+    """Return a ticket's value of each of slice_columns; empty where its source has none."""
+    values = ticket.slices or (None,) * len(params.slice_columns)
+    return tuple(slice_value(value or "", params.remove_personal_data) for value in values)
+
+
+# The few values of a column come again and again.
+@lru_cache(maxsize=10_000)
+def slice_value(value: str, remove_personal_data: bool) -> str:
+    """Return a value as the parts have it: short, on one line, and without personal data if that is removed."""
+    if remove_personal_data:
+        value = without_placeholders(scrub(value[:BEYOND_LIMIT]).text)
+    return " ".join(value.split())[:LONGEST_SLICE_VALUE]
 
 
 def _most_characters(params: PrepareParameters) -> int:

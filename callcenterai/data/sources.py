@@ -34,15 +34,17 @@ class TicketSource:
         self._path, self._limit = path, params.max_unreadable
         # People's answers are written by a command of ours, whatever the tickets look like.
         self._options = ReadOptions(params.encoding, params.delimiter, params.sheet, params.header)
-        self._columns = [*params.text_columns, params.label_column]
+        self._texts = len(params.text_columns)
+        self._columns = [*params.text_columns, params.label_column, *params.slice_columns]
         if source == Source.FEEDBACK:
-            self._options, self._columns = ReadOptions(), list(FEEDBACK_COLUMNS)
+            self._options, self._columns, self._texts = ReadOptions(), list(FEEDBACK_COLUMNS), 1
         self.found: dict[str, Any] = {}
 
     def tickets(self) -> Iterator[Ticket]:
         """Yield the rows in order; a UserError when the file or too many of its rows cannot be read."""
         with open_tickets(self._path, self._columns, self._options) as file:
-            yield from map(as_ticket, file.rows())
+            for row in file.rows():
+                yield as_ticket(row, self._texts)
             file.check_faults(self._limit)
             self.found = describe(file)
 
@@ -52,9 +54,10 @@ def describe(file: TicketFile) -> dict[str, Any]:
     return file.found | {"rows": file.read, "unreadable": file.faults.total()}
 
 
-def as_ticket(row: Row) -> Ticket:
-    """Return a row as a ticket; an unreadable one has its beginning as text."""
+def as_ticket(row: Row, text_columns: int) -> Ticket:
+    """Return a row as a ticket: texts, label, slices; an unreadable one has its beginning as text."""
     if row.values is None:
         return Ticket(row.number, row.raw, None, REASONS[row.fault or Fault.NOT_TEXT])
-    *texts, label = row.values
-    return Ticket(row.number, texts[0] if len(texts) == 1 else join_texts(texts), label)
+    texts, (label, *slices) = row.values[:text_columns], row.values[text_columns:]
+    text = texts[0] if text_columns == 1 else join_texts(texts)
+    return Ticket(row.number, text, label, slices=tuple(slices))

@@ -45,12 +45,16 @@ class Reason(_Code):
 
 
 class Ticket(NamedTuple):
-    """One row as it was read: its number, its text and label (None if missing), and USABLE or why it is unreadable."""
+    """One row as it was read: its number, its text and label (None if missing), and USABLE or why it is unreadable.
+
+    slices has the values of `prepare.slice_columns`; empty for sources without them.
+    """
 
     row: int
     text: str | None
     label: str | None
     reason: Reason = Reason.USABLE
+    slices: tuple[str | None, ...] = ()
 
 
 class Table(NamedTuple):
@@ -60,7 +64,8 @@ class Table(NamedTuple):
     is stripped of white space around it, and labels.settle_labels makes it a class; any other stays as it came.
     `lengths` are in characters, of the texts as they are written: a usable text is cut at the limit. `hashes` and
     `draws` come from fingerprints.py. `long` counts the texts, usable or not, that were over the limit, and
-    `personal_data` the findings of each kind that were removed from texts.
+    `personal_data` the findings of each kind that were removed from texts. `slices`, of shape (n, n_slice_columns), are
+    indices into `slice_values`.
     """
 
     sources: np.ndarray
@@ -72,6 +77,8 @@ class Table(NamedTuple):
     names: list[str]
     long: int
     personal_data: dict[str, int]
+    slices: np.ndarray
+    slice_values: list[str]
 
     def first_of(self, source: int) -> int:
         """Return the number of the source's first ticket, which is its row 1."""

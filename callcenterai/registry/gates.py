@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from callcenterai.artifact.folder import thresholds_of
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5
 from callcenterai.core.params import RegistryParameters
@@ -53,12 +54,18 @@ class PromotionRefused(Exception):
 
 @dataclass(frozen=True)
 class Measurement:
-    """Figures on the test data: accuracy, macro F1, the F1 of each class (between 0 and 1) and its tickets."""
+    """Figures on the test data: accuracy, macro F1, the F1 of each class (between 0 and 1) and its tickets.
+
+    coverage is the share that the version's own threshold routes, and promise what that threshold keeps: coverages
+    compare only if the promises are equal.
+    """
 
     accuracy: float
     macro_f1: float
     f1: dict[str, float]
     tickets: dict[str, int]
+    coverage: float
+    promise: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -78,17 +85,31 @@ def read_test_part(data: Path) -> Part:
     return part
 
 
-def measure(pipeline: Any, part: Part) -> Measurement:
-    """Return the figures of a fitted pipeline on the tickets of part; labels it does not know count as errors."""
+def measure(pipeline: Any, metadata: dict[str, Any], part: Part) -> Measurement:
+    """Return the figures of a fitted pipeline on the tickets of part; labels it does not know count as errors.
+
+    metadata is that of its folder.
+    """
     # Late: scikit-learn takes a second to import, and the commands that only read the registry do not need it.
     from sklearn.metrics import f1_score
 
     labels = sorted(set(part.labels))
-    predicted = pipeline.predict(part.texts)
+    probabilities = pipeline.predict_proba(part.texts)
+    best = probabilities.argmax(axis=1)
+    predicted = np.asarray(pipeline.classes_, dtype=object)[best]
     f1 = f1_score(part.labels, predicted, labels=labels, average=None, zero_division=0.0)
     tickets = {label: int((part.labels == label).sum()) for label in labels}
     accuracy = float(np.mean(predicted == part.labels))
-    return Measurement(accuracy, float(f1.mean()), dict(zip(labels, map(float, f1), strict=True)), tickets)
+    by_class = dict(zip(labels, map(float, f1), strict=True))
+    coverage = float(np.mean(probabilities.max(axis=1) >= thresholds_of(metadata)[best]))
+    return Measurement(accuracy, float(f1.mean()), by_class, tickets, coverage, promise_of(metadata))
+
+
+def promise_of(metadata: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the threshold of a model keeps: the accuracy, of each class or overall, or the costs it minimises."""
+    parameters = metadata.get("parameters", {})
+    costs = (parameters.get(f"cost_of_{name}") for name in ("error", "review"))
+    return metadata.get("target_accuracy"), parameters.get("threshold", "overall"), *costs
 
 
 def check_smoke_texts(pipeline: Any) -> Verdict:
@@ -135,7 +156,15 @@ def check_regression(candidate: Measurement, reference: Reference, params: Regis
     """Check that the candidate is not worse on the same tickets, overall and per class, beyond the tolerance."""
     pairs = [(title, getattr(candidate, name), getattr(reference.figures, name)) for title, name in OVERALL]
     overall = [_check_figure(title, value, before, params.tolerance, reference) for title, value, before in pairs]
-    return [*overall, _check_classes(candidate, reference, params)]
+    return [*overall, _check_classes(candidate, reference, params), _check_coverage(candidate, reference, params)]
+
+
+def _check_coverage(candidate: Measurement, reference: Reference, params: RegistryParameters) -> Verdict:
+    if candidate.promise != reference.figures.promise:
+        gate = f"coverage against {reference.name}"
+        return Verdict(gate, True, "not compared: the thresholds keep different accuracies or costs")
+    before = reference.figures.coverage
+    return _check_figure("coverage", candidate.coverage, before, params.coverage_tolerance, reference)
 
 
 def _check_figure(metric: str, value: float, before: float, tolerance: float, reference: Reference) -> Verdict:

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callcenterai.artifact.folder import read_model
+from callcenterai.artifact.folder import read_metadata, read_model
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import RegistryParameters, read_parameters
 from callcenterai.data.parts import Part
@@ -61,6 +61,14 @@ class Request:
     dry_run: bool = False
 
 
+class LoadedVersion(NamedTuple):
+    """A version's pipeline, None if it cannot be loaded safely, its metadata, and the verdicts on loading it."""
+
+    pipeline: Any
+    metadata: dict[str, Any]
+    verdicts: list[Verdict]
+
+
 class Registration(NamedTuple):
     """The version that a run became, or had become before; a dry run of a new one has no version."""
 
@@ -84,7 +92,7 @@ class Promoter:
     data: Path
     experiment: str
     _measured: dict[int, Measurement] = field(default_factory=dict)
-    _loaded: dict[int, tuple[Any, list[Verdict]]] = field(default_factory=dict)
+    _loaded: dict[int, LoadedVersion] = field(default_factory=dict)
 
     def register(self, run_id: str | None, request: Request) -> Registration:
         """Make a version of a run, by default the best one; a run never becomes two versions."""
@@ -188,14 +196,15 @@ class Promoter:
 
     def check_for_rollback(self, state: State, change: Change) -> list[Verdict]:
         """Return the verdicts on the way back: the model loads and answers. Its figures sufficed when it served."""
-        return self._load(_moved_version(state, change))[1]
+        return [*self._load(_moved_version(state, change)).verdicts]
 
     def _check_model(self, version: Version, production: Version | None) -> list[Verdict]:
-        pipeline, verdicts = self._load(version)
-        if pipeline is None:
+        loaded = self._load(version)
+        verdicts = [*loaded.verdicts]
+        if loaded.pipeline is None:
             return verdicts
         part = gates.read_test_part(self.data)
-        figures = self._measure(version, pipeline, part)
+        figures = self._measure(version, loaded, part)
         verdicts.append(gates.check_test_data(version.tags.get("test_data"), part))
         verdicts += gates.check_minimum(figures, self.params)
         if production and production.number != version.number:
@@ -204,36 +213,37 @@ class Promoter:
 
     def _compare(self, candidate: Measurement, production: Version, part: Part) -> list[Verdict]:
         """Return the verdicts on whether a candidate is worse than the version in Production."""
-        pipeline, loading = self._load(production)
-        if pipeline is None:
+        loaded = self._load(production)
+        if loaded.pipeline is None:
             # A broken Production must not block its successor for ever, so --force passes this gate.
-            return [replace(loading[0], gate=f"Production, version {production.number}, loads", final=False)]
-        reference = gates.Reference(PRODUCTION, self._measure(production, pipeline, part), gates.BETTER)
+            return [replace(loaded.verdicts[0], gate=f"Production, version {production.number}, loads", final=False)]
+        reference = gates.Reference(PRODUCTION, self._measure(production, loaded, part), gates.BETTER)
         return gates.check_regression(candidate, reference, self.params)
 
-    def _measure(self, version: Version, pipeline: Any, part: Part) -> Measurement:
+    def _measure(self, version: Version, loaded: LoadedVersion, part: Part) -> Measurement:
         if version.number not in self._measured:
-            self._measured[version.number] = gates.measure(pipeline, part)
+            self._measured[version.number] = gates.measure(loaded.pipeline, loaded.metadata, part)
         return self._measured[version.number]
 
-    def _load(self, version: Version) -> tuple[Any, list[Verdict]]:
-        """Return the version's pipeline, None if it cannot be loaded safely, and the verdicts on loading it.
+    def _load(self, version: Version) -> LoadedVersion:
+        """Return the loaded version.
 
         The result is kept, because loading is the slowest step when other people's changes make a command plan again.
         """
         if version.number not in self._loaded:
             self._loaded[version.number] = self._load_now(version)
-        pipeline, verdicts = self._loaded[version.number]
-        return pipeline, [*verdicts]
+        return self._loaded[version.number]
 
-    def _load_now(self, version: Version) -> tuple[Any, list[Verdict]]:
-        with tempfile.TemporaryDirectory() as folder:
+    def _load_now(self, version: Version) -> LoadedVersion:
+        with tempfile.TemporaryDirectory() as place:
             try:
-                pipeline = read_model(self.registry.download(version, Path(folder)))
+                folder = self.registry.download(version, Path(place))
+                pipeline, metadata = read_model(folder), read_metadata(folder)
             except UserError as error:
-                return None, [Verdict("loads", False, f"{error}; promote another version", final=True)]
+                refusal = Verdict("loads", False, f"{error}; promote another version", final=True)
+                return LoadedVersion(None, {}, [refusal])
         loads = Verdict("loads", True, "SHA-256 as recorded, known types only")
-        return pipeline, [loads, gates.check_smoke_texts(pipeline)]
+        return LoadedVersion(pipeline, metadata, [loads, gates.check_smoke_texts(pipeline)])
 
 
 def _plan_change(action: str, find_moves: FindMoves, request: Request, state: State) -> Change | None:

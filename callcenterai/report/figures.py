@@ -52,7 +52,9 @@ class Figures:
         """Return the figures that the gates compare; none of them may be missing."""
         classes = self.test["per_class"].items()
         f1, tickets = ({label: row[name] for label, row in classes} for name in ("f1", "tickets"))
-        return Measurement(self.test["accuracy"], self.test["macro_f1"], f1, tickets)
+        route = self.test["auto_route"]
+        promise = (route.get("target_accuracy"), isinstance(route.get("threshold"), dict))
+        return Measurement(self.test["accuracy"], self.test["macro_f1"], f1, tickets, route["coverage"], promise)
 
     def has_same_output(self, other: "Figures", path: str) -> bool:
         """Whether an output is the same file on both sides, according to dvc.lock."""

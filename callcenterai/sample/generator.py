@@ -57,6 +57,7 @@ BODY = (
     ("aside", 0.06),
 )
 TAIL = (("closing", 0.60), ("signature", 0.55), ("quote", 0.04))
+COLUMNS = ("text", "category")
 # Only these get sentences of "trouble", such as "It worked until Monday", which fits no request for leave.
 TECHNICAL = {"Access", "Administrative rights", "Hardware", "Storage"}
 
@@ -67,10 +68,14 @@ WORD = re.compile(r"[^\W\d_]{4,}")
 
 
 class SampleTicket(NamedTuple):
-    """An invented ticket; its fields are the columns of the file."""
+    """An invented ticket; COLUMNS of it are written to the file.
+
+    true_category is the category that its text is about; where it differs, category is a planted label error.
+    """
 
     text: str
     category: str
+    true_category: str
 
 
 class Dice(random.Random):
@@ -104,8 +109,8 @@ def to_csv(tickets: list[SampleTicket]) -> bytes:
     """Return the tickets as UTF-8 CSV with LF line ends."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(SampleTicket._fields)
-    writer.writerows(tickets)
+    writer.writerow(COLUMNS)
+    writer.writerows((ticket.text, ticket.category) for ticket in tickets)
     return file.getvalue().encode()
 
 
@@ -139,14 +144,15 @@ def make_ticket(dice: Dice, banks: tuple[Bank, Bank], tickets: list[SampleTicket
     bank, other = (banks[1], banks[0]) if french else banks
     if tickets and dice.chance(CHASER_SHARE):
         again = dice.pick(tickets)
-        return SampleTicket(f"{fill(dice, bank, 'chaser')} {again.text}", again.category)
+        return again._replace(text=f"{fill(dice, bank, 'chaser')} {again.text}")
     category = draw_category(dice)
-    topic = draw_category(dice) if dice.chance(REDRAWN_SHARE) else category
+    topic = truth = draw_category(dice) if dice.chance(REDRAWN_SHARE) else category
     if dice.chance(AMBIGUOUS_SHARE):
         topic = dice.pick([name for name in bank if " + " in name and topic in name.split(" + ")])
     elif dice.chance(SHORT_SHARE):
-        return SampleTicket(make_short(dice, bank, topic), category)
-    return SampleTicket(make_letter(dice, bank, other if dice.chance(MIXED_SHARE) else bank, topic), category)
+        return SampleTicket(make_short(dice, bank, topic), category, truth)
+    other = other if dice.chance(MIXED_SHARE) else bank
+    return SampleTicket(make_letter(dice, bank, other, topic), category, truth)
 
 
 def draw_category(dice: Dice) -> str:

@@ -51,7 +51,8 @@ class FittedPipeline:
     """The final pipeline, what was chosen, and how well it does.
 
     validation holds the predictions of validation; held_out those of all tickets on which calibration and threshold
-    rest, which include them where the final model learns from both parts. converged: whether the solver finished.
+    rest, which include them where the final model learns from both parts, and held_out_rows, shape (n,), which tickets
+    of train followed by validation these are. converged: whether the solver finished.
     """
 
     pipeline: Pipeline
@@ -59,6 +60,7 @@ class FittedPipeline:
     choice: FeatureChoice | None
     validation: Predictions
     held_out: Predictions
+    held_out_rows: np.ndarray
     converged: bool
     cpu_seconds: float
 
@@ -100,7 +102,10 @@ def fit_pipeline(
         validation = Predictions(list(classes), labels[is_validation], calibration.probabilities(margins), known > 0)
     pipeline = Pipeline([("tfidf", features.fitted_vectorizer()), ("svm", calibration.attach(svm))])
     params = params.model_copy(update={"calibration": method})
-    return FittedPipeline(pipeline, params, choice, validation, predictions, converged, time.process_time() - started)
+    seconds = time.process_time() - started
+    return FittedPipeline(
+        pipeline, params, choice, validation, predictions, held_out.rows, converged, cpu_seconds=seconds
+    )
 
 
 def hold_out_folds(

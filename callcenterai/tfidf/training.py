@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from callcenterai.artifact.folder import MODEL_FILE, SCORER_FILE
 from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
 from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
 from callcenterai.tfidf.choice import FeatureChoice
-from callcenterai.tfidf.model import count_known, fit_pipeline
+from callcenterai.tfidf.model import FittedPipeline, count_known, fit_pipeline
+from callcenterai.training.label_errors import find_label_errors, suspicious_csv
 from callcenterai.training.stage import TrainedModel, run_training
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
+# The columns of train and validation that suspicious.csv repeats.
+TICKET_COLUMNS = ("source", "row", "text")
 
 
 def train_tfidf(
@@ -19,23 +24,31 @@ def train_tfidf(
     params: TrainTfidfParameters,
     clean: str,
     folders: dict[str, Path],
+    suspicious: Path,
     choice: FeatureChoice | None = None,
 ) -> None:
-    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots".
+    """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots", and
+    the file "headline" if that is wanted.
 
     clean is how the texts of the parts were cleaned; without choice, parameters that are auto are chosen here.
+    suspicious is the file for likely label errors; the parts need TICKET_COLUMNS for it.
     """
-    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params, clean, choice))
+    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params, clean, suspicious, choice))
 
 
 def train_model(
-    parts: dict[str, Part], params: TrainTfidfParameters, clean: str, choice: FeatureChoice | None = None
+    parts: dict[str, Part],
+    params: TrainTfidfParameters,
+    clean: str,
+    suspicious: Path,
+    choice: FeatureChoice | None = None,
 ) -> TrainedModel:
     """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
     fitted = fit_pipeline(parts["train"], parts["validation"], params, choice)
     features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
     used = {name: getattr(fitted.params, name) for name in (*params.open, "calibration")}
     tried = {"tickets": fitted.choice.tickets, "tried": fitted.choice.tried} if fitted.choice else {}
+    table, errors = list_label_errors(fitted, parts)
     return TrainedModel(
         fitted.pipeline,
         {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
@@ -45,9 +58,26 @@ def train_model(
         refit=params.refit,
         held_out=fitted.held_out,
         find_known=lambda texts: count_known(fitted.pipeline, texts),
-        metrics={"converged": int(fitted.converged), "features": features, "choice": _best_scores(fitted.choice)},
+        metrics={
+            "suspicious_labels": errors,
+            "converged": int(fitted.converged),
+            "features": features,
+            "choice": _best_scores(fitted.choice),
+        },
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
+        tables={suspicious: table},
+        notes=[f"{errors:,} labels look wrong: see {suspicious}"] if errors else [],
     )
+
+
+def list_label_errors(fitted: FittedPipeline, parts: dict[str, Part]) -> tuple[bytes, int]:
+    """Return suspicious.csv for the tickets of train and validation, and how many it lists."""
+    columns = {
+        name: np.concatenate([parts[part].columns[name] for part in ("train", "validation")])[fitted.held_out_rows]
+        for name in TICKET_COLUMNS
+    }
+    errors = find_label_errors(fitted.held_out)
+    return suspicious_csv(fitted.held_out, errors, columns), len(errors.tickets)
 
 
 def _best_scores(choice: FeatureChoice | None) -> dict[str, dict[str, float]]:

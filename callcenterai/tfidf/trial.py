@@ -13,7 +13,8 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
 from callcenterai.tfidf.model import predict_validation
-from callcenterai.training.evaluation import choose_threshold, evaluate_part
+from callcenterai.training.evaluation import evaluate_part
+from callcenterai.training.thresholds import choose_routing_threshold
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def run_trial(number: int, train: Part, validation: Part, params: TrainTfidfPara
     except UserError as error:
         # The parameters do not suit these tickets; those of other trials may.
         return Trial(number, params, started, time.perf_counter() - clock, error=str(error))
-    threshold = choose_threshold(predictions, params.target_accuracy, params.threshold_confidence)
+    threshold = choose_routing_threshold(predictions, params)
     figures = evaluate_part(predictions, validation.groups, train.groups, threshold, params)
     seconds = time.perf_counter() - clock
     return Trial(number, params, started, seconds, figures, predictions.correct, converged)

@@ -10,6 +10,9 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 from callcenterai.core.params import TrainTfidfParameters, TrainTransformerParameters
 
 TrainingParameters: TypeAlias = TrainTfidfParameters | TrainTransformerParameters
+# The confidence from which a ticket is routed without a person: None if none is, or an array of shape (n_classes,) with
+# one for each predicted class, where infinity stands for none.
+Threshold: TypeAlias = float | np.ndarray | None
 ECE_BINS = 15
 # The thresholds tried are those that route 5%, 10%, ... 100% of the tickets.
 COVERAGES = np.arange(1, 201) / 200
@@ -33,6 +36,12 @@ class Predictions:
         """Return the predictions of some tickets; chosen is bool of shape (n,)."""
         known = None if self.known is None else self.known[chosen]
         return Predictions(self.labels, self.true[chosen], self.probabilities[chosen], known)
+
+    @property
+    def true_numbers(self) -> np.ndarray:
+        """The index of each true label in labels, shape (n,)."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        return np.array([numbers[label] for label in self.true], dtype=np.int64)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -85,7 +94,7 @@ def evaluate_part(
     predictions: Predictions,
     groups: np.ndarray,
     fitted_on: np.ndarray,
-    threshold: float | None,
+    threshold: Threshold,
     params: TrainingParameters,
 ) -> dict:
     """Return the figures of evaluate for one part, by the parameters of a training.
@@ -100,13 +109,14 @@ def evaluate(
     predictions: Predictions,
     seen_before: np.ndarray,
     target_accuracy: float,
-    threshold: float | None,
+    threshold: Threshold,
     samples: int,
     seed: int,
 ) -> dict:
     """Return every figure of one part as plain numbers between 0 and 1, rounded to 6 digits.
 
-    seen_before, shape (n,), marks near-duplicates of training tickets; threshold is the auto-route confidence.
+    seen_before, shape (n,), marks near-duplicates of training tickets; threshold is the auto-route confidence. Of
+    thresholds for each class, the figure has those that are finite, by label.
     """
     labels, true, predicted = predictions.labels, predictions.true, predictions.predicted
     by_class = ClassScores(*precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0))
@@ -123,7 +133,7 @@ def evaluate(
         "unknown_texts": 0 if predictions.known is None else int((~predictions.known).sum()),
         "auto_route": {
             "target_accuracy": target_accuracy,
-            "threshold": threshold,
+            "threshold": _by_label(threshold, labels),
             **routed(predictions, threshold),
         },
         "per_class": by_class.by_label(labels),
@@ -187,11 +197,10 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
     are tried from strict to loose until one fails, with the error probability 1 - confidence divided by the starts.
     """
     confidences = predictions.routing_confidence
-    thresholds = np.maximum(0.0, np.quantile(confidences, 1 - COVERAGES, method="lower"))
-    order = np.argsort(confidences)
-    # How many tickets each threshold routes, and how many of them are right.
-    count = len(order) - np.searchsorted(confidences[order], thresholds)
-    right = np.concatenate([np.cumsum(predictions.correct[order][::-1]), [0]])[count - 1]
+    if not len(confidences):
+        return None
+    thresholds, count = candidate_thresholds(confidences)
+    right = np.concatenate([[0], np.cumsum(predictions.correct[np.argsort(confidences)][::-1])])[count]
     error = (1 - confidence) / len(STARTS)
     # The bound is 0 where none is right, for which the distribution is not defined.
     bounds = np.where((count > 0) & (right > 0), beta.ppf(error, np.maximum(right, 1), count - right + 1), 0.0)
@@ -200,13 +209,33 @@ def choose_threshold(predictions: Predictions, target_accuracy: float, confidenc
         reached = COVERAGES >= start
         proven = np.logical_and.accumulate(bounds[reached] >= target_accuracy)
         safe += thresholds[reached][proven].tolist()
-    # Rounded up, so that a ticket at the rounded threshold is at or above the tested one.
-    return float(np.ceil(min(safe) * 1e6) / 1e6) if safe else None
+    return round_up(min(safe)) if safe else None
 
 
-def routed(predictions: Predictions, threshold: float | None) -> dict[str, float | None]:
+def candidate_thresholds(confidences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the thresholds that route the shares COVERAGES, and how many tickets each routes; both of their shape.
+
+    confidences are routing_confidence of at least one ticket.
+    """
+    thresholds = np.maximum(0.0, np.quantile(confidences, 1 - COVERAGES, method="lower"))
+    return thresholds, len(confidences) - np.searchsorted(np.sort(confidences), thresholds)
+
+
+def round_up(threshold: float) -> float:
+    """Return a threshold with 6 digits, so that a ticket at the rounded threshold is at or above the tested one."""
+    return float(np.ceil(threshold * 1e6) / 1e6)
+
+
+def routes(predictions: Predictions, threshold: Threshold) -> np.ndarray:
+    """Return which tickets are routed without a human, bool of shape (n,)."""
+    if isinstance(threshold, np.ndarray):
+        threshold = threshold[predictions.probabilities.argmax(axis=1)]
+    return predictions.routing_confidence >= (np.inf if threshold is None else threshold)
+
+
+def routed(predictions: Predictions, threshold: Threshold) -> dict[str, float | None]:
     """Return the share of tickets routed without a human and their accuracy, None when no ticket is routed."""
-    chosen = predictions.routing_confidence >= (np.inf if threshold is None else threshold)
+    chosen = routes(predictions, threshold)
     return {"coverage": chosen.mean(), "accuracy": _mean_or_none(predictions.correct[chosen])}
 
 
@@ -216,6 +245,12 @@ def accuracy_by_coverage(predictions: Predictions) -> list[dict[str, float]]:
     running = np.cumsum(correct) / np.arange(1, len(correct) + 1)
     counts = np.unique(np.maximum(1, np.arange(1, 101) * len(correct) // 100))
     return [{"coverage": float(n / len(correct)), "accuracy": float(running[n - 1])} for n in counts]
+
+
+def _by_label(threshold: Threshold, labels: list[str]) -> float | dict[str, float] | None:
+    if not isinstance(threshold, np.ndarray):
+        return threshold
+    return {label: limit for label, limit in zip(labels, threshold, strict=True) if np.isfinite(limit)}
 
 
 def _mean_or_none(values: np.ndarray) -> float | None:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from sklearn.metrics import confusion_matrix
 
-from callcenterai.training.evaluation import Predictions, accuracy_by_coverage, reliability
+from callcenterai.training.evaluation import Predictions, Threshold, accuracy_by_coverage, reliability, routes
 
 BLUE = "#2f6f9f"
 # Matplotlib ships this font: Latin, Greek, Cyrillic, Arabic, Hebrew and symbols, but neither Asian scripts nor emoji.
@@ -42,7 +42,7 @@ class ClassNames(NamedTuple):
         return [self.shown[label] for label in labels]
 
 
-def draw(predictions: Predictions, per_class: dict[str, dict], threshold: float | None) -> dict[Path, bytes]:
+def draw(predictions: Predictions, per_class: dict[str, dict], threshold: Threshold) -> dict[Path, bytes]:
     """Return every plot's file, by its name inside the plots folder."""
     pairs = list(zip(predictions.true, predictions.predicted, strict=True))
     bins = reliability(predictions.confidence, predictions.correct)
@@ -142,12 +142,13 @@ def _reliability(bins: list[dict]) -> Figure:
     return figure
 
 
-def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: float | None) -> Figure:
+def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: Threshold) -> Figure:
     figure, axes = _axes(6, 4)
     axes.plot([p["coverage"] for p in curve], [p["accuracy"] for p in curve], color=BLUE)
     if threshold is not None:
-        share = float((predictions.confidence >= threshold).mean())
-        axes.axvline(share, color="0.5", linestyle="--", label=f"threshold {threshold:.3f}: {share:.0%} routed")
+        share = float(routes(predictions, threshold).mean())
+        limit = "a threshold for each class" if isinstance(threshold, np.ndarray) else f"threshold {threshold:.3f}"
+        axes.axvline(share, color="0.5", linestyle="--", label=f"{limit}: {share:.0%} routed")
         axes.legend(loc="lower left")
     axes.set(xlim=(0, 1), xlabel="share of tickets routed without a human", ylabel="their accuracy")
     axes.set_title("Accuracy against coverage on test")

@@ -19,22 +19,32 @@ from callcenterai.artifact.folder import (
     library_versions,
     probabilities_bytes,
 )
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_lines
 from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
 from callcenterai.core.git import git_state
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
 from callcenterai.training.evaluation import (
     Predictions,
+    Threshold,
     TrainingParameters,
     accuracy_interval,
     choose_threshold,
     evaluate_part,
+    routed,
 )
 from callcenterai.training.plots import draw
+from callcenterai.training.slices import evaluate_slices, slice_part
+from callcenterai.training.thresholds import (
+    choose_routing_threshold,
+    cost_figures,
+    describe_missing,
+    describe_threshold,
+    read_costs,
+)
 
 # The figures that the metadata repeats for services, which have the model folder alone.
-HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
+METADATA_FIGURES = ("accuracy", "macro_f1", "ece", "auto_route")
 # Under so many test tickets, training warns that its figures say little.
 FEW_TICKETS = 100
 # From this share of test tickets on, training warns that the model knows nothing of them.
@@ -48,7 +58,8 @@ class TrainedModel:
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
     predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
     if they are more than those of validation. metrics and metadata are added by this kind of model.
-    find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
+    find_known returns, for each text, whether the model knows anything of it; None if it knows every text. tables are
+    further files to write, outside the model's folder, and notes what to say on stderr.
     """
 
     model: Any
@@ -61,6 +72,8 @@ class TrainedModel:
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    tables: dict[Path, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def run_training(
@@ -70,7 +83,11 @@ def run_training(
     folders: dict[str, Path],
     train: Callable[[], TrainedModel],
 ) -> None:
-    """Check the tracking store, train and write the outputs, then log the run."""
+    """Check the costs and the tracking store, train and write the outputs, then log the run.
+
+    folders are those of evaluate_and_write.
+    """
+    read_costs(params, sorted({*parts["train"].labels, *parts["validation"].labels}))
     experiment = store.connect(kind)
     started = time.time()
     try:
@@ -90,7 +107,8 @@ def run_training(
     except UserError as error:
         # Model and figures are written and stay: a failure now would make DVC throw a good training away.
         # The command names whole paths because the stage may run in another folder than its user.
-        again = " ".join(f"--{name} {shlex.quote(str(path.resolve()))}" for name, path in folders.items())
+        logged = ("model", "metrics", "plots")
+        again = " ".join(f"--{name} {shlex.quote(str(folders[name].resolve()))}" for name in logged)
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
             file=sys.stderr,
@@ -105,36 +123,70 @@ def evaluate_and_write(
     folders: dict[str, Path],
     started: float,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics."""
+    """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics.
+
+    folders: "model" and "plots" are folders, "metrics" is the file of all figures and "headline", which may be missing,
+    that of the most important ones.
+    """
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
     trained = replace(trained, files=trained.files | held_out)
     basis = trained.held_out or trained.validation
-    threshold = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
-    labels = trained.validation.labels
-    texts = parts["test"].texts
-    known = trained.find_known(texts) if trained.find_known else None
-    test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
+    threshold = choose_routing_threshold(basis, params)
+    test = predict_test(trained, parts["test"])
     warn_of_unknown_texts(kind, test)
-    few = describe_few_tickets(test)
-    for line in few:
-        print(f"warning: {line}", file=sys.stderr)
-    groups = {name: part.groups for name, part in parts.items()}
-    fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
-    metrics = {
-        "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
-        "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
-        "threshold_tickets": len(basis.true),
-        **trained.metrics,
-        **({"warnings": few} if few else {}),
-    }
+    metrics = measure_training(trained, test, parts, threshold, params)
+    print_lines("warning", metrics.get("warnings", []))
+    print_lines("note", describe_missing(basis, params, threshold) + trained.notes)
     metadata = make_metadata(kind, trained, parts, params) | {
-        "threshold": threshold,
-        "metrics": {part: {name: metrics[part][name] for name in HEADLINE} for part in ("validation", "test")},
+        **describe_threshold(threshold, test.labels),
+        "metrics": {part: {name: metrics[part][name] for name in METADATA_FIGURES} for part in ("validation", "test")},
     }
     plots = draw(test, metrics["test"]["per_class"], threshold)
     write_outputs(trained, metadata, metrics, plots, folders, started)
     return metadata, metrics
+
+
+def predict_test(trained: TrainedModel, part: Part) -> Predictions:
+    """Return the finished model's predictions of test."""
+    known = trained.find_known(part.texts) if trained.find_known else None
+    return Predictions(trained.validation.labels, part.labels, trained.model.predict_proba(part.texts), known)
+
+
+def measure_training(
+    trained: TrainedModel, test: Predictions, parts: dict[str, Part], threshold: Threshold, params: TrainingParameters
+) -> dict[str, Any]:
+    """Return all figures of a training, with the warnings that they are worth."""
+    basis, groups = trained.held_out or trained.validation, {name: part.groups for name, part in parts.items()}
+    fitted_on = np.concatenate([groups["train"], groups["validation"]]) if trained.refit else groups["train"]
+    slices, worse = evaluate_slices(test, slice_part(parts["test"]), threshold)
+    warnings = describe_few_tickets(test) + worse
+    return {
+        "validation": evaluate_part(trained.validation, groups["validation"], groups["train"], threshold, params),
+        "test": evaluate_part(test, groups["test"], fitted_on, threshold, params),
+        "threshold_tickets": len(basis.true),
+        **measure_costs(basis, test, threshold, params),
+        **trained.metrics,
+        "slices": slices,
+        **({"warnings": warnings} if warnings else {}),
+    }
+
+
+def measure_costs(
+    basis: Predictions, test: Predictions, threshold: Threshold, params: TrainingParameters
+) -> dict[str, dict[str, float]]:
+    """Return what 1,000 test tickets cost, and say so; nothing without costs in the parameters."""
+    costs = read_costs(params, test.labels)
+    if costs is None:
+        return {}
+    plain = choose_threshold(basis, params.target_accuracy, params.threshold_confidence)
+    figures = cost_figures(test, threshold, plain, costs)
+    print(
+        f"test: 1,000 tickets cost {figures['with_threshold']:,.2f}; reviewing all of them "
+        f"{figures['reviewing_everything']:,.2f}, the threshold for an accuracy of {params.target_accuracy:.0%} "
+        f"{figures['with_accuracy_threshold']:,.2f}; routed without a person: {routed(test, threshold)['coverage']:.1%}"
+    )
+    return {"cost_of_1000_tickets": figures}
 
 
 def write_outputs(
@@ -153,9 +205,19 @@ def write_outputs(
         folders["model"] / name: content for name, content in trained.files.items()
     }
     files |= {folders["plots"] / name: content for name, content in plots.items()}
+    files |= trained.tables
     files[folders["metrics"]] = json_bytes(metrics)
+    if "headline" in folders:
+        files[folders["headline"]] = json_bytes(headline_figures(metrics["test"]))
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
     write_files(files | {folders["model"] / METADATA_FILE: described})
+
+
+def headline_figures(test: dict[str, Any]) -> dict[str, Any]:
+    """Return the handful of figures that `dvc metrics show` prints: few enough for a line of a terminal."""
+    route = test["auto_route"]
+    figures = {name: test[name] for name in ("accuracy", "macro_f1", "ece")}
+    return {"test": figures | {"coverage": route["coverage"], "routed_accuracy": route["accuracy"]}}
 
 
 def warn_of_unknown_texts(kind: str, test: Predictions) -> None:

@@ -139,7 +139,8 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         }
         policy = policy_file.policy
         state = {"in_force": router.policy is not None, "detail": router.policy_trouble}
-        known = policy.model_dump(include={"ask_below", "threshold", "target_accuracy"}) if policy else {}
+        shown = {"ask_below", "threshold", "class_thresholds", "target_accuracy"}
+        known = policy.model_dump(include=shown) if policy else {}
         return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
 
 

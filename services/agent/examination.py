@@ -14,7 +14,7 @@ from typing import NamedTuple
 from anyio import to_process
 
 from callcenterai.privacy.scrub import Scrubbed, scrub
-from services.agent.language import detect
+from callcenterai.text.language import detect
 from services.common.long_texts import SHORT_TEXT, total_length
 from services.common.problems import Problem
 

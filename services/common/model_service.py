@@ -39,6 +39,9 @@ class ModelCard(BaseModel):
     sha256: str
     labels: list[str]
     threshold: float | None = Field(description="confidence from which a ticket is routed without a human")
+    class_thresholds: dict[str, float | None] | None = Field(
+        default=None, description="the same for each category; null when one threshold is for all"
+    )
     metrics: dict[str, Any] = Field(description="training's metrics on validation and test")
 
 
@@ -95,7 +98,7 @@ def make_model_service(
 
 def model_card(loaded: LoadedModel[Any]) -> ModelCard:
     """Return what GET /model answers."""
-    known = {name: loaded.metadata.get(name) for name in ("name", "labels", "threshold")}
+    known = {name: loaded.metadata.get(name) for name in ("name", "labels", "threshold", "class_thresholds")}
     served = {"version": loaded.version, "stage": loaded.stage, "sha256": loaded.sha256}
     return ModelCard.model_validate(known | served | {"metrics": loaded.metadata.get("metrics", {})})
 
@@ -116,7 +119,7 @@ def make_prediction(
     order = sorted(range(len(every)), key=every.__getitem__, reverse=True)[:top]
     highest = [min(1.0, every[label]) for label in order]
     category, confidence = labels[order[0]], highest[0]
-    review = not known or loaded.threshold is None or confidence < loaded.threshold
+    review = not known or loaded.needs_review(category, confidence)
     metrics.predicted(category, confidence, review, known)
     prediction: Prediction = {
         "category": category,

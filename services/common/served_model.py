@@ -31,6 +31,16 @@ class LoadedModel(Generic[Model]):
         """The confidence from which a ticket is routed without a human; None when none meets training's target."""
         return self.metadata.get("threshold")
 
+    @property
+    def class_thresholds(self) -> dict[str, float | None] | None:
+        """The same for each predicted category, if training chose one for each; threshold is None then."""
+        return self.metadata.get("class_thresholds")
+
+    def needs_review(self, category: str, confidence: float) -> bool:
+        """Whether a person has to review a ticket with this prediction."""
+        threshold = self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+        return threshold is None or confidence < threshold
+
     def read(self, text: str) -> str:
         """Return a text in the form in which the model reads it."""
         return model_text(text, self.metadata.get("clean", CLEANINGS[0]))

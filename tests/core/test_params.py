@@ -28,6 +28,7 @@ BROKEN = {
         ([], "list should have at least 1 item after validation, not 0 (it is [])"),
     ],
     "label_column": [("", EMPTY), (None, f"{TEXT} (it is None)")],
+    "slice_columns": [("site", "input should be a valid list (it is 'site')")],
     "label_map": [
         (
             "map.csv",

@@ -126,7 +126,12 @@ def test_report_refuses_a_worse_model_and_names_the_figures(repository, report):
 @pytest.mark.slow
 def test_report_allows_the_tolerance_of_params(repository, report):
     """The tolerance is the registry's: section registry of params.yaml."""
-    repository.train("train_tfidf.max_features=15", "registry.tolerance=1.0", "registry.class_tolerance=1.0")
+    repository.train(
+        "train_tfidf.max_features=15",
+        "registry.tolerance=1.0",
+        "registry.class_tolerance=1.0",
+        "registry.coverage_tolerance=1.0",
+    )
     assert "**Passed**" in report("HEAD")[0]
 
 

@@ -117,6 +117,14 @@ def test_a_policy_without_a_threshold_sends_every_ticket_to_a_person(agent, worl
     assert [each["decision"] for each in found] == ["review", "review"]
 
 
+def test_a_policy_with_a_threshold_for_each_category_uses_that_of_the_answer(agent, world, tfidf, transformer):
+    policy = policy_of(tfidf.sha256, transformer.sha256, threshold=None)
+    answer = agent.post("/predict", {"text": SURE}).json
+    for limit, decision in ((answer["confidence"], "auto"), (1.0, "review"), (None, "review")):
+        world.use(policy | {"class_thresholds": dict.fromkeys(LABELS, 0.0) | {answer["category"]: limit}})
+        agent.until(lambda wanted=decision: agent.post("/predict", {"text": SURE}).json["decision"] == wanted)
+
+
 def test_a_policy_is_in_force_only_while_the_models_that_it_was_fitted_for_serve(with_policy, tfidf, transformer):
     """If a service has another model, what was fitted to the old one's probabilities means nothing."""
     old = transformer.sha256

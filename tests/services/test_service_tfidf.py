@@ -50,6 +50,24 @@ def test_predictions_are_those_of_the_trained_pipeline(service, folders, trained
         assert "explanation" not in prediction
 
 
+def test_a_model_with_a_threshold_for_each_category_uses_that_of_its_answer(service, folders, trained, tmp_path):
+    with (trained.data / "test.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:20]
+    answer = service.post("/predict", {"text": texts[0]}).json
+    shutil.copytree(folders["good"], tmp_path / "model")
+    path = tmp_path / "model" / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    limits = dict.fromkeys(metadata["labels"], 0.0) | {answer["category"]: None}
+    path.write_text(json.dumps(metadata | {"threshold": None, "class_thresholds": limits}), encoding="utf-8")
+    with Service(tmp_path, MODEL_DIR=tmp_path / "model") as running:
+        card = running.ready().get("/model").json
+        assert (card["threshold"], card["class_thresholds"]) == (None, limits)
+        found = running.post("/predict/batch", {"texts": texts}).json["predictions"]
+    assert found[0] == answer | {"needs_review": True}
+    assert {each["needs_review"] for each in found} == {True, False}
+    assert all(each["needs_review"] == (each["category"] == answer["category"]) for each in found)
+
+
 def test_a_subject_is_joined_before_the_text_as_prepare_joins_columns(service):
     """With a line break between them, which no word and no sequence of characters crosses."""
     text = "the screen stays black"

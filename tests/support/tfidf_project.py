@@ -63,7 +63,8 @@ class Project:
         return train_tfidf.main(self.arguments())
 
     def arguments(self) -> list[str]:
-        return ["--params", self.at("params.yaml"), "--data", self.at("data"), *self.outputs()]
+        inputs = ["--params", self.at("params.yaml"), "--data", self.at("data")]
+        return [*inputs, "--headline", self.at("headline.json"), *self.outputs()]
 
     def metrics(self) -> dict:
         return json.loads((self.folder / "m.json").read_text(encoding="utf-8"))

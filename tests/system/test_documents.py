@@ -247,7 +247,8 @@ def metrics_are_shown(clone: Clone, said: str) -> None:
     header, *rows = said.splitlines()
     column = re.split(r"\s{2,}", header.strip()).index("test.accuracy")
     figures = {row.split()[0]: re.split(r"\s{2,}", row.strip())[column] for row in rows}
-    assert figures[str(Path("metrics/tfidf.json"))] == clone.accuracy()
+    assert figures == {str(Path("metrics/headline.json")): clone.accuracy()}
+    assert max(map(len, said.splitlines())) <= 120
 
 
 def difference_to_the_last_commit_is_shown(clone: Clone, said: str) -> None:
@@ -272,7 +273,7 @@ def experiment_changes_c_and_the_figures(clone: Clone, said: str) -> None:
     assert clone.json("models/tfidf/metadata.json")["parameters"]["C"] == 2.0
     assert sorted(run.data.params["C"] for run in clone.runs()) == ["2.0", "auto"]
     difference = clone.command("dvc metrics diff")
-    assert {row.split()[0] for row in difference.splitlines()[1:]} == {str(Path("metrics/tfidf.json"))}
+    assert {row.split()[0] for row in difference.splitlines()[1:]} == {str(Path("metrics/headline.json"))}
     difference_to_the_last_commit_is_shown(clone, difference)
 
 

@@ -58,6 +58,13 @@ def test_metrics_hold_every_figure_of_both_parts(project):
         assert list(figures["auto_route"]) == ["target_accuracy", "threshold", "coverage", "accuracy"]
 
 
+def test_the_headline_figures_are_few_and_those_of_test(project):
+    test = project.metrics()["test"]
+    expected = {name: test[name] for name in ("accuracy", "macro_f1", "ece")}
+    expected |= {"coverage": test["auto_route"]["coverage"], "routed_accuracy": test["auto_route"]["accuracy"]}
+    assert json.loads((project.folder / "headline.json").read_text(encoding="utf-8")) == {"test": expected}
+
+
 @pytest.mark.parametrize("sizes", [(100, 100, 10), (10, 10, 10), (10, 10)])
 def test_classes_as_small_as_prepare_keeps_them_are_trained(project, prepare, sizes):
     """Also when validation has a single ticket of a class, or fewer of every class than there are folds."""
@@ -354,8 +361,8 @@ def test_without_prepared_data_the_message_names_the_command(project, capsys):
 def test_a_model_without_its_metadata_after_a_kill_is_refused_until_the_next_training(project, capsys):
     """Killed after the first rename and before the last one: log_run refuses a mixture of two trainings."""
     before = project.metadata()
-    # Every file of the model, every plot, the metrics and run.json come before the metadata.
-    last = len(before["files"]) + len(list((project.folder / "plots").iterdir())) + 2
+    # Every file of the model, every plot, suspicious.csv, both files of metrics and run.json come before the metadata.
+    last = len(before["files"]) + len(list((project.folder / "plots").iterdir())) + 4
     for number, renamed in ((1, False), (last, True)):
         figures = project.metrics()
         project.write_params(C=0.1 * number)

@@ -16,6 +16,7 @@ logger = logging.getLogger("services.agent")
 # Probabilities are clipped here before their logarithm is taken, as in callcenterai/routing.py.
 LEAST_PROBABILITY = 1e-6
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Limit = Annotated[Finite, Field(ge=0, le=1)]
 
 
 class ModelHashes(BaseModel):
@@ -42,7 +43,8 @@ class Policy(BaseModel):
     ask_below: Annotated[Finite, Field(ge=0, le=1)]
     weights: ModelWeights
     biases: list[Finite]
-    threshold: Annotated[Finite, Field(ge=0, le=1)] | None
+    threshold: Limit | None
+    class_thresholds: dict[str, Limit | None] | None = None
     target_accuracy: Finite
 
     @model_validator(mode="after")
@@ -64,9 +66,10 @@ class Policy(BaseModel):
         total = sum(parts)
         return {label: part / total for label, part in zip(self.labels, parts, strict=True)}
 
-    def needs_review(self, confidence: float) -> bool:
-        """Whether a person has to review the ticket."""
-        return self.threshold is None or confidence < self.threshold
+    def needs_review(self, category: str, confidence: float) -> bool:
+        """Whether a person has to review the ticket, by the threshold of its category if each has one."""
+        threshold = self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+        return threshold is None or confidence < threshold
 
 
 class PolicyFile:

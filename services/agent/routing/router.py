@@ -153,14 +153,13 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
     if answers.tfidf and answers.transformer and policy:
         model = "both"
         probabilities = policy.combine(answers.tfidf.probabilities, answers.transformer.probabilities)
-    confidence = max(probabilities.values())
+    category = max(probabilities, key=probabilities.__getitem__)
     # The policy's threshold was fitted for its cascade; a model that stands in for the cascade uses its own threshold.
-    review = policy.needs_review(confidence) if policy and not degraded else alone.needs_review
+    review = policy.needs_review(category, probabilities[category]) if policy and not degraded else alone.needs_review
     if all(answer.known_text for answer in answers if answer):
         code, reason = explain_decision(model, review, degraded, force, policy)
     else:
         review, code, reason = True, *UNKNOWN_TEXT
-    category = max(probabilities, key=probabilities.__getitem__)
     explanation = next((a.explanation for a in answers if a and a.category == category and a.explanation), [])
     return RoutingDecision(probabilities, model, review, degraded, code, reason, versions, explanation)
 
