@@ -17,6 +17,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query
 from pydantic import AnyHttpUrl, SecretStr
 
+from services.agent.audit.report import AuditReporter
+from services.agent.audit.sampling import AuditSampler
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
@@ -29,6 +31,7 @@ from services.agent.upkeep import Upkeep
 from services.common.agent_api import (
     TICKET_ID,
     AgentStatus,
+    AuditReport,
     Feedback,
     Review,
     ReviewAnswer,
@@ -64,22 +67,26 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    processor = TicketProcessor(router, store, metrics, settings.max_text_length)
-    upkeep = Upkeep(router, policy_file, store, metrics)
+    sampler = AuditSampler(settings.audit_share)
+    processor = TicketProcessor(router, store, metrics, sampler, settings.max_text_length)
+    reporter = AuditReporter(router, store, settings.audit_share)
+    upkeep = Upkeep(router, policy_file, store, metrics, reporter)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Loads the language model now; otherwise the first ticket would wait for it.
         await asyncio.to_thread(scrub_and_detect, ["a ticket"])
         repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
+        measuring = asyncio.create_task(upkeep.repeat_audits(settings.audit_seconds))
         yield
         repeating.cancel()
+        measuring.cancel()
         await asyncio.gather(*(service.close() for service in router.services))
         store.close()
 
     app = base_app("CallCenterAI: agent", metrics, lifespan)
     add_status_routes(app, router, policy_file, store)
-    add_ticket_routes(app, store)
+    add_ticket_routes(app, store, reporter)
     endpoints = make_endpoints(settings, processor)
     describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
@@ -142,7 +149,7 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
 
 
-def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
+def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter) -> None:
     """Add the routes that read stored tickets, and the one that withdraws an answer."""
 
     @app.get("/reviews", summary="Which tickets wait for a person?", responses=documented(401, 422, 503))
@@ -168,6 +175,10 @@ def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
     @app.get("/volumes", summary="How many tickets went where?", responses=documented(401, 422, 503))
     def volumes(days: Annotated[int, Query(ge=1, le=366)] = 30) -> TicketVolumes:
         return TicketVolumes.model_validate({"days": store.volumes(days)})
+
+    @app.get("/audits", summary="How right are the tickets without a person?", responses=documented(401, 422, 503))
+    def audits(weeks: Annotated[int, Query(ge=1, le=53)] = 8) -> AuditReport:
+        return reporter.report(weeks)
 
 
 def main() -> int:

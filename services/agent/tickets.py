@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from callcenterai.privacy.scrub import Scrubbed, scrub, without_placeholders
+from services.agent.audit.sampling import AuditSampler
 from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
@@ -18,9 +19,11 @@ from services.common.problems import Problem
 class TicketProcessor:
     """Answers tickets, gives them to reviewers, and stores what the reviewers answer."""
 
-    def __init__(self, router: Router, store: TicketStore, metrics: AgentMetrics, max_text_length: int) -> None:
+    def __init__(
+        self, router: Router, store: TicketStore, metrics: AgentMetrics, sampler: AuditSampler, max_text_length: int
+    ) -> None:
         """Asks nothing yet."""
-        self._router, self._store, self._metrics = router, store, metrics
+        self._router, self._store, self._metrics, self._sampler = router, store, metrics, sampler
         self._max_text_length = max_text_length
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
@@ -31,37 +34,43 @@ class TicketProcessor:
         may_be_repeated = asked.ticket_id and asked.store
         if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, scrubbed.text)):
             return {**earlier, "text": scrubbed.text, "explanation": []} if explain else earlier
-        (ticket,) = await self._route([(scrubbed, language)], [ticket_id], asked.force_model, explain)
+        (ticket,) = await self._route([(scrubbed, language)], [ticket_id], asked, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
         # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
         if answer is ticket.answer:
-            self._count(answer)
+            self._count(ticket)
         return _explained(answer, ticket) if explain else answer
 
     async def predict_all(self, asked: Any, explain: bool) -> list[RoutedTicket]:
         """Answer a batch."""
         scrubbed = await asyncio.to_thread(scrub_and_detect, asked.texts)
         ids = [secrets.token_hex(16) for _ in asked.texts]
-        tickets = await self._route(scrubbed, ids, asked.force_model, explain)
+        tickets = await self._route(scrubbed, ids, asked, explain)
         if asked.store:
             await asyncio.to_thread(self._store.add, tickets)
         for ticket in tickets:
-            self._count(ticket.answer)
+            self._count(ticket)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _route(
-        self, texts: list[tuple[Scrubbed, str]], ids: list[str], force: str | None, explain: bool
+        self, texts: list[tuple[Scrubbed, str]], ids: list[str], asked: Any, explain: bool
     ) -> list[StoredTicket]:
-        routes = await self._router.route([without_placeholders(each.text) for each, _ in texts], force, explain)
+        plain = [without_placeholders(each.text) for each, _ in texts]
+        routes = await self._router.route(plain, asked.force_model, explain)
         tickets = []
         for ticket_id, (scrubbed, language), route in zip(ids, texts, routes, strict=True):
             answer = make_answer(ticket_id, scrubbed, language, route)
-            tickets.append(StoredTicket(ticket_id, scrubbed.text, answer, route.explanation))
+            # What is not stored cannot be audited.
+            audit = self._sampler.draw(answer["confidence"]) if asked.store and not route.review else None
+            stored = StoredTicket(ticket_id, scrubbed.text, answer, route.explanation, route.decided_by, audit)
+            tickets.append(stored)
         return tickets
 
-    def _count(self, answer: RoutedTicket) -> None:
+    def _count(self, ticket: StoredTicket) -> None:
         """Count a ticket. Only stored tickets are counted: one that could not be stored is sent again."""
-        metrics = self._metrics
+        metrics, answer = self._metrics, ticket.answer
+        if ticket.audit_probability is not None:
+            metrics.audits.inc()
         metrics.answered(
             answer["category"], answer["decision"], answer["model"], answer["confidence"], answer["degraded"]
         )
