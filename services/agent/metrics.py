@@ -7,7 +7,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from services.common.agent_api import AuditReport
 from services.common.metrics import CONFIDENCES, LATENCIES, Metrics
 
-
 # Of the tickets that were routed without a person in the last days, by what decides now.
 LIVE_ACCURACY = {
     "estimate": "Accuracy that the audits show",

@@ -1,4 +1,4 @@
-"""The estimate of the live accuracy: it is unbiased although uncertain tickets are preferred, and its interval holds."""
+"""The live accuracy is estimated without bias though uncertain tickets are preferred, and its interval holds."""
 
 from random import Random
 
@@ -13,7 +13,12 @@ TICKETS, REPEATS = 1500, 1500
 
 def test_the_interval_is_the_published_one():
     """The examples of Newcombe (1998), table I, method 4."""
-    published = {(81, 263): (0.2535, 0.3682), (15, 148): (0.0598, 0.1644), (0, 20): (0, 0.2005), (1, 29): (0.0018, 0.1963)}
+    published = {
+        (81, 263): (0.2535, 0.3682),
+        (15, 148): (0.0598, 0.1644),
+        (0, 20): (0, 0.2005),
+        (1, 29): (0.0018, 0.1963),
+    }
     for (right, number), expected in published.items():
         assert score_interval(right / number, number) == pytest.approx(expected, abs=5e-5)
 

@@ -1,10 +1,10 @@
 """Estimates the live accuracy from audited tickets, each of which counts 1 / p if it was drawn with probability p.
 
-The estimate is Hajek's ratio (Särndal, Swensson and Wretman 1992, section 5.7), whose denominator is the weights' sum;
-the design of the sample removes the preference for uncertain tickets again. The interval is Wilson's score interval with
-continuity correction (Newcombe 1998, method 4) for the effective number of answers: the number of unweighted answers
-that would tell as much (Korn and Graubard 1998). It holds its 95% also near 1 and for few answers, where an interval of
-+- 1.96 standard errors does not; tests/services/test_live_accuracy.py simulates it.
+The estimate is Hájek's ratio: the weights of the right answers over all weights (Särndal, Swensson and Wretman 1992,
+section 5.7). The weights undo the sampler's preference for uncertain tickets. The interval is Wilson's score interval
+with continuity correction (Newcombe 1998, method 4) for the effective number of answers: as many answers of a simple
+random sample would tell as much (Korn and Graubard 1998). It holds its 95% near 1 and for few answers, where 1.96
+standard errors to each side do not; tests/services/test_live_accuracy.py simulates it.
 """
 
 import math
@@ -32,7 +32,7 @@ class AuditSums(NamedTuple):
 
 
 class LiveAccuracy(NamedTuple):
-    """The accuracy of the tickets that were routed without a person, its 95% interval, and how many answers it is worth.
+    """The accuracy of the tickets that were routed without a person, its 95% interval, and what the answers are worth.
 
     Without an answer the accuracy is None and the interval is 0 to 1.
     """
