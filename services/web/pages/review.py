@@ -74,7 +74,8 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
         labels = (await site.agent.status()).labels
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or "", "labels": labels}
         if ticket := found.ticket:
-            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, ticket.explanation or [], True)}
+            terms = ticket.suggestion.explanation if ticket.suggestion else None
+            values |= {"keys": _keys(labels, ticket), "pieces": mark(ticket.text, terms or [], True)}
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)
@@ -86,5 +87,6 @@ def _is_ticket_id(text: str) -> bool:
 
 def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:
     """Return a key for each category, always the same; if they are too many, for the most probable ones."""
-    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in ticket.best]
+    best = ticket.suggestion.best if ticket.suggestion else []
+    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in best]
     return {category: str(number % 10) for number, category in enumerate(chosen[:MAX_KEYS], start=1)}

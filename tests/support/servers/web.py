@@ -51,6 +51,7 @@ class AgentDouble:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.days: list[dict[str, Any]] = []
+        self.audits: dict[str, Any] = {"share": 0.01, "deciding": None, "recent": [], "weeks": []}
         self.pause = 0.0
         self.lock = threading.Lock()
         double = self
@@ -124,6 +125,8 @@ class AgentDouble:
                 return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
+            if path == "/audits":
+                return 200, self.audits
             if path == "/volumes":
                 return 200, {"days": self.days}
             return 200, self.status() if path == "/status" else {"status": "ok"}
