@@ -35,6 +35,7 @@ from services.common.agent_api import (
     Feedback,
     Review,
     ReviewAnswer,
+    ReviewOrder,
     ReviewRequest,
     RoutedTicket,
     RoutedTickets,
@@ -86,7 +87,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
 
     app = base_app("CallCenterAI: agent", metrics, lifespan)
     add_status_routes(app, router, policy_file, store)
-    add_ticket_routes(app, store, reporter)
+    add_ticket_routes(app, store, reporter, settings.review_order)
     endpoints = make_endpoints(settings, processor)
     describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
@@ -103,7 +104,7 @@ def make_endpoints(settings: AgentSettings, processor: TicketProcessor) -> dict[
         return {"predictions": await processor.predict_all(asked, options.explain)}
 
     async def next_review(asked: Any, _: Options) -> Review:
-        return await processor.next_review(asked, settings.hold_seconds)
+        return await processor.next_review(asked, settings.hold_seconds, settings.review_order)
 
     async def feedback(given: Any, _: Options) -> ReviewAnswer:
         return await processor.add_feedback(given)
@@ -149,12 +150,12 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
 
 
-def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter) -> None:
+def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter, review_order: ReviewOrder) -> None:
     """Add the routes that read stored tickets, and the one that withdraws an answer."""
 
     @app.get("/reviews", summary="Which tickets wait for a person?", responses=documented(401, 422, 503))
-    def reviews(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> WaitingTickets:
-        waiting, found = store.waiting(limit)
+    def reviews(limit: Annotated[int, Query(ge=1, le=100)] = 20, order: ReviewOrder = review_order) -> WaitingTickets:
+        waiting, found = store.waiting(limit, order)
         return WaitingTickets(waiting=waiting, tickets=found)
 
     @app.get("/tickets/{ticket_id}", summary="A ticket and its answers", responses=documented(401, 404, 422, 503))

@@ -11,7 +11,7 @@ from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
 from services.agent.storage.holds import HoldRequest
 from services.agent.storage.store import StoredTicket, TicketStore
-from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewRequest, RoutedTicket
+from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
 from services.common.problems import Problem
 
@@ -78,9 +78,9 @@ class TicketProcessor:
         for kind, count in answer["personal_data"].items():
             metrics.labelled(metrics.personal_data, kind).inc(count)
 
-    async def next_review(self, asked: ReviewRequest, seconds: float) -> Review:
-        """Give a reviewer a waiting ticket, and hold it for them for so many seconds."""
-        request = HoldRequest(asked.reviewer, asked.after, asked.ticket_id)
+    async def next_review(self, asked: ReviewRequest, seconds: float, order: ReviewOrder) -> Review:
+        """Give a reviewer a waiting ticket, in this order unless they ask for another, and hold it so many seconds."""
+        request = HoldRequest(asked.reviewer, asked.after, asked.ticket_id, asked.order or order)
         waiting, ticket = await asyncio.to_thread(self._store.next_review, request, seconds)
         return {"waiting": waiting, "ticket": ticket}
 

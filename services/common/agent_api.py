@@ -15,6 +15,8 @@ Person = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=
 ForcedModel = Literal["tfidf", "transformer"]
 # Which model answered; "both": their probabilities were combined by the policy.
 AnsweringModel = Literal["tfidf", "transformer", "both"]
+# Which waiting tickets come first: those that arrived first, or those of which the models are least sure.
+ReviewOrder = Literal["age", "uncertainty"]
 
 
 class RoutedTicket(TypedDict):
@@ -65,7 +67,7 @@ class Feedback(BaseModel):
 
 
 class WaitingTickets(BaseModel):
-    """The tickets that have waited longest for a person, and the number of all that wait."""
+    """The first tickets that wait for a person, and the number of all that wait."""
 
     waiting: int
     tickets: list[dict[str, Any]]
@@ -76,8 +78,9 @@ class ReviewRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
-    after: TicketId | None = Field(None, description="the ticket that was skipped: those that arrived later come first")
+    after: TicketId | None = Field(None, description="the ticket that was skipped: those behind it come first")
     ticket_id: TicketId | None = Field(None, description="give this ticket, if it waits and nobody else holds it")
+    order: ReviewOrder | None = Field(None, description="which tickets come first; null: as REVIEW_ORDER says")
 
 
 class Review(TypedDict):

@@ -180,6 +180,31 @@ def test_answers_of_the_audit_are_marked_in_the_export(agent, address, tmp_path)
         assert [row["audited"] for row in csv.DictReader(file)] == ["yes", "no"]
 
 
+def test_by_uncertainty_the_least_sure_ticket_comes_first_and_audits_are_mixed_in(agent, tfidf):
+    """Of 8 tickets, 4 are audits: one of these comes first in half of the lists, and they are by age among themselves."""
+    tfidf.says = lambda text: [1 - float(text[-4:]), float(text[-4:]), 0.0]
+    try:
+        sure = [route(agent, f"a ticket for {share:.2f}")["ticket_id"] for share in (0.97, 0.82, 0.9, 0.85)]
+        unsure = [route(agent, f"a ticket for {share:.2f}")["ticket_id"] for share in (0.7, 0.51, 0.79, 0.6)]
+    finally:
+        tfidf.reset()
+    lists = [
+        [each["ticket_id"] for each in agent.get(f"/reviews?order={order}").json["tickets"]]
+        for order in ["age"] + ["uncertainty"] * 40
+    ]
+    assert lists[0] == sure + unsure
+    least_sure = [unsure[place] for place in (1, 3, 0, 2)]
+    assert {tuple(each) for each in lists[1:]} == {(*sure, *least_sure), (*least_sure, *sure)}
+    seen, skipped = set(), {}
+    for _ in range(8):
+        held = agent.post("/reviews/next", {"reviewer": "ada", "order": "uncertainty"} | skipped).json["ticket"]
+        seen.add(held["ticket_id"])
+        skipped = {"after": held["ticket_id"]}
+    assert seen == {*sure, *unsure}
+    assert_problem(agent.get("/reviews?order=size"), 422)
+    assert_problem(agent.post("/reviews/next", {"reviewer": "ada", "order": "size"}), 422)
+
+
 def test_an_impossible_share_or_number_of_weeks_is_refused(agent):
     assert fails_to_start(AGENT, AUDIT_SHARE=1.5).startswith("AUDIT_SHARE: ")
     for weeks in ("0", "54", "x"):

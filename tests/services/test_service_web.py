@@ -639,3 +639,11 @@ def test_the_models_page_shows_the_live_accuracy_and_what_it_says_of_the_target(
     assert "Last 28 days Below the target" in page and "90.0% (83.0% to 94.0%)" in page
     assert "Target of the training 95.0%" in page and "120 of 130 drawn" in page and "tfidf 3, policy 5f0c2a1b" in page
     assert "2026-W48 tfidf 2" in page
+
+
+def test_the_chosen_order_of_the_review_stays_for_the_session(visitor, agent_double):
+    assert 'aria-current="true">Least certain first' in visitor.get("/review?order=uncertainty").body.decode()
+    visitor.get("/review")
+    assert agent_double.order == "uncertainty"
+    visitor.get("/review?order=nonsense")
+    assert agent_double.order == "uncertainty"

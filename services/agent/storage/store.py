@@ -13,9 +13,9 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from services.agent.storage.audits import AuditedDay, audited_days
 from services.agent.storage.database import answers, migrate, tickets
-from services.agent.storage.holds import NOT_HELD, HoldRequest, hold_next
+from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
 from services.agent.storage.retention import delete_old_tickets
-from services.common.agent_api import ReviewAnswer, RoutedTicket
+from services.common.agent_api import ReviewAnswer, ReviewOrder, RoutedTicket
 from services.common.predictions import Weight
 from services.common.problems import Problem
 
@@ -101,13 +101,15 @@ class TicketStore:
         except IntegrityError:
             return self.find(ticket.id, ticket.text) or ticket.answer
 
-    def waiting(self, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the number of tickets that wait for a person, and those that have waited longest."""
-        waits = tickets.c.waiting.is_(True)
-        oldest = select(tickets).where(waits).order_by(tickets.c.received_at, tickets.c.id).limit(limit)
+    def waiting(self, limit: int, order: ReviewOrder = "age") -> tuple[int, list[dict[str, Any]]]:
+        """Return the number of tickets that wait for a person, and the first ones in an order."""
         with _database_errors_as_problems(), self._engine.connect() as connection:
-            count = connection.execute(select(func.count()).select_from(tickets).where(waits)).scalar_one()
-            return count, [_review_shown(row) for row in connection.execute(oldest)]
+            count = connection.execute(select(func.count()).select_from(tickets).where(IS_WAITING)).scalar_one()
+            found: list[Row] = []
+            for which, columns in queues_in_order(connection, order) if limit else ():
+                first = select(tickets).where(IS_WAITING, which).order_by(*columns).limit(limit - len(found))
+                found += connection.execute(first)
+            return count, [_review_shown(row) for row in found]
 
     def next_review(self, request: HoldRequest, seconds: float) -> tuple[int, dict[str, Any] | None]:
         """Return the number of waiting tickets, and one that is held for the reviewer from now on, if one is free."""

@@ -115,9 +115,11 @@ class AgentClient:
             raise AgentError("broken", 502)
         return found["predictions"]
 
-    async def next_review(self, reviewer: str, after: str | None, ticket_id: str | None) -> WaitingReview:
-        """Hold a ticket for a reviewer: that of an id if it is free, else the next after the skipped one."""
-        given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id}
+    async def next_review(
+        self, reviewer: str, after: str | None, ticket_id: str | None, order: str | None
+    ) -> WaitingReview:
+        """Hold a ticket for a reviewer: that of an id if it is free, else the next in an order after the skipped one."""
+        given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id, "order": order}
         return await self._read(REVIEW, "POST", "/reviews/next", json=_without_none(given))
 
     async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> ReviewAnswer:
