@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 def print_scrubbing_tables(tickets: Path | None, text_column: str, against: str | None) -> None:
     """Measure and print one table after the other."""
     from callcenterai.privacy.scrub import scrub
-    from services.agent.language import detect
+    from callcenterai.text.language import detect
 
     print_rows(quality_rows())
     samples = {language: sample_texts(share) for language, share in (("en", 0.0), ("fr", 1.0))}
@@ -104,7 +104,7 @@ def sample_texts(french: float) -> list[str]:
 
 def language_row(language: str, texts: list[str]) -> Sequence[str]:
     """Return the shares of the texts whose language is detected, undetermined and wrong."""
-    from services.agent.language import UNKNOWN, detect
+    from callcenterai.text.language import UNKNOWN, detect
 
     found = Counter(map(detect, texts))
     right, unknown = found[language], found[UNKNOWN]

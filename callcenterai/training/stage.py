@@ -32,6 +32,7 @@ from callcenterai.training.evaluation import (
     evaluate_part,
 )
 from callcenterai.training.plots import draw
+from callcenterai.training.reference import reference_files
 
 # The figures that the metadata repeats for services, which have the model folder alone.
 HEADLINE = ("accuracy", "macro_f1", "ece", "auto_route")
@@ -49,6 +50,7 @@ class TrainedModel:
     predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
     if they are more than those of validation. metrics and metadata are added by this kind of model.
     find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
+    unknown_words returns the share of each text's words that the model does not know; None for a model without words.
     """
 
     model: Any
@@ -59,6 +61,7 @@ class TrainedModel:
     refit: bool = False
     held_out: Predictions | None = None
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
+    unknown_words: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -115,6 +118,7 @@ def evaluate_and_write(
     texts = parts["test"].texts
     known = trained.find_known(texts) if trained.find_known else None
     test = Predictions(labels, parts["test"].labels, trained.model.predict_proba(texts), known)
+    trained = replace(trained, files=trained.files | reference_files(kind, test, texts, trained.unknown_words))
     warn_of_unknown_texts(kind, test)
     few = describe_few_tickets(test)
     for line in few:

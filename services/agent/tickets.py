@@ -5,12 +5,13 @@ import secrets
 from typing import Any
 
 from callcenterai.privacy.scrub import Scrubbed, scrub, without_placeholders
+from callcenterai.text.language import detect
 from services.agent.audit.sampling import AuditSampler
-from services.agent.language import detect
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
+from services.agent.routing.upstream import ModelAnswer
 from services.agent.storage.holds import HoldRequest
-from services.agent.storage.store import StoredTicket, TicketStore
+from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
 from services.common.problems import Problem
@@ -62,8 +63,8 @@ class TicketProcessor:
             answer = make_answer(ticket_id, scrubbed, language, route)
             # What is not stored cannot be audited.
             audit = self._sampler.draw(answer["confidence"]) if asked.store and not route.review else None
-            stored = StoredTicket(ticket_id, scrubbed.text, answer, route.explanation, route.decided_by, audit)
-            tickets.append(stored)
+            kept = (scrubbed.text, answer, route.explanation, route.decided_by, audit, drift_figures(route.first))
+            tickets.append(StoredTicket(ticket_id, *kept))
         return tickets
 
     def _count(self, ticket: StoredTicket) -> None:
@@ -121,6 +122,14 @@ def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: Routin
         "personal_data": scrubbed.counts,
         "versions": route.versions,
     }
+
+
+def drift_figures(first: ModelAnswer | None) -> DriftFigures:
+    """Return what drift is found by; a model service of the release before gives no figures of the text."""
+    if first is None:
+        return DriftFigures()
+    text = first.text_figures or {"characters": None, "unknown_words": None}
+    return DriftFigures(first.category, first.confidence, text["characters"], text["unknown_words"])
 
 
 def _explained(answer: RoutedTicket, ticket: StoredTicket) -> RoutedTicket:

@@ -181,7 +181,7 @@ def test_answers_of_the_audit_are_marked_in_the_export(agent, address, tmp_path)
 
 
 def test_by_uncertainty_the_least_sure_ticket_comes_first_and_audits_are_mixed_in(agent, tfidf):
-    """Of 8 tickets, 4 are audits: one of these comes first in half of the lists, and they are by age among themselves."""
+    """Of 8 tickets, 4 are audits: one of these comes first in half of the lists; among themselves they are by age."""
     tfidf.says = lambda text: [1 - float(text[-4:]), float(text[-4:]), 0.0]
     try:
         sure = [route(agent, f"a ticket for {share:.2f}")["ticket_id"] for share in (0.97, 0.82, 0.9, 0.85)]

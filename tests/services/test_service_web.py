@@ -620,6 +620,7 @@ def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent_
 
 
 def test_an_audited_ticket_is_reviewed_without_the_models_answer(visitor, agent_double):
+    agent_double.holds.clear()
     agent_double.waiting = {"t-1": {"ticket_id": "t-1", "received_at": "2026-11-24T09:00:00+00:00", "audit": True}}
     agent_double.waiting["t-1"] |= {"text": "the lift is stuck", "language": "en"}
     page = read(visitor.get("/review"))

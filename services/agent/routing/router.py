@@ -17,7 +17,8 @@ UNKNOWN_TEXT = "unknown_review", "the model knows no word of this text, so a per
 class RoutingDecision(NamedTuple):
     """The probabilities by label, whether a person reviews the ticket, and the reason as a code and in words.
 
-    decided_by names whose promise of accuracy the decision rests on: a model, or a model with a policy.
+    decided_by names whose promise of accuracy the decision rests on: a model, or a model with a policy. first is what
+    the TF-IDF model said by itself.
     """
 
     probabilities: dict[str, float]
@@ -29,6 +30,7 @@ class RoutingDecision(NamedTuple):
     versions: dict[str, str]
     explanation: list[Weight]
     decided_by: str
+    first: ModelAnswer | None
 
     @property
     def best(self) -> list[Choice]:
@@ -176,10 +178,12 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
         review, code, reason = True, *UNKNOWN_TEXT
     category = max(probabilities, key=probabilities.__getitem__)
     # A policy rests on the TF-IDF model's answer; its fingerprint stands for both models, which it names by hash.
-    first = "tfidf" if answers.tfidf else "transformer"
-    decided_by = name_decider(first, versions[first], None if degraded else policy)
+    asked_first = "tfidf" if answers.tfidf else "transformer"
+    decided_by = name_decider(asked_first, versions[asked_first], None if degraded else policy)
     explanation = next((a.explanation for a in answers if a and a.category == category and a.explanation), [])
-    return RoutingDecision(probabilities, model, review, degraded, code, reason, versions, explanation, decided_by)
+    return RoutingDecision(
+        probabilities, model, review, degraded, code, reason, versions, explanation, decided_by, answers.tfidf
+    )
 
 
 def name_decider(model: str, version: str, policy: Policy | None) -> str:

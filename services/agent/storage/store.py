@@ -24,6 +24,15 @@ RETRY_SECONDS = "5"
 BLIND = ("ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit")
 
 
+class DriftFigures(NamedTuple):
+    """What drift is found by, of what the TF-IDF model said by itself; all None if it was not asked."""
+
+    first_category: str | None = None
+    first_confidence: float | None = None
+    characters: int | None = None
+    unknown_words: float | None = None
+
+
 class StoredTicket(NamedTuple):
     """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms.
 
@@ -36,6 +45,7 @@ class StoredTicket(NamedTuple):
     explanation: list[Weight]
     decided_by: str | None = None
     audit_probability: float | None = None
+    figures: DriftFigures = DriftFigures()
 
     @property
     def row(self) -> dict[str, Any]:
@@ -56,6 +66,8 @@ class StoredTicket(NamedTuple):
             "answer": self.answer,
             "decided_by": self.decided_by,
             "audit_probability": self.audit_probability,
+            "language": self.answer["language"],
+            **self.figures._asdict(),
         }
 
 

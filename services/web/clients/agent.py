@@ -118,7 +118,7 @@ class AgentClient:
     async def next_review(
         self, reviewer: str, after: str | None, ticket_id: str | None, order: str | None
     ) -> WaitingReview:
-        """Hold a ticket for a reviewer: that of an id if it is free, else the next in an order after the skipped one."""
+        """Hold a ticket for a reviewer: that of an id if it is free, else the next one after the skipped ticket."""
         given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id, "order": order}
         return await self._read(REVIEW, "POST", "/reviews/next", json=_without_none(given))
 

@@ -165,7 +165,9 @@ class AgentDouble:
         more["personal_data"] = {"email": removed} if removed else {}
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
 
-    def next_review(self, reviewer: str, after: str = "", ticket_id: str = "", order: str = "") -> dict[str, Any] | None:
+    def next_review(
+        self, reviewer: str, after: str = "", ticket_id: str = "", order: str = ""
+    ) -> dict[str, Any] | None:
         """Give a reviewer a ticket that nobody else holds; it is held until the reviewer gets another one."""
         taken = {ticket for other, ticket in self.holds.items() if other != reviewer}
         free, own = [each for each in self.waiting if each not in taken], self.holds.get(reviewer)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenterai.sample import generator
-from services.agent.language import LANGUAGES, detect
+from callcenterai.text.language import LANGUAGES, detect
 from support.repository import REPOSITORY
 from support.thoroughness import rounds
 
@@ -63,7 +63,6 @@ def test_any_text_gets_a_known_language_code(text):
 
 
 def test_importing_does_not_load_the_language_model():
-    code = (
-        "from py3langid.langid import LanguageIdentifier as L; L.from_model_file = None; import services.agent.language"
-    )
+    broken = "from py3langid.langid import LanguageIdentifier as L; L.from_model_file = None; "
+    code = broken + "import callcenterai.text.language"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
