@@ -60,15 +60,16 @@ def count_seen(
 
 
 def _own_version(versions: dict[str, int], sha256: str) -> str:
-    """Return the version of the model, or the only one that was asked, which a registry may have numbered."""
+    """Return the version of the model: the first digits of its hash, or the number that a registry gave it."""
     own = sha256[:12]
-    if own in versions or len(versions) != 1:
-        if own not in versions and versions:
-            raise UserError(
-                f"the agent asked the versions {', '.join(sorted(versions))}: say with --version which is the model's"
-            )
+    if own in versions or not versions:
         return own
-    return next(iter(versions))
+    only = next(iter(versions))
+    # Any other hash is that of another model.
+    if len(versions) == 1 and only.isdecimal():
+        return only
+    known = ", ".join(sorted(versions))
+    raise UserError(f"the agent asked the versions {known}: say with --version which one is the model's")
 
 
 def _versions(connection: sa.Connection, days: sa.ColumnElement[bool]) -> dict[str, int]:

@@ -40,7 +40,8 @@ VALUES = """<h2>{title}</h2><table><thead><tr><th>Value</th><th class="number">T
 {rows}</tbody></table>
 """
 SHARE = """<td class="number">{share:.1%}</td>
-<td><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="{width:.1f}" height="8"/></svg></td>"""
+<td><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="{width:.1f}" height="8"/></svg>
+</td>"""
 
 
 def summary(report: DriftReport) -> str:

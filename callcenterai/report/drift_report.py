@@ -16,10 +16,13 @@ from callcenterai.report.markdown import escape_text, table
 EXPERIMENT = "callcenterai-drift"
 # Below this, chance and the few weekdays say more than drift does.
 FEWEST_TICKETS = 200
+MOST_DAYS = 3660
 
 
 def run_drift_report(model: Path, database: str, days: int, version: str | None, output: Path, log: bool = True) -> int:
     """Write and print the report on the last days; return 1 if drift matters in some figure, else 0."""
+    if not 1 <= days <= MOST_DAYS:
+        raise UserError(f"--days must be from 1 to {MOST_DAYS}")
     reference, sha256 = read_reference(model)
     until = datetime.now(UTC).date()
     since = until - timedelta(days=days - 1)

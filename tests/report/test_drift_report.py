@@ -90,4 +90,7 @@ def test_what_cannot_be_compared_is_one_error_line(desk, tmp_path, error_line):
     assert error_line().startswith("only 3 tickets from")
     assert desk.report("--version", "7") == 2
     assert error_line().startswith("no ticket of version 7")
+    for days in ("0", "9999999999"):
+        assert desk.report("--days", days) == 2
+        assert error_line() == "--days must be from 1 to 3660"
     assert not (desk.folder / "drift").exists()
