@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 import _path  # noqa: F401  # it puts the repository on the path
-from services.agent.audit.accuracy import AuditSums, estimate_accuracy
+from services.agent.audit.accuracy import FEWEST_ANSWERS, AuditSums, estimate_accuracy
 from services.agent.audit.sampling import LEAST_DEVIATION
 
 CHANGE_DAY = 10
@@ -109,7 +109,8 @@ def first_alerts(desk: Desk, sums: np.ndarray) -> np.ndarray:
     for repeat, of_repeat in enumerate(total):
         for day in range(days):
             answers, *weights = of_repeat[day + 1] - of_repeat[max(0, day + 1 - desk.window)]
-            if estimate_accuracy(AuditSums(int(answers), *weights)).high < desk.target:
+            found = estimate_accuracy(AuditSums(int(answers), *weights))
+            if found.high < desk.target and found.effective_answers >= FEWEST_ANSWERS:
                 first[repeat] = day
                 break
     return first

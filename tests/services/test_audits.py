@@ -156,6 +156,12 @@ def test_the_verdict_says_whether_the_promise_is_kept(agent):
     assert agent.metric(f"live_accuracy_answers_needed{labels}") == 92
 
 
+def test_a_few_wrong_answers_do_not_break_the_promise(agent):
+    audit(agent, 0, 3)
+    recent = agent.get("/audits").json["recent"][1]
+    assert recent["high"] < TARGET and recent["verdict"] == "unknown"
+
+
 def test_accuracy_is_reported_for_each_model_and_policy(tfidf, address, tmp_path):
     """The tickets of the policy, which are routed by one model or both, are one group."""
     with start_transformer() as transformer:

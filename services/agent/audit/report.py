@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from services.agent.audit.accuracy import AuditSums, LiveAccuracy, estimate_accuracy, needed_answers
+from services.agent.audit.accuracy import FEWEST_ANSWERS, AuditSums, LiveAccuracy, estimate_accuracy, needed_answers
 from services.agent.routing.router import Router
 from services.agent.storage.audits import AuditedDay
 from services.agent.storage.store import TicketStore
@@ -83,7 +83,7 @@ def _recent(number: int, audited: Audited, deciding: AuditTarget) -> RecentAudit
 def _verdict(found: LiveAccuracy, deciding: AuditTarget) -> Literal["kept", "open", "broken", "unknown"]:
     """Return what an interval says about the target: at or above it, around it, below it, or nothing yet."""
     target, needed = deciding.target_accuracy, deciding.needed_answers
-    if target is not None and found.high < target:
+    if target is not None and found.high < target and found.effective_answers >= FEWEST_ANSWERS:
         return "broken"
     if target is None or needed is None or found.effective_answers < needed:
         return "unknown"

@@ -16,7 +16,7 @@ from services.common.agent_api import ReviewOrder
 NOT_HELD = {"held_by": None, "held_until": None}
 IS_WAITING = tickets.c.waiting.is_(True)
 IS_AUDIT = tickets.c.audit_probability.is_not(None)
-random = SystemRandom()
+chance = SystemRandom()
 
 
 class Queue(NamedTuple):
@@ -69,7 +69,7 @@ def queues_in_order(connection: Connection, order: ReviewOrder) -> tuple[Queue, 
         return (EVERY_TICKET,)
     counted = select(func.count(tickets.c.audit_probability), func.count()).where(IS_WAITING)
     audits, waiting = connection.execute(counted).one()
-    return (AUDITS, UNCERTAIN) if random.random() * waiting < audits else (UNCERTAIN, AUDITS)
+    return (AUDITS, UNCERTAIN) if chance.random() * waiting < audits else (UNCERTAIN, AUDITS)
 
 
 def _choose(engine: Engine, request: HoldRequest) -> str | None:
