@@ -13,9 +13,10 @@ from callcenterai.data.fingerprints import fold
 from callcenterai.formats.delimited import csv_bytes
 from callcenterai.privacy.scrub import without_placeholders
 
-COLUMNS = ("text", "label", "ticket_id", "answered_at")
+COLUMNS = ("text", "label", "ticket_id", "answered_at", "audited")
 STANDING_ANSWERS = """
-    SELECT tickets.text, answers.category AS label, tickets.id AS ticket_id, answers.answered_at
+    SELECT tickets.text, answers.category AS label, tickets.id AS ticket_id, answers.answered_at,
+        CASE WHEN tickets.audit_probability IS NULL THEN 'no' ELSE 'yes' END AS audited
     FROM answers JOIN tickets ON tickets.id = answers.ticket_id
     WHERE answers.withdrawn_at IS NULL ORDER BY answers.id
 """

@@ -23,6 +23,7 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 VALIDATION_FILE = "validation.npy"
+REFERENCE_FILE = "reference.json"
 METADATA_FILE = "metadata.json"
 RUN_FILE = "run.json"
 # The types that a model may hold beyond skops's own list of safe ones; fixed here, never read from the model's file.

@@ -1,6 +1,8 @@
 """Train the TF-IDF model, then evaluate, write and log it as every training does."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +60,7 @@ def train_model(
         refit=params.refit,
         held_out=fitted.held_out,
         find_known=lambda texts: count_known(fitted.pipeline, texts),
+        unknown_words=word_counter(vectorizers(fitted.pipeline)),
         metrics={
             "suspicious_labels": errors,
             "converged": int(fitted.converged),
@@ -78,6 +81,23 @@ def list_label_errors(fitted: FittedPipeline, parts: dict[str, Part]) -> tuple[b
     }
     errors = find_label_errors(fitted.held_out)
     return suspicious_csv(fitted.held_out, errors, columns), len(errors.tickets)
+
+
+def word_counter(fitted: list[Any]) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return a function from texts to the share of each one's words that no vectorizer of words knows.
+
+    The share is that of services/tfidf/scorer.py, NaN for a text without a word; None if the model counts no words.
+    """
+    counting = [each for each in fitted if each.analyzer == "word" and each.ngram_range[0] == 1]
+    if not counting:
+        return None
+    read, tokenize, known = counting[0].build_preprocessor(), counting[0].build_tokenizer(), counting[0].vocabulary_
+
+    def share(text: str) -> float:
+        words = tokenize(read(text))
+        return sum(word not in known for word in words) / len(words) if words else np.nan
+
+    return lambda texts: np.array([share(text) for text in texts])
 
 
 def _best_scores(choice: FeatureChoice | None) -> dict[str, dict[str, float]]:

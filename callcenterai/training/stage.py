@@ -34,6 +34,7 @@ from callcenterai.training.evaluation import (
     routed,
 )
 from callcenterai.training.plots import draw
+from callcenterai.training.reference import reference_files
 from callcenterai.training.slices import evaluate_slices, slice_part
 from callcenterai.training.thresholds import (
     choose_routing_threshold,
@@ -58,8 +59,9 @@ class TrainedModel:
     model answers predict_proba(texts); files are its bytes by name, the model itself first; validation holds the
     predictions of weights that did not learn from validation. held_out are the predictions that the threshold rests on,
     if they are more than those of validation. metrics and metadata are added by this kind of model.
-    find_known returns, for each text, whether the model knows anything of it; None if it knows every text. tables are
-    further files to write, outside the model's folder, and notes what to say on stderr.
+    find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
+    unknown_words returns the share of each text's words that the model does not know; None for a model without words.
+    tables are further files to write, outside the model's folder, and notes what to say on stderr.
     """
 
     model: Any
@@ -70,6 +72,7 @@ class TrainedModel:
     refit: bool = False
     held_out: Predictions | None = None
     find_known: Callable[[np.ndarray], np.ndarray] | None = None
+    unknown_words: Callable[[np.ndarray], np.ndarray] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     tables: dict[Path, bytes] = field(default_factory=dict)
@@ -133,7 +136,9 @@ def evaluate_and_write(
     trained = replace(trained, files=trained.files | held_out)
     basis = trained.held_out or trained.validation
     threshold = choose_routing_threshold(basis, params)
+    texts = parts["test"].texts
     test = predict_test(trained, parts["test"])
+    trained = replace(trained, files=trained.files | reference_files(kind, test, texts, trained.unknown_words))
     warn_of_unknown_texts(kind, test)
     metrics = measure_training(trained, test, parts, threshold, params)
     print_lines("warning", metrics.get("warnings", []))

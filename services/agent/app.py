@@ -17,6 +17,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query
 from pydantic import AnyHttpUrl, SecretStr
 
+from services.agent.audit.report import AuditReporter
+from services.agent.audit.sampling import AuditSampler
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
@@ -30,9 +32,11 @@ from services.agent.upkeep import Upkeep
 from services.common.agent_api import (
     TICKET_ID,
     AgentStatus,
+    AuditReport,
     Feedback,
     Review,
     ReviewAnswer,
+    ReviewOrder,
     ReviewRequest,
     RoutedTicket,
     RoutedTickets,
@@ -65,22 +69,25 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    examiner = TextExaminer(settings.text_seconds)
-    processor = TicketProcessor(examiner, router, store, metrics, settings.max_text_length)
-    upkeep = Upkeep(router, policy_file, store, metrics)
+    sampler, examiner = AuditSampler(settings.audit_share), TextExaminer(settings.text_seconds)
+    processor = TicketProcessor(examiner, router, store, metrics, sampler, settings.max_text_length)
+    reporter = AuditReporter(router, store, settings.audit_share)
+    upkeep = Upkeep(router, policy_file, store, metrics, reporter)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await examiner.prepare()
         repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
+        measuring = asyncio.create_task(upkeep.repeat_audits(settings.audit_seconds))
         yield
         repeating.cancel()
+        measuring.cancel()
         await asyncio.gather(*(service.close() for service in router.services))
         store.close()
 
     app = base_app("CallCenterAI: agent", metrics, lifespan)
     add_status_routes(app, router, policy_file, store)
-    add_ticket_routes(app, store)
+    add_ticket_routes(app, store, reporter, settings.review_order)
     endpoints = make_endpoints(settings, processor)
     describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
@@ -97,7 +104,7 @@ def make_endpoints(settings: AgentSettings, processor: TicketProcessor) -> dict[
         return {"predictions": await processor.predict_all(asked, options.explain)}
 
     async def next_review(asked: Any, _: Options) -> Review:
-        return await processor.next_review(asked, settings.hold_seconds)
+        return await processor.next_review(asked, settings.hold_seconds, settings.review_order)
 
     async def feedback(given: Any, _: Options) -> ReviewAnswer:
         return await processor.add_feedback(given)
@@ -144,12 +151,12 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
 
 
-def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
+def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter, review_order: ReviewOrder) -> None:
     """Add the routes that read stored tickets, and the one that withdraws an answer."""
 
     @app.get("/reviews", summary="Which tickets wait for a person?", responses=documented(401, 422, 503))
-    def reviews(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> WaitingTickets:
-        waiting, found = store.waiting(limit)
+    def reviews(limit: Annotated[int, Query(ge=1, le=100)] = 20, order: ReviewOrder = review_order) -> WaitingTickets:
+        waiting, found = store.waiting(limit, order)
         return WaitingTickets(waiting=waiting, tickets=found)
 
     @app.get("/tickets/{ticket_id}", summary="A ticket and its answers", responses=documented(401, 404, 422, 503))
@@ -170,6 +177,10 @@ def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
     @app.get("/volumes", summary="How many tickets went where?", responses=documented(401, 422, 503))
     def volumes(days: Annotated[int, Query(ge=1, le=366)] = 30) -> TicketVolumes:
         return TicketVolumes.model_validate({"days": store.volumes(days)})
+
+    @app.get("/audits", summary="How right are the tickets without a person?", responses=documented(401, 422, 503))
+    def audits(weeks: Annotated[int, Query(ge=1, le=53)] = 8) -> AuditReport:
+        return reporter.report(weeks)
 
 
 def main() -> int:

@@ -1,8 +1,21 @@
 """The metrics that Prometheus reads from the agent."""
 
+import math
+
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.common.agent_api import AuditReport
 from services.common.metrics import CONFIDENCES, LATENCIES, Metrics
+
+# Of the tickets that were routed without a person in the last days, by what decides now.
+LIVE_ACCURACY = {
+    "estimate": "Accuracy that the audits show",
+    "low": "Lower end of its 95% interval",
+    "high": "Upper end of its 95% interval",
+    "target": "Accuracy that training promised",
+    "answers": "Answers of a simple random sample that would tell as much as the audits",
+    "answers_needed": "Answers without which even a perfect record proves nothing",
+}
 
 
 class AgentMetrics(Metrics):
@@ -12,6 +25,7 @@ class AgentMetrics(Metrics):
         """Create them."""
         super().__init__()
         own = self.registry
+        self._audited = ""
         self.tickets = Counter(
             "tickets", "Tickets by category, decision and model", ["category", "decision", "model"], registry=own
         )
@@ -22,6 +36,12 @@ class AgentMetrics(Metrics):
         self.languages = Counter("tickets_by_language", "Tickets by language", ["language"], registry=own)
         self.personal_data = Counter("personal_data", "Findings that were removed, by type", ["type"], registry=own)
         self.answers = Counter("answers", "People's answers, by whether the model agrees", ["agrees"], registry=own)
+        self.audits = Counter("tickets_audited", "Tickets that were drawn for the audit", registry=own)
+        by = ["decided_by", "days"]
+        self.live = {
+            name: Gauge(f"live_accuracy_{name}", description, by, registry=own)
+            for name, description in LIVE_ACCURACY.items()
+        }
         self.waiting = Gauge("reviews_waiting", "Tickets that wait for a person", registry=own)
         self.deleted = Counter("tickets_deleted", "Tickets that were deleted after KEEP_DAYS", registry=own)
         self.policy_in_force = Gauge("policy_in_force", "1 when the policy fits the models that serve", registry=own)
@@ -39,6 +59,22 @@ class AgentMetrics(Metrics):
             buckets=LATENCIES,
             registry=own,
         )
+
+    def audited(self, report: AuditReport) -> None:
+        """Show the live accuracy of what decides now, if its training promised one and tickets are audited."""
+        deciding = report.deciding if report.share else None
+        shown = deciding.decided_by if deciding and deciding.target_accuracy else ""
+        if shown != self._audited:
+            self._audited = shown
+            for gauge in self.live.values():
+                gauge.clear()
+        if not deciding or not shown:
+            return
+        for each in report.recent:
+            values = {"low": each.low, "high": each.high, "estimate": each.accuracy, "answers": each.effective_answers}
+            values |= {"target": deciding.target_accuracy, "answers_needed": deciding.needed_answers}
+            for name, value in values.items():
+                self.live[name].labels(shown, str(each.days)).set(math.nan if value is None else value)
 
     def asked(self, service: str, outcome: str, seconds: float) -> None:
         """Count a request to a model service."""

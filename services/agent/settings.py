@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationInfo, field_validator
 
+from services.common.agent_api import ReviewOrder
 from services.common.settings import Settings
 
 
@@ -22,10 +23,13 @@ class AgentSettings(Settings):
     breaker_failures: int = Field(5, ge=1, description="consecutive failures that open a service's circuit breaker")
     breaker_seconds: float = Field(10.0, gt=0, description="how long it stays open before one request tries again")
     hold_seconds: float = Field(300.0, gt=0, description="how long a waiting ticket is held for one reviewer")
+    review_order: ReviewOrder = Field("age", description="which waiting tickets come first: age or uncertainty")
     keep_days: int = Field(365, ge=0, description="when tickets that no longer wait are deleted; 0: never")
     poll_seconds: float = Field(2.0, gt=0, description="how often the services and the policy are checked")
+    audit_share: float = Field(0.01, ge=0, le=1, description="of the automatically routed tickets, checked by people")
+    audit_seconds: float = Field(60.0, gt=0, description="how often the live accuracy is calculated for /metrics")
 
-    @field_validator("keep_days", mode="before")
+    @field_validator("keep_days", "review_order", "audit_share", mode="before")
     @classmethod
-    def _empty_as_default(cls, value: object) -> object:
-        return cls.model_fields["keep_days"].default if value == "" else value
+    def _empty_as_default(cls, value: object, info: ValidationInfo) -> object:
+        return cls.model_fields[str(info.field_name)].default if value == "" else value

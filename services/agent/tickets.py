@@ -5,12 +5,14 @@ import secrets
 from typing import Any
 
 from callcenterai.privacy.scrub import Scrubbed, without_placeholders
+from services.agent.audit.sampling import AuditSampler
 from services.agent.examination import ExaminedText, TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
+from services.agent.routing.upstream import ModelAnswer
 from services.agent.storage.holds import HoldRequest
-from services.agent.storage.store import StoredTicket, TicketStore
-from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewRequest, RoutedTicket
+from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
+from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
 from services.common.problems import Problem
 
@@ -19,10 +21,17 @@ class TicketProcessor:
     """Answers tickets, gives them to reviewers, and stores what the reviewers answer."""
 
     def __init__(
-        self, examiner: TextExaminer, router: Router, store: TicketStore, metrics: AgentMetrics, max_text_length: int
+        self,
+        examiner: TextExaminer,
+        router: Router,
+        store: TicketStore,
+        metrics: AgentMetrics,
+        sampler: AuditSampler,
+        max_text_length: int,
     ) -> None:
         """Asks nothing yet."""
-        self._examiner, self._router, self._store, self._metrics = examiner, router, store, metrics
+        self._examiner, self._router, self._store = examiner, router, store
+        self._metrics, self._sampler = metrics, sampler
         self._max_text_length = max_text_length
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
@@ -35,11 +44,11 @@ class TicketProcessor:
             may_be_repeated = asked.ticket_id and asked.store
             if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, text)):
                 return {**earlier, "text": text, "explanation": []} if explain else earlier
-            (ticket,) = await self._route([examined], [ticket_id], asked.force_model, explain)
+            (ticket,) = await self._route([examined], [ticket_id], asked, explain)
         answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
         # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
         if answer is ticket.answer:
-            self._count(answer)
+            self._count(ticket)
         return _explained(answer, ticket) if explain else answer
 
     async def predict_all(self, asked: Any, explain: bool) -> list[RoutedTicket]:
@@ -47,26 +56,32 @@ class TicketProcessor:
         ids = [secrets.token_hex(16) for _ in asked.texts]
         async with self._examiner.turn(asked.texts):
             examined = await self._examiner.examine(asked.texts)
-            tickets = await self._route(examined, ids, asked.force_model, explain)
+            tickets = await self._route(examined, ids, asked, explain)
         if asked.store:
             await asyncio.to_thread(self._store.add, tickets)
         for ticket in tickets:
-            self._count(ticket.answer)
+            self._count(ticket)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _route(
-        self, texts: list[ExaminedText], ids: list[str], force: str | None, explain: bool
+        self, texts: list[ExaminedText], ids: list[str], asked: Any, explain: bool
     ) -> list[StoredTicket]:
-        routes = await self._router.route([without_placeholders(each.scrubbed.text) for each in texts], force, explain)
+        plain = [without_placeholders(each.scrubbed.text) for each in texts]
+        routes = await self._router.route(plain, asked.force_model, explain)
         tickets = []
         for ticket_id, (scrubbed, language), route in zip(ids, texts, routes, strict=True):
             answer = make_answer(ticket_id, scrubbed, language, route)
-            tickets.append(StoredTicket(ticket_id, scrubbed.text, answer, route.explanation))
+            # What is not stored cannot be audited.
+            audit = self._sampler.draw(answer["confidence"]) if asked.store and not route.review else None
+            kept = (scrubbed.text, answer, route.explanation, route.decided_by, audit, drift_figures(route.first))
+            tickets.append(StoredTicket(ticket_id, *kept))
         return tickets
 
-    def _count(self, answer: RoutedTicket) -> None:
+    def _count(self, ticket: StoredTicket) -> None:
         """Count a ticket. Only stored tickets are counted: one that could not be stored is sent again."""
-        metrics = self._metrics
+        metrics, answer = self._metrics, ticket.answer
+        if ticket.audit_probability is not None:
+            metrics.audits.inc()
         metrics.answered(
             answer["category"], answer["decision"], answer["model"], answer["confidence"], answer["degraded"]
         )
@@ -74,9 +89,9 @@ class TicketProcessor:
         for kind, count in answer["personal_data"].items():
             metrics.labelled(metrics.personal_data, kind).inc(count)
 
-    async def next_review(self, asked: ReviewRequest, seconds: float) -> Review:
-        """Give a reviewer a waiting ticket, and hold it for them for so many seconds."""
-        request = HoldRequest(asked.reviewer, asked.after, asked.ticket_id)
+    async def next_review(self, asked: ReviewRequest, seconds: float, order: ReviewOrder) -> Review:
+        """Give a reviewer a waiting ticket, in this order unless they ask for another, and hold it so many seconds."""
+        request = HoldRequest(asked.reviewer, asked.after, asked.ticket_id, asked.order or order)
         waiting, ticket = await asyncio.to_thread(self._store.next_review, request, seconds)
         return {"waiting": waiting, "ticket": ticket}
 
@@ -113,6 +128,14 @@ def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: Routin
         "personal_data": scrubbed.counts,
         "versions": route.versions,
     }
+
+
+def drift_figures(first: ModelAnswer | None) -> DriftFigures:
+    """Return what drift is found by; a model service of the release before gives no figures of the text."""
+    if first is None:
+        return DriftFigures()
+    text = first.text_figures or {"characters": None, "unknown_words": None}
+    return DriftFigures(first.category, first.confidence, text["characters"], text["unknown_words"])
 
 
 def _explained(answer: RoutedTicket, ticket: StoredTicket) -> RoutedTicket:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from services.agent.audit.report import AuditReporter
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
@@ -15,9 +16,17 @@ logger = logging.getLogger("services.agent")
 class Upkeep:
     """Keeps what the agent knows about its services, its policy and its database up to date."""
 
-    def __init__(self, router: Router, policy_file: PolicyFile, store: TicketStore, metrics: AgentMetrics) -> None:
+    def __init__(
+        self,
+        router: Router,
+        policy_file: PolicyFile,
+        store: TicketStore,
+        metrics: AgentMetrics,
+        reporter: AuditReporter,
+    ) -> None:
         """Does nothing yet."""
         self._router, self._policy_file, self._store, self._metrics = router, policy_file, store, metrics
+        self._reporter = reporter
 
     async def repeat(self, seconds: float, keep_days: int) -> None:
         """Do the work every so many seconds, for ever; unless keep_days is 0, delete tickets that are older."""
@@ -27,6 +36,19 @@ class Upkeep:
                 await self._tend_database(keep_days)
             except Exception as error:
                 # The work must go on after any error, or a service that comes back would never be noticed.
+                logger.error("internal error", exc_info=error)
+            await asyncio.sleep(seconds)
+
+    async def repeat_audits(self, seconds: float) -> None:
+        """Calculate the live accuracy every so many seconds, for ever."""
+        while True:
+            try:
+                if self._store.prepared:
+                    self._metrics.audited(await asyncio.to_thread(self._reporter.report, 1))
+            except Problem as problem:
+                logger.error("database", extra={"trouble": problem.detail})
+            except Exception as error:
+                # As above: the next attempt may succeed.
                 logger.error("internal error", exc_info=error)
             await asyncio.sleep(seconds)
 

@@ -15,6 +15,8 @@ Person = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=
 ForcedModel = Literal["tfidf", "transformer"]
 # Which model answered; "both": their probabilities were combined by the policy.
 AnsweringModel = Literal["tfidf", "transformer", "both"]
+# Which waiting tickets come first: those that arrived first, or those of which the models are least sure.
+ReviewOrder = Literal["age", "uncertainty"]
 
 
 class RoutedTicket(TypedDict):
@@ -65,7 +67,7 @@ class Feedback(BaseModel):
 
 
 class WaitingTickets(BaseModel):
-    """The tickets that have waited longest for a person, and the number of all that wait."""
+    """The first tickets that wait for a person, and the number of all that wait."""
 
     waiting: int
     tickets: list[dict[str, Any]]
@@ -76,12 +78,13 @@ class ReviewRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
-    after: TicketId | None = Field(None, description="the ticket that was skipped: those that arrived later come first")
+    after: TicketId | None = Field(None, description="the ticket that was skipped: those behind it come first")
     ticket_id: TicketId | None = Field(None, description="give this ticket, if it waits and nobody else holds it")
+    order: ReviewOrder | None = Field(None, description="which tickets come first; null: as REVIEW_ORDER says")
 
 
 class Review(TypedDict):
-    """The oldest waiting ticket, held for this reviewer for HOLD_SECONDS."""
+    """A waiting ticket, held for this reviewer for HOLD_SECONDS. An audited ticket comes without the model's answer."""
 
     waiting: Annotated[int, Field(description="number of all waiting tickets, including those that others hold")]
     # As it is stored: a ticket of an earlier release may lack fields that were added later.
@@ -101,6 +104,50 @@ class TicketVolumes(BaseModel):
     """Tickets by day, category and decision."""
 
     days: list[TicketVolume]
+
+
+class AuditFigures(BaseModel):
+    """What people's answers to audited tickets say about all tickets that were routed without a person."""
+
+    drawn: int = Field(ge=0, description="number of audited tickets")
+    answered: int = Field(ge=0, description="how many of these a person has answered")
+    accuracy: Probability | None = Field(description="estimated from the answers; null if there is none yet")
+    low: Probability = Field(description="lower end of the 95% interval")
+    high: Probability = Field(description="upper end of the 95% interval")
+    effective_answers: float = Field(ge=0, description="answers of a simple random sample that would tell as much")
+
+
+class WeeklyAudits(AuditFigures):
+    """The audits among the tickets of an ISO week (UTC) that the same models and policy decided."""
+
+    week: str = Field(description="for example 2026-W48")
+    decided_by: str = Field(description="the models' versions, and the policy if one was in force")
+
+
+class RecentAudits(AuditFigures):
+    """The audits among the tickets of the last days that were decided by what decides now."""
+
+    days: int
+    verdict: Literal["kept", "open", "broken", "unknown"] = Field(
+        description="the interval is at or above the target, around it, or below it; or there are too few answers"
+    )
+
+
+class AuditTarget(BaseModel):
+    """What decides now, and the accuracy that training promised for it."""
+
+    decided_by: str
+    target_accuracy: Probability | None
+    needed_answers: int | None = Field(description="with fewer effective answers, even a perfect record proves nothing")
+
+
+class AuditReport(BaseModel):
+    """The live accuracy of the tickets that are routed without a person, with 95% intervals."""
+
+    share: Probability = Field(description="the share of these tickets that is audited")
+    deciding: AuditTarget | None = Field(description="null while no model is ready")
+    recent: list[RecentAudits]
+    weeks: list[WeeklyAudits] = Field(description="the latest week first")
 
 
 class ModelServiceStatus(BaseModel):
@@ -123,7 +170,7 @@ class AgentStatus(BaseModel):
 
 def agent_request_models(settings: Settings) -> tuple[type[BaseModel], type[BaseModel]]:
     """Return the pydantic models of a ticket and of a batch, with the limits of these settings."""
-    kept = "keep the decision, and the text without personal data if a person decides"
+    kept = "keep the decision, and the text without personal data if a person decides or audits"
     store = Annotated[bool, Field(strict=True, description=kept)]
     shared = {"force_model": (ForcedModel | None, None), "store": (store, True)}
     return request_models(settings, {"ticket_id": (TicketId | None, None)}, shared)

@@ -33,6 +33,15 @@ class Weight(TypedDict):
     weight: float
 
 
+class TextFigures(TypedDict):
+    """What drift is found by: how long the text is as the model reads it, and how many of its words are new."""
+
+    characters: int
+    unknown_words: Annotated[
+        Probability | None, Field(description="share of the words; null for a model or a text without words")
+    ]
+
+
 class Prediction(TypedDict):
     """The category of a ticket."""
 
@@ -47,6 +56,7 @@ class Prediction(TypedDict):
     ]
     model_version: str
     explanation: NotRequired[Annotated[list[Weight], Field(description="with ?explain=true: the heaviest terms")]]
+    text_figures: NotRequired[Annotated[TextFigures, Field(description="TF-IDF with ?explain=true")]]
 
 
 class Predictions(TypedDict):

@@ -48,6 +48,7 @@ def predict_ticket(loaded: LoadedModel[TfidfScorer], text: str, options: Options
     prediction, label = make_prediction(loaded, scorer.labels, probabilities, options.top, metrics, known)
     if options.explain:
         prediction["explanation"] = make_explanation(scorer.explain(text, label))
+        prediction["text_figures"] = {"characters": len(text), "unknown_words": scorer.unknown_words(text)}
     return prediction
 
 

@@ -92,6 +92,14 @@ class TfidfScorer:
         columns, weights = self._weigh(text)
         return self._calibrate(columns, weights), len(columns) > 0
 
+    def unknown_words(self, text: str) -> float | None:
+        """Return the share of the words that the model does not know; None if it counts none, or there is none."""
+        for vectorizer in self._vectorizers:
+            if vectorizer.analyzer == "word" and vectorizer.sizes.start == 1:
+                words = vectorizer.find_words(self._plain(text))
+                return sum(word not in vectorizer.features for word in words) / len(words) if words else None
+        return None
+
     def _calibrate(self, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
         margins = self._intercepts
         if len(columns):

@@ -76,6 +76,17 @@ NAMELESS = """() => {
 }"""
 
 
+AUDITED = {"drawn": 130, "answered": 120, "accuracy": 0.93, "low": 0.86, "high": 0.96, "effective_answers": 101.5}
+DECIDING = {"decided_by": "tfidf 3, policy 5f0c2a1b", "target_accuracy": 0.95, "needed_answers": 92}
+# What the Models page shows of the audit: every verdict.
+AUDITS = {
+    "share": 0.01,
+    "deciding": DECIDING,
+    "recent": [AUDITED | {"days": 7, "verdict": each} for each in ("kept", "open", "broken", "unknown")],
+    "weeks": [AUDITED | {"week": "2026-W48", "decided_by": DECIDING["decided_by"]}],
+}
+
+
 @pytest.fixture(scope="module")
 def browser():
     """One Chromium for all tests of this module; it takes a second to start."""
@@ -126,7 +137,8 @@ def page(make_page) -> Page:
 
 @pytest.fixture
 def queue(agent_double, make_page) -> AgentDouble:
-    """Three tickets are waiting."""
+    """Three tickets are waiting, and tickets were audited."""
+    agent_double.audits = AUDITS
     for text in WAITING:
         agent_double.predict(text, True, False)
     return agent_double

@@ -660,3 +660,34 @@ def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent_
         pairs = [(row["actual"], row["predicted"]) for row in csv.DictReader(file)]
     row = re.search(r'<th scope="row">Hardware</th>(.*?)</tr>', body)[1]
     assert sum(map(int, re.findall(r">(\d+)</td>", row))) == sum(actual == "Hardware" for actual, _ in pairs)
+
+
+def test_an_audited_ticket_is_reviewed_without_the_models_answer(visitor, agent_double):
+    agent_double.holds.clear()
+    agent_double.waiting = {"t-1": {"ticket_id": "t-1", "received_at": "2026-11-24T09:00:00+00:00", "audit": True}}
+    agent_double.waiting["t-1"] |= {"text": "the lift is stuck", "language": "en"}
+    page = read(visitor.get("/review"))
+    assert "the lift is stuck" in page and "Choose the right category" in page and "routed already" in page
+    assert "Suggestion" not in page and "Accept" not in page and "%" not in page
+    assert visitor.post("/review", ticket_id="t-1", category="Hardware").status == 303
+    assert agent_double.answers[-1]["ticket_id"] == "t-1"
+
+
+def test_the_models_page_shows_the_live_accuracy_and_what_it_says_of_the_target(visitor, agent_double):
+    figures = {"drawn": 130, "answered": 120, "accuracy": 0.9, "low": 0.83, "high": 0.94, "effective_answers": 101.5}
+    deciding = {"decided_by": "tfidf 3, policy 5f0c2a1b", "target_accuracy": 0.95, "needed_answers": 92}
+    agent_double.audits = {"share": 0.01, "deciding": deciding}
+    agent_double.audits["recent"] = [figures | {"days": 28, "verdict": "broken"}]
+    agent_double.audits["weeks"] = [figures | {"week": "2026-W48", "decided_by": "tfidf 2"}]
+    page = re.sub(r"\s+", " ", read(visitor.get("/models")))
+    assert "Last 28 days Below the target" in page and "90.0% (83.0% to 94.0%)" in page
+    assert "Target of the training 95.0%" in page and "120 of 130 drawn" in page and "tfidf 3, policy 5f0c2a1b" in page
+    assert "2026-W48 tfidf 2" in page
+
+
+def test_the_chosen_order_of_the_review_stays_for_the_session(visitor, agent_double):
+    assert 'aria-current="true">Least certain first' in visitor.get("/review?order=uncertainty").body.decode()
+    visitor.get("/review")
+    assert agent_double.order == "uncertainty"
+    visitor.get("/review?order=nonsense")
+    assert agent_double.order == "uncertainty"

@@ -21,7 +21,7 @@ class Answered:
 
     def ask(self, ticket_id: str, text: str, *categories: str) -> list[int]:
         """Have people answer a ticket, one after the other, and return the answers' numbers."""
-        answer = {"category": "Access", "confidence": 0.5, "decision": "review"}
+        answer = {"category": "Access", "confidence": 0.5, "decision": "review", "language": "en"}
         self.store.add([StoredTicket(ticket_id, text, answer, [])])
         found = [self.store.add_answer(ticket_id, category, "Amina", None)[0] for category in categories]
         return [each["answer_id"] for each in found]

@@ -427,6 +427,17 @@ def test_the_serving_benchmark_prints_its_table(trained, monkeypatch):
     assert rows[0].startswith("| ours | ") and len(rows) == 5
 
 
+@pytest.mark.runs("python benchmarks/audit.py")
+@pytest.mark.slow
+def test_the_audit_benchmark_prints_its_tables():
+    """With a large share of few tickets, so that each change is noticed soon."""
+    done = run(REPOSITORY, "benchmarks/audit.py", "--tickets", "300", "--share", "0.5", "--repeats", "10")
+    changes, _, alarms = done.stdout.partition("\n\n")[2].partition("\n\n")
+    for header, _, *rows in (changes.splitlines(), alarms.splitlines()):
+        assert header in text(BENCHMARKS) and rows
+    assert "| 88.0% | everywhere | 100% |" in changes
+
+
 @pytest.mark.runs("python benchmarks/agent.py")
 @linux
 @pytest.mark.long

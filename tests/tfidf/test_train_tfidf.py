@@ -94,7 +94,7 @@ def test_metadata_vouches_for_model_and_data(project):
     metadata = project.metadata()
     model = (project.folder / "model" / "model.skops").read_bytes()
     assert metadata["files"]["model.skops"] == hashlib.sha256(model).hexdigest()
-    assert set(metadata["files"]) == {"model.skops", "scorer.npz", "validation.npy"}
+    assert set(metadata["files"]) == {"model.skops", "scorer.npz", "validation.npy", "reference.json"}
     assert metadata["labels"] == sorted(WORDS)
     assert list(metadata["data"]) == ["train", "validation", "test"]
     assert metadata["parameters"] == project.params["train_tfidf"]

@@ -4,9 +4,11 @@ Both models' answers are combined as in callcenterai/routing.py: a softmax of th
 and a bias for each label.
 """
 
+import hashlib
 import logging
 import math
 from collections.abc import Hashable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,6 +54,11 @@ class Policy(BaseModel):
         if len(self.biases) != len(self.labels):
             raise ValueError("there must be one bias for each label")
         return self
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first digits of a hash of what the policy says."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
 
     def combine(self, tfidf: dict[str, float], transformer: dict[str, float]) -> dict[str, float]:
         """Combine both models' probabilities by label."""

@@ -1,6 +1,6 @@
 """Asks the models about tickets, and decides: which model's answer counts, and whether a person has to review it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.agent.routing.policy import Policy, PolicyFile
 from services.agent.routing.upstream import ModelAnswer, ModelServiceClient, ServiceDown
@@ -15,7 +15,11 @@ UNKNOWN_TEXT = "unknown_review", "the model knows no word of this text, so a per
 
 
 class RoutingDecision(NamedTuple):
-    """The probabilities by label, whether a person reviews the ticket, and the reason as a code and in words."""
+    """The probabilities by label, whether a person reviews the ticket, and the reason as a code and in words.
+
+    decided_by names whose promise of accuracy the decision rests on: a model, or a model with a policy. first is what
+    the TF-IDF model said by itself.
+    """
 
     probabilities: dict[str, float]
     model: AnsweringModel
@@ -25,6 +29,8 @@ class RoutingDecision(NamedTuple):
     reason: str
     versions: dict[str, str]
     explanation: list[Weight]
+    decided_by: str
+    first: ModelAnswer | None
 
     @property
     def best(self) -> list[Choice]:
@@ -67,6 +73,16 @@ class Router:
         cards = [(service.card, sha256) for service, sha256 in zip(self.services, wanted, strict=True)]
         known = [card["sha256"] == sha256 for card, sha256 in cards if card]
         return policy if known and all(known) else None
+
+    @property
+    def deciding(self) -> tuple[str, float | None] | None:
+        """What decides on tickets now, and the accuracy that training promised for it; None while no model is ready."""
+        for service in self.services:
+            if service.card:
+                policy = self.policy if service is self.tfidf else None
+                promised = policy.target_accuracy if policy else promised_accuracy(service.card)
+                return name_decider(service.name, service.card["version"], policy), promised
+        return None
 
     @property
     def policy_trouble(self) -> str:
@@ -160,8 +176,27 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
         code, reason = explain_decision(model, review, degraded, force, policy)
     else:
         review, code, reason = True, *UNKNOWN_TEXT
+    # A policy rests on the TF-IDF model's answer; its fingerprint stands for both models, which it names by hash.
+    asked_first = "tfidf" if answers.tfidf else "transformer"
+    decided_by = name_decider(asked_first, versions[asked_first], None if degraded else policy)
     explanation = next((a.explanation for a in answers if a and a.category == category and a.explanation), [])
-    return RoutingDecision(probabilities, model, review, degraded, code, reason, versions, explanation)
+    return RoutingDecision(
+        probabilities, model, review, degraded, code, reason, versions, explanation, decided_by, answers.tfidf
+    )
+
+
+def name_decider(model: str, version: str, policy: Policy | None) -> str:
+    """Return what decides on a ticket: a model by its own threshold, or a model and what a policy adds to it."""
+    return f"{model} {version}, policy {policy.fingerprint}" if policy else f"{model} {version}"
+
+
+def promised_accuracy(card: dict[str, Any]) -> float | None:
+    """Return the accuracy that training aimed at above the threshold; None if the model's card has none."""
+    try:
+        promised = card["metrics"]["test"]["auto_route"]["target_accuracy"]
+    except (KeyError, TypeError):
+        return None
+    return promised if isinstance(promised, float) and 0 < promised < 1 else None
 
 
 def explain_decision(

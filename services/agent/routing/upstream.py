@@ -15,7 +15,7 @@ from services.agent.metrics import AgentMetrics
 from services.common.long_texts import in_parts
 from services.common.middleware import current_request_id
 from services.common.model_service import ModelCard
-from services.common.predictions import Prediction, Predictions, Weight
+from services.common.predictions import Prediction, Predictions, TextFigures, Weight
 
 logger = logging.getLogger("services.agent")
 # The most that a service accepts for ?top=; enough for every label of a model.
@@ -46,6 +46,7 @@ class ModelAnswer(NamedTuple):
     version: str
     explanation: list[Weight]
     known_text: bool = True
+    text_figures: TextFigures | None = None
 
     @property
     def category(self) -> str:
@@ -229,4 +230,5 @@ def _answers(answer: HttpReply, count: int) -> list[ModelAnswer]:
 def _answer(found: Prediction) -> ModelAnswer:
     probabilities = {each["category"]: each["probability"] for each in found["best"]}
     explanation, known_text = found.get("explanation", []), found.get("known_text", True)
-    return ModelAnswer(probabilities, found["needs_review"], found["model_version"], explanation, known_text)
+    version, figures = found["model_version"], found.get("text_figures")
+    return ModelAnswer(probabilities, found["needs_review"], version, explanation, known_text, figures)

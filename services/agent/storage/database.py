@@ -37,8 +37,14 @@ SCHEMA_LOCK = 7_202_611
 BUSY_SECONDS = 10
 
 metadata = MetaData()
+# The index of the audited tickets holds no other ones.
+AUDITED = text("audit_probability IS NOT NULL")
 
-# Every ticket that was answered. Its text is stored only if a person reviews or corrects it.
+# Every ticket that was answered. Its text is stored only if a person reviews, corrects or audits it.
+#
+# decided_by names the models and the policy. audit_probability is the probability with which an audited ticket was
+# drawn, null for every other ticket. The columns from language on are for the report on drift: first_* is what the
+# TF-IDF model said by itself, since only one model's answers can be compared with its training.
 tickets = Table(
     "tickets",
     metadata,
@@ -55,8 +61,16 @@ tickets = Table(
     Column("answer", JSON, nullable=False),
     Column("held_by", String(64)),
     Column("held_until", DateTime(timezone=True)),
+    Column("decided_by", String(200)),
+    Column("audit_probability", Float),
+    Column("language", String(8)),
+    Column("characters", Integer),
+    Column("unknown_words", Float),
+    Column("first_category", String(500)),
+    Column("first_confidence", Float),
     Index("tickets_waiting", "waiting", "received_at", "id"),
     Index("tickets_day", "day", "category", "decision"),
+    Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),
 )
 
 # People's answers. A withdrawn answer stays, with the time of the withdrawal.

@@ -3,32 +3,51 @@
 A reviewer holds a ticket until they answer it, skip it or ask for another one, or until the hold expires.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from secrets import SystemRandom
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, update
 
 from services.agent.storage.database import tickets
+from services.common.agent_api import ReviewOrder
 
 NOT_HELD = {"held_by": None, "held_until": None}
 IS_WAITING = tickets.c.waiting.is_(True)
-OLDEST_FIRST = (tickets.c.received_at, tickets.c.id)
+IS_AUDIT = tickets.c.audit_probability.is_not(None)
+chance = SystemRandom()
+
+
+class Queue(NamedTuple):
+    """Waiting tickets, and the columns by whose values they come, the smallest first."""
+
+    which: ColumnElement[bool]
+    columns: tuple[ColumnElement[Any], ...]
+
+
+BY_AGE = (tickets.c.received_at, tickets.c.id)
+BY_UNCERTAINTY = (tickets.c.confidence, *BY_AGE)
+EVERY_TICKET = Queue(IS_WAITING, BY_AGE)
+# By age in any case: if people answered the uncertain audits first, those answered would not be a random sample.
+AUDITS = Queue(IS_AUDIT, BY_AGE)
+UNCERTAIN = Queue(tickets.c.audit_probability.is_(None), BY_UNCERTAINTY)
 
 
 class HoldRequest(NamedTuple):
-    """Who asks for a ticket; the ticket that they skip, and the one that they want most, if any."""
+    """Who asks for a ticket; the ticket that they skip, and the one that they want most, if any; and the order."""
 
     reviewer: str
     after: str | None = None
     ticket_id: str | None = None
+    order: ReviewOrder = "age"
 
 
 def hold_next(engine: Engine, request: HoldRequest, seconds: float) -> str | None:
     """Hold a ticket for the reviewer for so many seconds, and return its id; None when none is free.
 
     A reviewer who already holds a ticket gets it again, unless they skip it. After a skipped ticket come those that
-    arrived later, then the oldest again.
+    follow it in its queue, then the first ones again.
     """
     while True:
         found = _choose(engine, request)
@@ -40,27 +59,51 @@ def hold_next(engine: Engine, request: HoldRequest, seconds: float) -> str | Non
     return found
 
 
+def queues_in_order(connection: Connection, order: ReviewOrder) -> tuple[Queue, ...]:
+    """Return the queues, the one whose tickets come first at its head.
+
+    By uncertainty there are two, and chance decides between them: audits are the sure tickets and would come last, so
+    they come as often as their share of the waiting tickets.
+    """
+    if order == "age":
+        return (EVERY_TICKET,)
+    counted = select(func.count(tickets.c.audit_probability), func.count()).where(IS_WAITING)
+    audits, waiting = connection.execute(counted).one()
+    return (AUDITS, UNCERTAIN) if chance.random() * waiting < audits else (UNCERTAIN, AUDITS)
+
+
 def _choose(engine: Engine, request: HoldRequest) -> str | None:
     with engine.connect() as connection:
-        skipped = select(*OLDEST_FIRST).where(tickets.c.id == request.after)
-        place = connection.execute(skipped).first() if request.after else None
-        for condition in _preferences(request, place):
-            free = select(tickets.c.id).where(_free(request.reviewer), condition).order_by(*OLDEST_FIRST).limit(1)
+        for which, columns in _preferences(connection, request):
+            free = select(tickets.c.id).where(_free(request.reviewer), which).order_by(*columns).limit(1)
             if found := connection.scalar(free):
                 return found
     return None
 
 
-def _preferences(request: HoldRequest, place: tuple[datetime, str] | None) -> Iterator[ColumnElement[bool]]:
+def _preferences(connection: Connection, request: HoldRequest) -> Iterator[Queue]:
     if request.ticket_id:
-        yield tickets.c.id == request.ticket_id
+        yield Queue(tickets.c.id == request.ticket_id, BY_AGE)
     own = tickets.c.held_by == request.reviewer
-    yield and_(own, tickets.c.id != request.after) if request.after else own
-    if place:
-        received_at, ticket_id = place
-        same = and_(tickets.c.received_at == received_at, tickets.c.id > ticket_id)
-        yield or_(tickets.c.received_at > received_at, same)
-    yield IS_WAITING
+    yield Queue(and_(own, tickets.c.id != request.after) if request.after else own, BY_AGE)
+    queues = queues_in_order(connection, request.order)
+    for queue in queues if request.after else ():
+        skipped = select(*queue.columns).where(tickets.c.id == request.after, queue.which)
+        if place := connection.execute(skipped).first():
+            yield Queue(and_(queue.which, _behind(queue.columns, place)), queue.columns)
+            yield from (other for other in queues if other is not queue)
+    yield from queues
+
+
+def _behind(columns: Sequence[ColumnElement[Any]], place: Sequence[Any]) -> ColumnElement[bool]:
+    """Return whether a ticket comes after a place, which has a value for each column."""
+    pairs = list(zip(columns, place, strict=True))
+    return or_(
+        *(
+            and_(*(earlier == same for earlier, same in pairs[:number]), column > value)
+            for number, (column, value) in enumerate(pairs)
+        )
+    )
 
 
 def _hold(engine: Engine, reviewer: str, ticket_id: str, seconds: float) -> bool:

@@ -1,7 +1,7 @@
 """Stores tickets and people's answers. Its methods block, so the application calls them on a thread."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -11,40 +11,63 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from services.agent.storage.audits import AuditedDay, audited_days
 from services.agent.storage.database import answers, migrate, tickets
-from services.agent.storage.holds import NOT_HELD, HoldRequest, hold_next
+from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
 from services.agent.storage.retention import delete_old_tickets
-from services.common.agent_api import ReviewAnswer, RoutedTicket
+from services.common.agent_api import ReviewAnswer, ReviewOrder, RoutedTicket
 from services.common.predictions import Weight
 from services.common.problems import Problem
 
 RETRY_SECONDS = "5"
+# All that a reviewer is told of an audited ticket: what arrived.
+BLIND = ("ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit")
+
+
+class DriftFigures(NamedTuple):
+    """What drift is found by, of what the TF-IDF model said by itself; all None if it was not asked."""
+
+    first_category: str | None = None
+    first_confidence: float | None = None
+    characters: int | None = None
+    unknown_words: float | None = None
 
 
 class StoredTicket(NamedTuple):
-    """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms."""
+    """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms.
+
+    decided_by names the models and the policy; audit_probability is None for a ticket that is not audited.
+    """
 
     id: str
     text: str
     answer: RoutedTicket
     explanation: list[Weight]
+    decided_by: str | None = None
+    audit_probability: float | None = None
+    figures: DriftFigures = DriftFigures()
 
     @property
     def row(self) -> dict[str, Any]:
-        """The ticket as it is stored, without its text unless a person has to review it."""
+        """The ticket as it is stored, without its text unless a person has to review or audit it."""
         now, review = datetime.now(UTC), self.answer["decision"] == "review"
+        waiting = review or self.audit_probability is not None
         return {
             "id": self.id,
             "received_at": now,
             "day": now.date().isoformat(),
             "text_sha256": text_digest(self.id, self.text),
-            "text": storable(self.text) if review else None,
+            "text": storable(self.text) if waiting else None,
             "explanation": self.explanation if review else None,
             "category": self.answer["category"],
             "confidence": self.answer["confidence"],
             "decision": self.answer["decision"],
-            "waiting": review,
+            "waiting": waiting,
             "answer": self.answer,
+            "decided_by": self.decided_by,
+            "audit_probability": self.audit_probability,
+            "language": self.answer["language"],
+            **self.figures._asdict(),
         }
 
 
@@ -90,27 +113,32 @@ class TicketStore:
         except IntegrityError:
             return self.find(ticket.id, ticket.text) or ticket.answer
 
-    def waiting(self, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the number of tickets that wait for a person, and those that have waited longest."""
-        waits = tickets.c.waiting.is_(True)
-        oldest = select(tickets).where(waits).order_by(tickets.c.received_at, tickets.c.id).limit(limit)
+    def waiting(self, limit: int, order: ReviewOrder = "age") -> tuple[int, list[dict[str, Any]]]:
+        """Return the number of tickets that wait for a person, and the first ones in an order."""
         with _database_errors_as_problems(), self._engine.connect() as connection:
-            count = connection.execute(select(func.count()).select_from(tickets).where(waits)).scalar_one()
-            return count, [_ticket_shown(row) for row in connection.execute(oldest)]
+            count = connection.execute(select(func.count()).select_from(tickets).where(IS_WAITING)).scalar_one()
+            found: list[Row] = []
+            for which, columns in queues_in_order(connection, order) if limit else ():
+                first = select(tickets).where(IS_WAITING, which).order_by(*columns).limit(limit - len(found))
+                found += connection.execute(first)
+            return count, [_review_shown(row) for row in found]
 
     def next_review(self, request: HoldRequest, seconds: float) -> tuple[int, dict[str, Any] | None]:
         """Return the number of waiting tickets, and one that is held for the reviewer from now on, if one is free."""
         with _database_errors_as_problems():
             found = hold_next(self._engine, request, seconds)
             count, _ = self.waiting(0)
-        return count, self.ticket(found) if found else None
+        return count, self._with_answers(found, _review_shown) if found else None
 
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         """Return a ticket with people's answers; a Problem 404 when there is none."""
+        return self._with_answers(ticket_id, _ticket_shown)
+
+    def _with_answers(self, ticket_id: str, show: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
         given = select(answers).where(answers.c.ticket_id == ticket_id).order_by(answers.c.id)
         with _database_errors_as_problems(), self._engine.connect() as connection:
             row = _existing(connection, ticket_id)
-            return _ticket_shown(row) | {"answers": [_answer_shown(each) for each in connection.execute(given)]}
+            return show(row) | {"answers": [_answer_shown(each) for each in connection.execute(given)]}
 
     def add_answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> tuple[ReviewAnswer, bool]:
         """Store a person's answer, after which the ticket no longer waits; also return whether the model agrees.
@@ -146,7 +174,8 @@ class TicketStore:
             connection.execute(this.values(withdrawn_at=datetime.now(UTC)))
             others = select(func.count()).select_from(answers).where(answers.c.ticket_id == found.ticket_id, standing)
             ticket = _existing(connection, found.ticket_id, lock=True)
-            waits = ticket.decision == "review" and connection.scalar(others) == 0
+            for_people = ticket.decision == "review" or ticket.audit_probability is not None
+            waits = for_people and connection.scalar(others) == 0
             connection.execute(update(tickets).where(tickets.c.id == ticket.id).values(waiting=waits))
             row = connection.execute(select(answers).where(answers.c.id == answer_id)).one()
         return _review_answer(row)
@@ -165,6 +194,12 @@ class TicketStore:
         counted = select(*by, func.count().label("tickets")).where(tickets.c.day >= since).group_by(*by).order_by(*by)
         with _database_errors_as_problems(), self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(counted)]
+
+    def audits(self, days: int) -> list[AuditedDay]:
+        """Return the audits of the last days, by day and by what decided."""
+        since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            return audited_days(connection, since)
 
     def delete_old(self, days: int) -> int:
         """Delete some of the tickets that are older than so many days; return how many."""
@@ -222,7 +257,14 @@ def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row
 
 def _ticket_shown(row: Row) -> dict[str, Any]:
     kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
+    kept["audit"] = row.audit_probability is not None
     return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
+
+
+def _review_shown(row: Row) -> dict[str, Any]:
+    """Return a waiting ticket as a reviewer sees it: an audit is honest only if the model's answer is not shown."""
+    shown = _ticket_shown(row)
+    return {name: shown[name] for name in BLIND if name in shown} if shown["audit"] else shown
 
 
 def _answer_shown(row: Row) -> dict[str, Any]:

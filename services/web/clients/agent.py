@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
-from services.common.agent_api import AgentStatus, ReviewAnswer, RoutedTicket, RoutedTickets, TicketVolumes
+from services.common.agent_api import (
+    AgentStatus,
+    AuditReport,
+    ReviewAnswer,
+    RoutedTicket,
+    RoutedTickets,
+    TicketVolumes,
+)
 from services.common.middleware import current_request_id
 from services.common.predictions import Choice, Weight
 from services.web.settings import WebSettings
@@ -19,13 +26,9 @@ KINDS = {401: ("key", 502), 403: ("key", 502), 404: ("unknown", 404), 408: ("slo
 KINDS |= {413: ("refused", 413), 422: ("refused", 422), 429: ("busy", 503), 503: ("busy", 503), 504: ("slow", 504)}
 
 
-class WaitingTicket(BaseModel):
-    """The fields of a waiting ticket that the review page shows. Tickets of earlier releases may lack some."""
+class Suggestion(BaseModel):
+    """What the model answered to a waiting ticket, and why."""
 
-    ticket_id: str
-    received_at: str
-    text: str
-    language: str
     category: str
     confidence: float
     best: list[Choice]
@@ -33,6 +36,22 @@ class WaitingTicket(BaseModel):
     reason_code: str = ""
     model: str
     explanation: list[Weight] | None = None
+
+
+class WaitingTicket(BaseModel):
+    """The fields of a waiting ticket that the review page shows. Tickets of earlier releases may lack some."""
+
+    ticket_id: str
+    received_at: str
+    text: str
+    language: str
+    suggestion: Suggestion | None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_suggestion(cls, ticket: Any) -> Any:
+        """Put the model's answer into a field of its own: an audited ticket comes without it."""
+        return {"suggestion": None if ticket.get("audit") else ticket} | ticket if isinstance(ticket, dict) else ticket
 
 
 class WaitingReview(BaseModel):
@@ -49,6 +68,7 @@ REVIEW = TypeAdapter(WaitingReview)
 REVIEW_ANSWER = TypeAdapter(ReviewAnswer)
 VOLUMES = TypeAdapter(TicketVolumes)
 STATUS = TypeAdapter(AgentStatus)
+AUDITS = TypeAdapter(AuditReport)
 
 
 class AgentError(Exception):
@@ -95,9 +115,11 @@ class AgentClient:
             raise AgentError("broken", 502)
         return found["predictions"]
 
-    async def next_review(self, reviewer: str, after: str | None, ticket_id: str | None) -> WaitingReview:
-        """Hold a ticket for a reviewer: that of an id if it is free, else the next after the skipped one."""
-        given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id}
+    async def next_review(
+        self, reviewer: str, after: str | None, ticket_id: str | None, order: str | None
+    ) -> WaitingReview:
+        """Hold a ticket for a reviewer: that of an id if it is free, else the next one after the skipped ticket."""
+        given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id, "order": order}
         return await self._read(REVIEW, "POST", "/reviews/next", json=_without_none(given))
 
     async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> ReviewAnswer:
@@ -116,6 +138,10 @@ class AgentClient:
     async def volumes(self, days: int) -> TicketVolumes:
         """Return the numbers of tickets of the last days."""
         return await self._read(VOLUMES, "GET", "/volumes", params={"days": days})
+
+    async def audits(self, weeks: int) -> AuditReport:
+        """Return what the audits of the last weeks say about the live accuracy."""
+        return await self._read(AUDITS, "GET", "/audits", params={"weeks": weeks})
 
     async def status(self) -> AgentStatus:
         """Return the categories and the state of the model services."""

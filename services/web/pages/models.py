@@ -1,4 +1,4 @@
-"""The page that shows the model services, their metrics, the registry's history, and the tickets by category."""
+"""The page that shows the model services, their metrics, the live accuracy, the registry, and tickets by category."""
 
 import asyncio
 from collections import Counter
@@ -16,6 +16,7 @@ from services.web.site import page_status, site_of
 
 PERIODS = (1, 7, 30, 90)
 DEFAULT_DAYS = 30
+AUDIT_WEEKS = 8
 Found = TypeVar("Found")
 
 
@@ -37,8 +38,11 @@ async def show_models(request: Request, days: str = "") -> Response:
     """Show the whole page."""
     site = site_of(request)
     period = int(days) if days in map(str, PERIODS) else DEFAULT_DAYS
-    (status, no_status), (volumes, no_volumes), (models, no_registry) = await asyncio.gather(
-        _try(site.agent.status()), _try(site.agent.volumes(period)), _try(site.registry.models())
+    (status, no_status), (volumes, no_volumes), (audits, no_audits), (models, no_registry) = await asyncio.gather(
+        _try(site.agent.status()),
+        _try(site.agent.volumes(period)),
+        _try(site.agent.audits(AUDIT_WEEKS)),
+        _try(site.registry.models()),
     )
     return site.page(
         request,
@@ -46,6 +50,7 @@ async def show_models(request: Request, days: str = "") -> Response:
         page_status(no_status, no_volumes),
         **_health(status.services if status else {}),
         **{"trouble": no_status, "models": models, "no_registry": no_registry, "no_volumes": no_volumes},
+        **{"audits": audits, "no_audits": no_audits},
         **{"volumes": by_category(volumes) if volumes else [], "days": period, "periods": PERIODS},
     )
 

@@ -2,12 +2,12 @@
 
 import logging
 import re
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from services.common.agent_api import TICKET_ID
+from services.common.agent_api import TICKET_ID, ReviewOrder
 from services.common.problems import Problem
 from services.web.clients.agent import AgentError, WaitingTicket
 from services.web.forms import read_form, text_of
@@ -17,6 +17,7 @@ from services.web.site import page_status, redirect, session_of, site_of
 logger = logging.getLogger("services.web.review")
 # The keys 1 to 9, and 0.
 MAX_KEYS = 10
+ORDERS = get_args(ReviewOrder)
 
 
 def add_routes(app: FastAPI) -> None:
@@ -26,8 +27,10 @@ def add_routes(app: FastAPI) -> None:
     app.post("/erase")(erase_ticket)
 
 
-async def show_review(request: Request, ticket: str = "", after: str = "") -> Response:
-    """Show the ticket of an id, or the next after the one that was skipped last."""
+async def show_review(request: Request, ticket: str = "", after: str = "", order: str = "") -> Response:
+    """Show the ticket of an id, or the next after the one that was skipped last; an order stays for the session."""
+    if order in ORDERS:
+        session_of(request).review_order = order
     return await _page(request, ticket, after)
 
 
@@ -70,16 +73,17 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
     values: dict[str, Any] = {"ticket": None, "waiting": None, "after": "", "labels": [], "keys": {}, "pieces": []}
     skipped, wanted = (each if _is_ticket_id(each) else None for each in (after, ticket_id))
     try:
-        found = await site.agent.next_review(session_of(request).reviewer, skipped, wanted)
+        session = session_of(request)
+        found = await site.agent.next_review(session.reviewer, skipped, wanted, session.review_order)
         labels = (await site.agent.status()).labels
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or "", "labels": labels}
         if ticket := found.ticket:
-            text, explanation = ticket.text, ticket.explanation or []
-            pieces = await site.long_texts.run(len(text), mark, text, explanation, True)
+            text, terms = ticket.text, ticket.suggestion.explanation if ticket.suggestion else None
+            pieces = await site.long_texts.run(len(text), mark, text, terms or [], True)
             values |= {"keys": _keys(labels, ticket), "pieces": pieces}
     except AgentError as another:
         trouble = trouble or another
-    return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)
+    return site.page(request, "review.html", page_status(trouble), trouble=trouble, orders=ORDERS, **values)
 
 
 def _is_ticket_id(text: str) -> bool:
@@ -88,5 +92,6 @@ def _is_ticket_id(text: str) -> bool:
 
 def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:
     """Return a key for each category, always the same; if they are too many, for the most probable ones."""
-    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in ticket.best]
+    best = ticket.suggestion.best if ticket.suggestion else []
+    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in best]
     return {category: str(number % 10) for number, category in enumerate(chosen[:MAX_KEYS], start=1)}

@@ -33,6 +33,8 @@ class Session:
     # What authlib needs to know again when the provider sends a person back.
     openid: dict[str, Any] = field(default_factory=dict)
     language: str | None = None
+    # Which waiting tickets come first; None leaves it to the agent.
+    review_order: str | None = None
     answers: list[list[Any]] = field(default_factory=list)
     # A notice for the next page: a key of the catalogues, and values for the text.
     notice: list[Any] | None = None

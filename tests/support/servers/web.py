@@ -51,7 +51,8 @@ class AgentDouble:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.days: list[dict[str, Any]] = []
-        self.pause = 0.0
+        self.audits: dict[str, Any] = {"share": 0.01, "deciding": None, "recent": [], "weeks": []}
+        self.pause, self.order = 0.0, ""
         self.lock = threading.Lock()
         double = self
 
@@ -124,6 +125,8 @@ class AgentDouble:
                 return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
+            if path == "/audits":
+                return 200, self.audits
             if path == "/volumes":
                 return 200, {"days": self.days}
             return 200, self.status() if path == "/status" else {"status": "ok"}
@@ -162,14 +165,16 @@ class AgentDouble:
         more["personal_data"] = {"email": removed} if removed else {}
         return ticket | more | ({"text": scrubbed, "explanation": terms} if explain else {})
 
-    def next_review(self, reviewer: str, after: str = "", ticket_id: str = "") -> dict[str, Any] | None:
+    def next_review(
+        self, reviewer: str, after: str = "", ticket_id: str = "", order: str = ""
+    ) -> dict[str, Any] | None:
         """Give a reviewer a ticket that nobody else holds; it is held until the reviewer gets another one."""
         taken = {ticket for other, ticket in self.holds.items() if other != reviewer}
         free, own = [each for each in self.waiting if each not in taken], self.holds.get(reviewer)
         behind = [each for each in free if after and int(each[2:]) > int(after[2:])]
-        order = [ticket_id, *([own] if own != after else []), *behind, *free]
-        found = next((each for each in order if each in free), None)
-        self.holds[reviewer] = found
+        choice = [ticket_id, *([own] if own != after else []), *behind, *free]
+        found = next((each for each in choice if each in free), None)
+        self.holds[reviewer], self.order = found, order
         return self.waiting[found] | {"answers": []} if found else None
 
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:

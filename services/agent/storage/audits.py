@@ -1,0 +1,44 @@
+"""Reads from the database how many audits there were and what people answered, as sums that an estimate needs."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, case, func, select
+
+from services.agent.audit.accuracy import AuditSums
+from services.agent.storage.database import answers, tickets
+
+
+class AuditedDay(NamedTuple):
+    """The audits among the tickets of a day (UTC, ISO 8601) that the same models and policy decided."""
+
+    day: str
+    decided_by: str
+    drawn: int
+    sums: AuditSums
+
+
+def audited_days(connection: Connection, since: str) -> list[AuditedDay]:
+    """Return the audits of the days from one on; the last answer to a ticket that was not withdrawn counts."""
+    audited = tickets.c.audit_probability.is_not(None)
+    standing = (
+        select(func.max(answers.c.id).label("id"))
+        .join(tickets, tickets.c.id == answers.c.ticket_id)
+        .where(audited, tickets.c.day >= since, answers.c.withdrawn_at.is_(None))
+        .group_by(answers.c.ticket_id)
+    )
+    answered = and_(answers.c.ticket_id == tickets.c.id, answers.c.id.in_(standing))
+    weight = case((answers.c.id.is_(None), 0.0), else_=1 / tickets.c.audit_probability)
+    right = case((answers.c.category == tickets.c.category, 1.0), else_=0.0)
+    by = (tickets.c.day, tickets.c.decided_by)
+    sums = [func.sum(each) for each in (weight, weight * weight, weight * right, weight * weight * right)]
+    found = (
+        select(*by, func.count(), func.count(answers.c.id), *sums)
+        .select_from(tickets.outerjoin(answers, answered))
+        .where(audited, tickets.c.day >= since)
+        .group_by(*by)
+        .order_by(*by)
+    )
+    return [
+        AuditedDay(day, decided_by, drawn, AuditSums(count, *weights))
+        for day, decided_by, drawn, count, *weights in connection.execute(found)
+    ]
