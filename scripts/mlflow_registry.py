@@ -20,6 +20,7 @@ change:
   production               put the version in Staging, or --version, into Production, through the gates
   archive VERSION          retire a version; the one in Production cannot be archived
   rollback                 put the previous Production back
+  bootstrap                register, staging and production in one, unless a version is in Production
 
 VERSION is a number, `production` or `staging`. `COMMAND --help` shows the options. The gates are set in params.yaml,
 section `registry`; the registry is that of MLFLOW_TRACKING_URI, by default mlflow.db. Exit codes: 0 done, 2 an error
@@ -52,9 +53,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     reading = argparse.ArgumentParser(add_help=False)
     reading.add_argument("--json", action="store_true", help="for programs")
-    changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--reason", help="kept in the history")
-    changing.add_argument("--by", help="who makes the change; default: git's user.name, or the system's user")
+    recorded = argparse.ArgumentParser(add_help=False)
+    recorded.add_argument("--reason", help="kept in the history")
+    recorded.add_argument("--by", help="who makes the change; default: git's user.name, or the system's user")
+    changing = argparse.ArgumentParser(add_help=False, parents=[recorded])
     changing.add_argument("--dry-run", action="store_true", help="check and show what would be done; change nothing")
     gated = argparse.ArgumentParser(add_help=False)
     gated.add_argument("--force", action="store_true", help="pass a gate that refuses; needs --reason; is recorded")
@@ -78,6 +80,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         add(name, checking, changing, gated).add_argument("--version")
     add("archive", checking, changing).add_argument("version")
     add("rollback", checking, changing, gated)
+    add("bootstrap", checking, recorded)
     return parser.parse_args(argv)
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -32,7 +32,14 @@ class Alive(BaseModel):
     status: str = "ok"
 
 
-def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True) -> FastAPI:
+async def alive() -> Alive:
+    """Answer /health of a service that has no more to say."""
+    return Alive()
+
+
+def base_app(
+    title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True, health: Callable[[], Awaitable[Alive]] = alive
+) -> FastAPI:
     """Return an application with /health, /metrics and, for an API, /docs with its own scripts, not those of a CDN."""
     shared: dict[str, Any] = {"title": title, "version": "1", "lifespan": lifespan, "redirect_slashes": False}
     if api:
@@ -44,9 +51,7 @@ def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True)
         app = FastAPI(openapi_url=None, **shared)
     problems.install_problem_handlers(app)
 
-    @app.get("/health", summary="Is the process alive?")
-    async def health() -> Alive:
-        return Alive()
+    app.get("/health", summary="Is the process alive?")(health)
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:

@@ -65,7 +65,7 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
 
 def main() -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, ModelSettings, port=8000, model_dir="models/tfidf")
+    return serve(make_app, ModelSettings, port=8000, production_dir="models/production/tfidf")
 
 
 if __name__ == "__main__":

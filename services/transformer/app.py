@@ -59,7 +59,7 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
 
 def main() -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, ModelSettings, port=8001, model_dir="models/transformer")
+    return serve(make_app, ModelSettings, port=8001, production_dir="models/production/transformer")
 
 
 if __name__ == "__main__":
