@@ -124,7 +124,7 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
             raise Problem(503, "the tables of the database do not exist yet", {"Retry-After": "2"})
         return Alive(status="ready")
 
-    @app.get("/status", summary="How are the model services and the policy?", responses=documented(401, 503))
+    @app.get("/status", summary="How are the model services and the policy?", responses=documented(401))
     async def status() -> AgentStatus:
         services = {
             each.name: {
@@ -139,7 +139,9 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         policy = policy_file.policy
         state = {"in_force": router.policy is not None, "detail": router.policy_trouble}
         known = policy.model_dump(include={"ask_below", "threshold", "target_accuracy"}) if policy else {}
-        return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
+        return AgentStatus.model_validate(
+            {"labels": router.known_labels, "policy": state | known, "services": services}
+        )
 
 
 def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:

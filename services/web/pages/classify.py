@@ -67,8 +67,9 @@ def _page(request: Request, status: int = 200, **values: Any) -> Response:
 
 
 async def _labels(request: Request, found: RoutedTicket) -> list[str]:
-    """Return the categories to choose from: all, or the most probable ones if the agent does not answer."""
+    """Return the categories to choose from: all, or the most probable ones if the agent cannot tell which there are."""
     try:
-        return (await site_of(request).agent.status()).labels
+        known = (await site_of(request).agent.status()).labels
     except AgentError:
-        return [choice["category"] for choice in found["best"]]
+        known = []
+    return known or [choice["category"] for choice in found["best"]]
