@@ -176,6 +176,6 @@ def test_bootstrap_promotes_the_best_run_only_while_nothing_is_in_production(reg
 def test_bootstrap_passes_no_gate_by_itself(registry_commands):
     from support.repository import write_params
 
-    write_params(registry_commands.params, registry={"min_accuracy": 0.999, "min_class_tickets": 10})
+    write_params(registry_commands.params, registry={"minimum_accuracy": 0.999})
     assert "refused: " in registry_commands.run("bootstrap", code=3)
     assert registry_commands.stages() == {1: "None"}

@@ -34,6 +34,8 @@ MADE = {
     "data/raw/tickets.csv",
     ".dvc/config.local",
     "mlflow.db",
+    "models/production/tfidf",
+    "current.json",
     "model.skops",
     "metadata.json",
     "run.json",
