@@ -135,7 +135,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def set_up(venv: Venv, options: argparse.Namespace) -> int:
-    """Make the environment, run the pipeline and promote a first version; return the first failure's exit code, or 0."""
+    """Make the environment, run the pipeline, promote a first version; return the first failure's exit code, or 0."""
     choice = choice_arguments(options)
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0

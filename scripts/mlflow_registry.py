@@ -16,8 +16,8 @@ read:
 
 change:
   register                 make a version of the best finished run, or of --run-id
-  staging                  put the newest version, or --version, into Staging
-  production               put the version in Staging, or --version, into Production, through the gates
+  staging [VERSION]        put a version, by default the newest, into Staging
+  production [VERSION]     put a version, by default the one in Staging, into Production, through the gates
   archive VERSION          retire a version; the one in Production cannot be archived
   rollback                 put the previous Production back
   bootstrap                register, staging and production in one, unless a version is in Production
@@ -77,11 +77,18 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     export.add_argument("folder", type=Path)
     add("register", checking, changing).add_argument("--run-id", help="default: the best by registry.metric")
     for name in ("staging", "production"):
-        add(name, checking, changing, gated).add_argument("--version")
+        moved = add(name, checking, changing, gated)
+        moved.add_argument("version", nargs="?", help="default: see above")
+        moved.add_argument("--version", dest="named", help=argparse.SUPPRESS)
     add("archive", checking, changing).add_argument("version")
     add("rollback", checking, changing, gated)
     add("bootstrap", checking, recorded)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if getattr(options, "named", None):
+        if options.version not in (None, options.named):
+            parser.error(f"two versions are named: {options.version} and {options.named}")
+        options.version = options.named
+    return options
 
 
 def run_command(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callcenterai.artifact.folder import read_model
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_progress
 from callcenterai.core.params import RegistryParameters, read_parameters
 from callcenterai.data.parts import Part
 from callcenterai.registry import gates
@@ -174,7 +174,7 @@ class Promoter:
         if version.stage == STAGING:
             first = Verdict("from Staging", True, f"version {version.number} is in Staging")
         else:
-            message = f"version {version.number} is in {version.stage}: `staging --version {version.number}` first"
+            message = f"version {version.number} is in {version.stage}: `staging {version.number}` first"
             first = Verdict("from Staging", False, message)
         return [first, *self._check_model(version, state.version_in(PRODUCTION))]
 
@@ -213,6 +213,7 @@ class Promoter:
 
     def _measure(self, version: Version, pipeline: Any, part: Part) -> Measurement:
         if version.number not in self._measured:
+            print_progress(f"version {version.number}: measuring it on {len(part.texts):,} test tickets")
             self._measured[version.number] = gates.measure(pipeline, part)
         return self._measured[version.number]
 
@@ -222,6 +223,7 @@ class Promoter:
         The result is kept, because loading is the slowest step when other people's changes make a command plan again.
         """
         if version.number not in self._loaded:
+            print_progress(f"version {version.number}: loading it and checking its files")
             self._loaded[version.number] = self._load_now(version)
         pipeline, verdicts = self._loaded[version.number]
         return pipeline, [*verdicts]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -180,8 +181,27 @@ def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text
     files = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
     assert {"metadata", "metrics", "plots"} <= files
     model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
-    texts = np.array(["laptop screen broken", "salary and payslip", "password reset"])
-    assert list(model.predict(texts)) == ["Hardware", "HR Support", "Access"]
+    texts = ["laptop screen broken", "salary and payslip", "password reset"]
+    expected = ["Hardware", "HR Support", "Access"]
+    frame = pd.DataFrame({"any name": texts})
+    for given in (texts, np.array(texts), pd.Series(texts), frame):
+        assert list(model.predict(given)) == expected, type(given)
+    assert list(model.predict(texts[0])) == expected[:1]
+
+
+def test_a_run_can_be_read_without_opening_its_files(project):
+    """Its name says what differs from the run before, its description is a short model card; metrics are few."""
+    run = runs()[-1]
+    digits = project.metadata()["files"]["model.skops"][:8]
+    assert run.info.run_name == f"tfidf first run {digits}"
+    card = run.data.tags["mlflow.note.content"]
+    assert (
+        "Accuracy on test: " in card
+        and "Hardware" in card
+        and f"{project.metadata()['data']['train']['tickets']}" in card
+    )
+    assert run.data.tags["mlflow.source.name"] == "dvc repro" and run.data.tags["mlflow.user"]
+    assert len(run.data.metrics) < 40 and "test.accuracy_ci95.low" in run.data.metrics
 
 
 def test_mlflow_has_the_files_of_the_training_and_their_true_size(project, tmp_path):
@@ -192,7 +212,8 @@ def test_mlflow_has_the_files_of_the_training_and_their_true_size(project, tmp_p
         assert (logged / name).read_bytes() == (project.folder / "model" / name).read_bytes()
     described = yaml.safe_load((logged / "MLmodel").read_text(encoding="utf-8"))
     # MLmodel, which holds the size, grows by a line when the size is written.
-    assert abs(sum(file.stat().st_size for file in logged.iterdir()) - described["model_size_bytes"]) < 100
+    sizes = [file.stat().st_size for file in logged.rglob("*") if file.is_file()]
+    assert abs(sum(sizes) - described["model_size_bytes"]) < 100
     assert set(described["flavors"]) == {"python_function", "sklearn"}
     texts = ["laptop screen broken", "salary and payslip"]
     expected = load_model(project.folder / "model").predict_proba(texts)
