@@ -14,9 +14,7 @@
 Run it again at any time: steps that are already done are skipped. It installs everything into .venv beside this file.
 """
 
-# Standard library only, and only syntax that Python 3.8 can parse, so that an older Python prints the error message.
-from __future__ import annotations
-
+# Standard library only, and only syntax that Python 3.6 can parse, so that an older Python prints the error message.
 import argparse
 import hashlib
 import importlib.util
@@ -29,8 +27,21 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
+
+
+def old_python_message(version: "tuple[int, ...]", executable: str) -> str:
+    """Return the error for a Python that is too old."""
+    needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
+    return f"error: Python {needed} or later is needed, and {executable} is {found}: run this with another Python"
+
+
+# Here, since an older Python cannot evaluate the types of the functions below.
+if sys.version_info < OLDEST_PYTHON:
+    print(old_python_message(sys.version_info[:3], sys.executable), file=sys.stderr)
+    sys.exit(2)
+
+ROOT = Path(__file__).resolve().parent
 # uv installs the requirements in seconds where pip takes minutes, and checks the same hashes. It does not compile byte
 # code: Python does that when it first imports a module, and compiling every module takes longer than the pipeline.
 UV = "uv==0.13.9"
@@ -86,9 +97,6 @@ class Venv(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    if sys.version_info < OLDEST_PYTHON:
-        print(old_python_message(sys.version_info[:3], sys.executable), file=sys.stderr)
-        return 2
     options = parse_arguments(argv)
     # Not resolve(), here and below: it would replace links by what they point to.
     venv = Venv(Path(os.path.abspath(options.venv)))  # noqa: PTH100
@@ -103,12 +111,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def old_python_message(version: tuple[int, ...], executable: str) -> str:
-    """Return the error for a Python that is too old."""
-    needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
-    return f"error: Python {needed} or later is needed, and {executable} is {found}: run this with another Python"
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:

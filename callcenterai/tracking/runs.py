@@ -155,7 +155,7 @@ def _log_data(metadata: dict[str, Any]) -> None:
         # A part that has changed since the training is not what the model was trained on.
         if not path.is_file() or dvc_md5(path) != entry["md5"]:
             continue
-        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False)
+        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False, dtype=str)
         with warnings.catch_warnings():
             # MLflow warns that a path could be a local or an artifact source; the same is recorded for both.
             warnings.filterwarnings("ignore", message="The specified dataset source")

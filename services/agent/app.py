@@ -172,9 +172,9 @@ def add_ticket_routes(app: FastAPI, store: TicketStore) -> None:
         return TicketVolumes.model_validate({"days": store.volumes(days)})
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, AgentSettings, port=8002)
+    return serve(make_app, AgentSettings, __doc__, argv, port=8002)
 
 
 if __name__ == "__main__":

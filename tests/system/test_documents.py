@@ -263,9 +263,14 @@ def difference_to_the_last_commit_is_shown(clone: Clone, said: str) -> None:
 def plots_are_drawn(clone: Clone, said: str) -> None:
     page = clone.folder / "dvc_plots" / "index.html"
     assert said.strip() == page.as_uri()
-    titles = [plot[name]["title"] for plot in yaml.safe_load(text(clone.folder / "dvc.yaml"))["plots"] for name in plot]
+    plots = yaml.safe_load(text(clone.folder / "dvc.yaml"))["plots"]
+    titles = [entry["title"] for plot in plots if isinstance(plot, dict) for entry in plot.values()]
     assert len(titles) == 4
     assert [title for title in titles if title not in text(page)] == []
+    # Without a network only the pictures are shown.
+    pictures = [Path(plot).name for plot in plots if isinstance(plot, str)]
+    shown = [path.name for path in page.parent.rglob("*.png")]
+    assert len(pictures) == 4 and all(any(name in each for each in shown) for name in pictures)
 
 
 def experiment_changes_c_and_the_figures(clone: Clone, said: str) -> None:

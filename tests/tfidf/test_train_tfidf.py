@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -20,10 +21,10 @@ import log_run
 import train_tfidf
 from callcenterai.artifact.folder import load_model
 from support.processes import environment, free_port, run_killed, wait_until
-from support.repository import SCRIPTS
+from support.repository import SCRIPTS, write_params
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
-from support.tickets import invent
+from support.tickets import invent, write_csv
 from support.tracking import new_tracking_database
 
 
@@ -187,6 +188,22 @@ def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text
     for given in (texts, np.array(texts), pd.Series(texts), frame):
         assert list(model.predict(given)) == expected, type(given)
     assert list(model.predict(texts[0])) == expected[:1]
+
+
+@pytest.mark.slow
+def test_labels_that_are_whole_numbers_cause_no_warning_of_mlflow(tmp_path):
+    """MLflow warns in 700 characters, for each part of the data, that integers cannot be missing values."""
+    write_csv(tmp_path / "tickets.csv", invent(200, labels="123"))
+    params = write_params(tmp_path / "params.yaml", prepare={"input": str(tmp_path / "tickets.csv")})
+    variables = environment() | {"MLFLOW_TRACKING_URI": new_tracking_database(tmp_path)}
+    run = partial(subprocess.run, env=variables, capture_output=True, text=True, check=True, cwd=tmp_path)
+    places = ["--params", str(params), "--data", str(tmp_path / "data")]
+    prepare = [*places[:2], "--output", str(tmp_path / "data"), "--metrics", str(tmp_path / "p.json")]
+    run([sys.executable, str(SCRIPTS / "prepare_data.py"), *prepare])
+    outputs = [f"--{name}={tmp_path / name}" for name in ("model", "metrics", "plots")]
+    done = run([sys.executable, str(SCRIPTS / "train_tfidf.py"), *places, *outputs])
+    assert "MLflow run " in done.stdout and "Hint: Inferred schema" not in done.stderr
+    assert "integer" not in done.stderr
 
 
 def test_a_run_can_be_read_without_opening_its_files(project):
