@@ -89,6 +89,8 @@ class ProductionFolder:
         for entry in self.path.iterdir():
             if entry.is_dir() and entry.name != kept:
                 shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.startswith(".") and entry.suffix == ".tmp":
+                entry.unlink(missing_ok=True)
 
 
 def write_model_folder(version: Version, target: Path, download: Download) -> None:
