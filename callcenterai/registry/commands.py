@@ -7,7 +7,7 @@ from callcenterai.core.cli import UserError
 from callcenterai.registry import gates, reports
 from callcenterai.registry.promotion import Promoter, Request, find_user_name, open_promoter
 from callcenterai.registry.state import PRODUCTION, Change
-from callcenterai.registry.store import open_registry
+from callcenterai.registry.store import Registry, open_registry
 from callcenterai.tracking.store import translate_tracking_errors
 
 
@@ -34,12 +34,16 @@ def _read(options: argparse.Namespace) -> int:
         "history": lambda: reports.print_history(registry, options.json),
         "export": lambda: reports.export_version(registry, options.version, options.folder, options.json),
     }[options.command]()
+    _repair_production_folder(registry)
+    return 0
+
+
+def _repair_production_folder(registry: Registry) -> None:
+    """Mend the copy of the version in Production; only warn of a failure, since the command itself has succeeded."""
     try:
         registry.repair_production_folder()
     except UserError as error:
-        # What was asked for has been printed.
         print(f"warning: {error}", file=sys.stderr)
-    return 0
 
 
 def _check_or_change(options: argparse.Namespace) -> int:
@@ -56,7 +60,7 @@ def _check_or_change(options: argparse.Namespace) -> int:
     else:
         reports.print_change(_move(promoter, options, request), dry_run)
     if not dry_run:
-        promoter.registry.repair_production_folder()
+        _repair_production_folder(promoter.registry)
     return 0
 
 

@@ -169,7 +169,7 @@ class Registry:
                 self.client.set_model_version_tag(self.name, str(move.version), STAGE_TAG, move.target)
                 if move.origin is not None:
                     self._set_mlflow_stage(move)
-        if self._production:
+        if self._production and any(PRODUCTION in (move.origin, move.target) for move in change.moves):
             self._production.update(state.version_in(PRODUCTION), self.download)
         self.client.set_registered_model_tag(self.name, f"{HISTORY_TAG}{change.number:06d}", change.to_json())
 
