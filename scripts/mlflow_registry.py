@@ -49,7 +49,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     checking = argparse.ArgumentParser(add_help=False)
     checking.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     checking.add_argument(
-        "--data", type=Path, default=Path("data/processed"), help="folder with test.csv; default: %(default)s"
+        "--data", type=Path, default=Path("data/processed"), help="with test.csv; default: %(default)s"
     )
     reading = argparse.ArgumentParser(add_help=False)
     reading.add_argument("--json", action="store_true", help="for programs")
@@ -77,18 +77,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     export.add_argument("folder", type=Path)
     add("register", checking, changing).add_argument("--run-id", help="default: the best by registry.metric")
     for name in ("staging", "production"):
-        moved = add(name, checking, changing, gated)
-        moved.add_argument("version", nargs="?", help="default: see above")
-        moved.add_argument("--version", dest="named", help=argparse.SUPPRESS)
+        named = add(name, checking, changing, gated).add_mutually_exclusive_group()
+        named.add_argument("version", nargs="?", default=argparse.SUPPRESS)
+        named.add_argument("--version", dest="version", help="the same")
     add("archive", checking, changing).add_argument("version")
     add("rollback", checking, changing, gated)
     add("bootstrap", checking, recorded)
-    options = parser.parse_args(argv)
-    if getattr(options, "named", None):
-        if options.version not in (None, options.named):
-            parser.error(f"two versions are named: {options.version} and {options.named}")
-        options.version = options.named
-    return options
+    return parser.parse_args(argv)
 
 
 def run_command(options: argparse.Namespace) -> int:

@@ -163,7 +163,6 @@ def test_a_reader_never_sees_parts_of_two_versions(registry_commands, folder):
     assert not mixed and seen == {1, 2}
 
 
-@pytest.mark.runs("python scripts/mlflow_registry.py bootstrap")
 def test_bootstrap_promotes_the_best_run_only_while_nothing_is_in_production(registry_commands: RegistryCommands):
     printed = registry_commands.run("bootstrap", "--reason", "the first version")
     assert "version 1: None -> Staging" in printed and "version 1: Staging -> Production" in printed

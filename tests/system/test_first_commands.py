@@ -21,6 +21,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.runs("python -m services.tfidf.app --help")
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_services_help_lists_its_settings_with_their_defaults(name):
     done = python("-m", f"services.{name}.app", "--help")
