@@ -48,9 +48,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     common.add_argument("--model", choices=KINDS, default="tfidf", help="default: %(default)s")
     checking = argparse.ArgumentParser(add_help=False)
     checking.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
-    checking.add_argument(
-        "--data", type=Path, default=Path("data/processed"), help="with test.csv; default: %(default)s"
-    )
+    checking.add_argument("--data", type=Path, default=Path("data/processed"), help="default: %(default)s")
     reading = argparse.ArgumentParser(add_help=False)
     reading.add_argument("--json", action="store_true", help="for programs")
     recorded = argparse.ArgumentParser(add_help=False)
