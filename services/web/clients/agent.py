@@ -128,6 +128,14 @@ class AgentClient:
         self.unpromoted = [name for name, model in models.items() if model.get("stage") is None]
         return found
 
+    async def categories(self, best: list[Choice]) -> list[str]:
+        """Return the categories to choose from: all, or the best of a ticket if the agent does not know them."""
+        try:
+            known = (await self.status()).labels
+        except AgentError:
+            known = []
+        return known or [choice["category"] for choice in best]
+
     async def _read(self, shape: TypeAdapter[Shape], method: str, path: str, **options: Any) -> Shape:
         answer = await self._ask(method, path, **options)
         try:

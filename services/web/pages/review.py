@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.common.agent_api import TICKET_ID
 from services.common.problems import Problem
-from services.web.clients.agent import AgentClient, AgentError, WaitingTicket
+from services.web.clients.agent import AgentError, WaitingTicket
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
 from services.web.site import page_status, redirect, session_of, site_of
@@ -73,21 +73,12 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
         found = await site.agent.next_review(session_of(request).reviewer, skipped, wanted)
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or ""}
         if ticket := found.ticket:
-            labels = await _labels(site.agent, ticket)
+            labels = await site.agent.categories(ticket.best)
             values |= {"labels": labels, "keys": _keys(labels, ticket)}
             values["pieces"] = mark(ticket.text, ticket.explanation or [], True)
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, **values)
-
-
-async def _labels(agent: AgentClient, ticket: WaitingTicket) -> list[str]:
-    """Return the categories to choose from: all, or the most probable ones if the agent cannot tell which there are."""
-    try:
-        known = (await agent.status()).labels
-    except AgentError:
-        known = []
-    return known or [choice["category"] for choice in ticket.best]
 
 
 def _is_ticket_id(text: str) -> bool:
