@@ -1,6 +1,6 @@
 """Set up and run the pipeline on a machine that has only Python 3.11 or later (and git).
 
-    python setup_mlops.py                       environment, sample tickets, pipeline, metrics
+    python setup_mlops.py                       environment, sample tickets, pipeline, first promotion, metrics
     python setup_mlops.py --input tickets.csv --text-column text --label-column category
     python setup_mlops.py transformer           also install PyTorch, which training the transformer needs
     python setup_mlops.py lint                  formatting, lint, types, security patterns
@@ -14,9 +14,7 @@
 Run it again at any time: steps that are already done are skipped. It installs everything into .venv beside this file.
 """
 
-# Standard library only, and only syntax that Python 3.8 can parse, so that an older Python prints the error message.
-from __future__ import annotations
-
+# Standard library only, and only syntax that Python 3.6 can parse, so that an older Python prints the error message.
 import argparse
 import hashlib
 import importlib.util
@@ -29,8 +27,21 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
+
+
+def old_python_message(version: "tuple[int, ...]", executable: str) -> str:
+    """Return the error for a Python that is too old."""
+    needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
+    return f"error: Python {needed} or later is needed, and {executable} is {found}: run this with another Python"
+
+
+# Here, since an older Python cannot evaluate the types of the functions below.
+if sys.version_info < OLDEST_PYTHON:
+    print(old_python_message(sys.version_info[:3], sys.executable), file=sys.stderr)
+    sys.exit(2)
+
+ROOT = Path(__file__).resolve().parent
 # uv installs the requirements in seconds where pip takes minutes, and checks the same hashes. It does not compile byte
 # code: Python does that when it first imports a module, and compiling every module takes longer than the pipeline.
 UV_REQUIREMENTS = "deploy/uv/requirements.txt"
@@ -42,7 +53,10 @@ INCOMPLETE = "not complete\n"
 RAW_DATA = "data/raw"
 SAMPLE = f"{RAW_DATA}/tickets.csv"
 NO_DATA = f"{RAW_DATA}/none"
-DVC_STAGE_FAILED = 255
+DATABASE = "mlflow.db"
+# Names the version in Production: callcenterai/registry/production_folder.py writes it.
+IN_PRODUCTION = "models/production/tfidf/current.json"
+DVC_STAGE_FAILED, GATE_REFUSED = 255, 3
 BANDIT_TARGETS = ("callcenterai", "deploy", "scripts", "setup_mlops.py", "services", "benchmarks")
 # Percentage of lines and branches that the tests of a push must run.
 MINIMUM_COVERAGE = 85
@@ -85,9 +99,6 @@ class Venv(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    if sys.version_info < OLDEST_PYTHON:
-        print(old_python_message(sys.version_info[:3], sys.executable), file=sys.stderr)
-        return 2
     options = parse_arguments(argv)
     # Not resolve(), here and below: it would replace links by what they point to.
     venv = Venv(Path(os.path.abspath(options.venv)))  # noqa: PTH100
@@ -102,12 +113,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def old_python_message(version: tuple[int, ...], executable: str) -> str:
-    """Return the error for a Python that is too old."""
-    needed, found = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version))
-    return f"error: Python {needed} or later is needed, and {executable} is {found}: run this with another Python"
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -134,7 +139,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def set_up(venv: Venv, options: argparse.Namespace) -> int:
-    """Make the environment and run the pipeline; return the exit code of the first command that fails, or 0."""
+    """Make the environment, run the pipeline, promote a first version; return the first failure's exit code, or 0."""
     choice = choice_arguments(options)
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
@@ -143,6 +148,7 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     # DVC's code for a stage that failed; the stage has printed its one line.
     code = 2 if code == DVC_STAGE_FAILED else code
+    code = code or promote_first(venv)
     if code == 0:
         prepared, model = ((ROOT / "metrics" / name).read_text() for name in ("prepare.json", "tfidf.json"))
         print(f"{metrics_table(json.loads(prepared), json.loads(model))}\n\n{next_steps(venv)}")
@@ -316,6 +322,28 @@ def configure_dvc(venv: Venv) -> int:
     return run_command(venv.python, "-m", "dvc", "config", "--local", *change, venv=venv)
 
 
+def promote_first(venv: Venv) -> int:
+    """Register the model and promote it through the gates, unless a version is in Production; return the exit code.
+
+    A gate that refuses is no failure of the setup. Nothing is promoted on a server, which belongs to a team.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        print_progress("MLFLOW_TRACKING_URI is set: promote there with `mlflow_registry.py register`, ...")
+        return 0
+    if (ROOT / IN_PRODUCTION).is_file():
+        version = json.loads((ROOT / IN_PRODUCTION).read_text(encoding="utf-8"))["version"]
+        print_progress(f"version {version} stays in Production; `mlflow_registry.py` promotes a later one")
+        return 0
+    # Where `dvc pull` has brought the model, no training has logged it.
+    code = 0 if (ROOT / DATABASE).exists() else run_command(venv.python, "scripts/log_run.py", venv=venv)
+    bootstrap = ("scripts/mlflow_registry.py", "bootstrap", "--reason", "the first version, promoted by setup_mlops.py")
+    code = code or run_command(venv.python, *bootstrap, venv=venv)
+    if code == GATE_REFUSED:
+        print_progress("the model is trained, but a gate refused it (see above), so nothing is in Production yet")
+        return 0
+    return code
+
+
 def run_command(*command: Any, venv: Venv, quiet: bool = False, stdout: int = 2) -> int:
     """Run a command in the repository's root; return its exit code, 128 + N if signal N ended it, as a shell does.
 
@@ -360,7 +388,9 @@ def next_steps(venv: Venv) -> str:
     experiment = f"{folder / 'dvc'} exp run -S train_tfidf.C=2.0", "one experiment"
     if not (ROOT / ".git").exists():
         experiment = f"{folder / 'dvc'} repro", "after a change in params.yaml"
+    serve = f"{folder / 'python'} -m services.tfidf.app"
     steps = (
+        *([(serve, "serves the version in Production")] if (ROOT / IN_PRODUCTION).is_file() else []),
         (f"{folder / 'dvc'} metrics show", "the most important figures"),
         experiment,
         (f"{folder / 'mlflow'} server --backend-store-uri sqlite:///mlflow.db --port 5000", "the runs, in a browser"),

@@ -17,10 +17,11 @@ read:
 
 change:
   register                 make a version of the best finished run, or of --run-id
-  staging                  put the newest version, or --version, into Staging
-  production               put the version in Staging, or --version, into Production, through the gates
+  staging [VERSION]        put a version, by default the newest, into Staging
+  production [VERSION]     put a version, by default the one in Staging, into Production, through the gates
   archive VERSION          retire a version; the one in Production cannot be archived
   rollback                 put the previous Production back
+  bootstrap                register, staging and production in one, unless a version is in Production
 
 VERSION is a number, `production` or `staging`. `COMMAND --help` shows the options. The gates are set in params.yaml,
 section `registry`; the registry is that of MLFLOW_TRACKING_URI, by default mlflow.db. Exit codes: 0 done, 2 an error
@@ -48,14 +49,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     common.add_argument("--model", choices=KINDS, default="tfidf", help="default: %(default)s")
     checking = argparse.ArgumentParser(add_help=False)
     checking.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
-    checking.add_argument(
-        "--data", type=Path, default=Path("data/processed"), help="folder with test.csv; default: %(default)s"
-    )
+    checking.add_argument("--data", type=Path, default=Path("data/processed"), help="default: %(default)s")
     reading = argparse.ArgumentParser(add_help=False)
     reading.add_argument("--json", action="store_true", help="for programs")
-    changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--reason", help="kept in the history")
-    changing.add_argument("--by", help="who makes the change; default: git's user.name, or the system's user")
+    recorded = argparse.ArgumentParser(add_help=False)
+    recorded.add_argument("--reason", help="kept in the history")
+    recorded.add_argument("--by", help="who makes the change; default: git's user.name, or the system's user")
+    changing = argparse.ArgumentParser(add_help=False, parents=[recorded])
     changing.add_argument("--dry-run", action="store_true", help="check and show what would be done; change nothing")
     gated = argparse.ArgumentParser(add_help=False)
     gated.add_argument("--force", action="store_true", help="pass a gate that refuses; needs --reason; is recorded")
@@ -77,9 +77,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     export.add_argument("folder", type=Path)
     add("register", checking, changing).add_argument("--run-id", help="default: the best by registry.metric")
     for name in ("staging", "production"):
-        add(name, checking, changing, gated).add_argument("--version")
+        named = add(name, checking, changing, gated).add_mutually_exclusive_group()
+        named.add_argument("version", nargs="?", default=argparse.SUPPRESS)
+        named.add_argument("--version", dest="version", help="the same")
     add("archive", checking, changing).add_argument("version")
     add("rollback", checking, changing, gated)
+    add("bootstrap", checking, recorded)
     return parser.parse_args(argv)
 
 

@@ -7,7 +7,7 @@ Files may be delimited text, JSON, Parquet or workbooks, also gzipped or zipped:
     DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786 python scripts/predict_batch.py archive/ predictions
 
 predictions/part-*.parquet has a row for each ticket: file, row, id, category, confidence, needs_review,
-known_text. Rows that cannot be classified go to predictions/rejected/part-*.parquet with the reason. Each row is in
+known_text. Rows that cannot be classified go to predictions/_rejected/part-*.parquet with the reason. Each row is in
 exactly one of the two, which is checked at the end. To resume a run that was killed, start it again. Anyone who can
 reach the Dask scheduler can run code on its workers: keep it in a network that you trust.
 """

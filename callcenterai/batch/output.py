@@ -1,4 +1,8 @@
-"""The folder of predictions: a Parquet file for each partition, written atomically, and the job in job.json."""
+"""The folder of predictions: a Parquet file for each partition, written atomically, and the job in _job.json.
+
+Programs that read a folder of Parquet files skip names that begin with an underscore: `pd.read_parquet("predictions")`
+gives the predictions alone.
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +14,7 @@ from callcenterai.batch.scoring import ScoredPartition
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_files
 
-JOB_FILE = "job.json"
+JOB_FILE, REJECTED_FOLDER = "_job.json", "_rejected"
 
 
 class PredictionFolder:
@@ -61,7 +65,7 @@ class PredictionFolder:
         return self.folder / f"part-{number:06d}.parquet"
 
     def _rejected(self, number: int) -> Path:
-        return self.folder / "rejected" / f"part-{number:06d}.parquet"
+        return self.folder / REJECTED_FOLDER / f"part-{number:06d}.parquet"
 
 
 def _is_temporary(path: Path) -> bool:

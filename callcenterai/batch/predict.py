@@ -6,9 +6,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from callcenterai.batch.output import PredictionFolder
+from callcenterai.batch.output import REJECTED_FOLDER, PredictionFolder
 from callcenterai.batch.partitions import ReadOptions, TicketColumns, TicketStream
 from callcenterai.batch.scoring import make_model_plugin, read_model_files, score_partition
+from callcenterai.core.cli import UserError
 from callcenterai.core.cluster import (
     count_threads,
     dask_client,
@@ -34,6 +35,10 @@ def predict_files(
         client.register_plugin(make_model_plugin(model))
         sizes = score_partitions(client, stream, output, rows)
     scored, rejected = output.check(sizes)
+    if rejected and not scored:
+        raise UserError(
+            f"no ticket was classified, {rejected:,} were rejected: {output.folder / REJECTED_FOLDER} has the reasons"
+        )
     print(f"{scored:,} tickets classified, {rejected:,} rejected: {output.folder}")
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 # How many objects must be allocated before Python looks for garbage cycles among the young ones; its default is 700.
 GARBAGE_THRESHOLD = 50_000
+# A module of these that is missing is a bug of ours; any other package comes with the environment.
+OUR_PACKAGES = ("callcenterai", "services")
 
 
 class UserError(Exception):
@@ -28,6 +30,11 @@ def run(command: Callable[[], int | None]) -> int:
     except UserError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OUR_PACKAGES:
+            raise
+        print(f"error: {describe_missing_package(error)}", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         # The reader of our standard output (head, less) has closed it. Python would flush again at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,6 +45,12 @@ def run(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def describe_missing_package(error: ModuleNotFoundError | str) -> str:
+    """Return that a package is missing from this Python, and how to run a command with the right one."""
+    activate = r".venv\Scripts\activate" if os.name == "nt" else "source .venv/bin/activate"
+    return f"{error} for {sys.executable}: activate the environment with `{activate}`; `python setup_mlops.py` makes it"
 
 
 def collect_garbage_rarely() -> None:

@@ -146,8 +146,10 @@ def _start_local(workers: int | None) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     count = workers or os.cpu_count() or 1
-    # The scheduler listens on this machine only, and has no dashboard.
-    options = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1, "silence_logs": "CRITICAL"}
+    # The scheduler listens on this machine only, and has no dashboard. Its server for metrics takes any free port:
+    # Dask would ask for 8787 and warn when another cluster has it.
+    options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
+    options |= {"silence_logs": "CRITICAL", "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
     with (
         dask.config.set(MALLOC),
         LocalCluster(n_workers=count, **options) as cluster,

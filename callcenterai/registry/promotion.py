@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callcenterai.artifact.folder import read_metadata, read_model
-from callcenterai.core.cli import UserError
+from callcenterai.core.cli import UserError, print_progress
 from callcenterai.core.params import RegistryParameters, read_parameters
 from callcenterai.data.parts import Part
 from callcenterai.registry import gates
@@ -182,7 +182,7 @@ class Promoter:
         if version.stage == STAGING:
             first = Verdict("from Staging", True, f"version {version.number} is in Staging")
         else:
-            message = f"version {version.number} is in {version.stage}: `staging --version {version.number}` first"
+            message = f"version {version.number} is in {version.stage}: `staging {version.number}` first"
             first = Verdict("from Staging", False, message)
         return [first, *self._check_model(version, state.version_in(PRODUCTION))]
 
@@ -222,6 +222,7 @@ class Promoter:
 
     def _measure(self, version: Version, loaded: LoadedVersion, part: Part) -> Measurement:
         if version.number not in self._measured:
+            print_progress(f"version {version.number}: measuring it on {len(part.texts):,} test tickets")
             self._measured[version.number] = gates.measure(loaded.pipeline, loaded.metadata, part)
         return self._measured[version.number]
 
@@ -231,6 +232,7 @@ class Promoter:
         The result is kept, because loading is the slowest step when other people's changes make a command plan again.
         """
         if version.number not in self._loaded:
+            print_progress(f"version {version.number}: loading it and checking its files")
             self._loaded[version.number] = self._load_now(version)
         return self._loaded[version.number]
 

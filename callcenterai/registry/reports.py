@@ -2,15 +2,12 @@
 
 import json
 import sys
-import tempfile
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callcenterai.artifact.folder import METADATA_FILE, RUN_FILE
 from callcenterai.core.cli import print_table
-from callcenterai.core.files import json_bytes, write_files
 from callcenterai.registry.gates import PromotionRefused, Verdict
+from callcenterai.registry.production_folder import write_model_folder
 from callcenterai.registry.promotion import Promoter, Registration
 from callcenterai.registry.state import ARCHIVED, PRODUCTION, STAGING, Change, State, Version, moves_to_production
 from callcenterai.registry.store import Registry
@@ -124,24 +121,11 @@ def print_verdicts(verdicts: list[Verdict]) -> None:
 def export_version(registry: Registry, name: str, target: Path, as_json: bool) -> None:
     """Write a version's model and metadata into a folder, after their hashes were checked."""
     version = registry.read_state().find(name)
-    with tempfile.TemporaryDirectory() as folder:
-        downloaded = registry.download(version, Path(folder))
-        # The metadata last: a folder that has it is complete.
-        files = sorted(downloaded.iterdir(), key=lambda path: path.name == METADATA_FILE)
-        facts = {target / RUN_FILE: json_bytes(_known_run_facts(version.tags))}
-        write_files(facts | {target / path.name: path.read_bytes() for path in files})
+    write_model_folder(version, target, registry.download)
     written = {"version": version.number, "folder": str(target), "sha256": version.tags["model_sha256"]}
     if as_json:
         return print_json(written)
     print(f"version {version.number} is in {target}, sha256 {written['sha256']}")
-
-
-def _known_run_facts(tags: dict[str, str]) -> dict[str, Any]:
-    """Return what the registry knows of a version's training, in the form in which training writes run.json."""
-    facts: dict[str, Any] = {"metadata_sha256": tags["metadata_sha256"], "git_commit": tags.get("git_commit") or None}
-    if tags.get("trained_at"):
-        facts["started_at"] = datetime.fromisoformat(tags["trained_at"]).timestamp()
-    return facts
 
 
 def print_registration(registration: Registration, name: str) -> None:

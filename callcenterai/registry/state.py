@@ -120,7 +120,7 @@ def moves_to_production(state: State, name: str | None) -> tuple[Move, ...]:
     """Return the moves that put a version, by default the one in Staging, into Production; none if it is there."""
     version = state.find(name) if name else state.version_in(STAGING)
     if version is None:
-        raise UserError("no version is in Staging: `staging` puts the newest there, or name one with --version")
+        raise UserError("no version is in Staging: `staging` puts the newest there, or name one")
     if version.stage == PRODUCTION:
         return ()
     return (Move(version.number, version.stage, PRODUCTION), *_moves_that_empty(state, PRODUCTION))

@@ -24,6 +24,7 @@ from callcenterai.artifact.folder import KINDS, METADATA_FILE
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import sha256
 from callcenterai.registry.lock import hold_lock
+from callcenterai.registry.production_folder import PLACE, ProductionFolder
 from callcenterai.registry.state import ALIASES, ARCHIVED, NONE, PRODUCTION, STAGING, Change, Move, State, Version
 from callcenterai.tracking import store
 
@@ -37,18 +38,24 @@ def open_registry(kind: str) -> "Registry":
     # Without this check MLflow would create an empty database, which takes seconds.
     if database and not database.is_file():
         raise UserError(f"{database}: no such file; `{KINDS[kind].command}` trains a model and makes it")
-    return Registry(store.make_client(), KINDS[kind].registered, database, store.ROOT)
+    # A server's version is read from the server; of an embedded database, services read a copy of it.
+    copy = ProductionFolder(database.parent / PLACE / kind) if database else None
+    return Registry(store.make_client(), KINDS[kind].registered, database, store.ROOT, copy)
 
 
 class Registry:
     """One registered model in an MLflow registry."""
 
-    def __init__(self, client: Any, name: str, database: Path | None, folder: Path) -> None:
+    def __init__(
+        self, client: Any, name: str, database: Path | None, folder: Path, production: ProductionFolder | None = None
+    ) -> None:
         """Read and create nothing yet.
 
-        database is the file of an embedded database, None for a server; folder keeps this machine's lock of a server.
+        database is the file of an embedded database, None for a server; folder keeps this machine's lock of a server;
+        production is the copy of the version in Production, if one is kept.
         """
         self.client, self.name, self.database, self.folder = client, name, database, folder
+        self._production = production
 
     def read_state(self) -> State:
         """Read the registered model; return an empty state if there is none yet."""
@@ -114,6 +121,13 @@ class Registry:
         self.client.delete_registered_model_tag(self.name, INTENT_TAG)
         return happened
 
+    def repair_production_folder(self) -> None:
+        """Bring the copy of the version in Production in line with the registry, whatever happened to it."""
+        if self._production and not self._production.holds(self.read_state().version_in(PRODUCTION)):
+            with hold_lock(self.client, self.name, self.database, self.folder):
+                # An interrupted change is left for its own command to finish.
+                self._production.update(self.read_state().version_in(PRODUCTION), self.download)
+
     def make_change(self, change: Change, state: State, source: dict[str, Any] | None = None) -> Change:
         """Make a change and return it as the history has it.
 
@@ -155,6 +169,8 @@ class Registry:
                 self.client.set_model_version_tag(self.name, str(move.version), STAGE_TAG, move.target)
                 if move.origin is not None:
                     self._set_mlflow_stage(move)
+        if self._production and any(PRODUCTION in (move.origin, move.target) for move in change.moves):
+            self._production.update(state.version_in(PRODUCTION), self.download)
         self.client.set_registered_model_tag(self.name, f"{HISTORY_TAG}{change.number:06d}", change.to_json())
 
     def _set_mlflow_stage(self, move: Move) -> None:

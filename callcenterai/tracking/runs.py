@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.types import ColSpec, Schema
 
 from callcenterai.artifact.folder import (
     METADATA_FILE,
@@ -31,7 +31,8 @@ from callcenterai.artifact.folder import (
 )
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import dvc_md5, sha256
-from callcenterai.tracking import store
+from callcenterai.tracking import store, text_pyfunc
+from callcenterai.tracking.run_card import describe_run, is_headline, name_run, source_tags
 
 # The most that MLflow accepts in one request.
 METRICS_PER_REQUEST = 1000
@@ -78,12 +79,16 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
     """
     with store.translate_tracking_errors():
         facts = read_run_facts(folders["model"])
+        metrics = json.loads(folders["metrics"].read_text(encoding="utf-8"))
         tags = _run_tags(metadata, facts, folders["model"])
+        tags |= source_tags(metadata, facts.get("git_commit")) | {
+            "mlflow.note.content": describe_run(metadata, metrics)
+        }
         run = mlflow.MlflowClient().create_run(
             experiment_id,
             start_time=int(facts.get("started_at", time.time()) * 1000),
             tags=tags,
-            run_name=f"{kind_named(metadata['name'])}-{tags['model_sha256'][:8]}",
+            run_name=name_run(metadata, _parameters_before(experiment_id)),
         )
         with mlflow.start_run(run_id=run.info.run_id):
             chosen = {f"chosen.{name}": value for name, value in metadata.get("chosen", {}).items()}
@@ -98,8 +103,15 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
             _log_data(metadata)
             model_id = _log_model(model, metadata, folders["model"])
             # After the model: logging a model makes MLflow fetch the history of each metric that the run already has.
-            log_metrics(run.info.run_id, json.loads(folders["metrics"].read_text(encoding="utf-8")), model_id)
+            headlines = {name: value for name, value in flatten(metrics) if is_headline(name)}
+            log_metrics(run.info.run_id, headlines, model_id)
         return run.info.run_id
+
+
+def _parameters_before(experiment_id: str) -> dict[str, str] | None:
+    """Return the parameters of the experiment's newest finished run, None when there is none."""
+    runs = mlflow.MlflowClient().search_runs([experiment_id], "attributes.status = 'FINISHED'", max_results=1)
+    return dict(runs[0].data.params) if runs else None
 
 
 def _run_tags(metadata: dict[str, Any], facts: dict[str, Any], model_folder: Path) -> dict[str, str]:
@@ -143,7 +155,7 @@ def _log_data(metadata: dict[str, Any]) -> None:
         # A part that has changed since the training is not what the model was trained on.
         if not path.is_file() or dvc_md5(path) != entry["md5"]:
             continue
-        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False)
+        frame = pd.read_csv(path, usecols=["text", "label"], keep_default_na=False, dtype=str)
         with warnings.catch_warnings():
             # MLflow warns that a path could be a local or an artifact source; the same is recorded for both.
             warnings.filterwarnings("ignore", message="The specified dataset source")
@@ -177,9 +189,12 @@ class _FileFlavor:
     def save_model(self, path: str, mlflow_model: Any, **_: Any) -> None:
         """Write the model's folder; Model.log calls this."""
         self._describe(path=path, mlflow_model=mlflow_model)
+        if "sklearn" in mlflow_model.flavors:
+            # MLflow's own loader would pass the pipeline a data frame; this one is in the model's folder `code`.
+            mlflow_model.flavors["python_function"]["loader_module"] = Path(text_pyfunc.__file__).stem
         for file in self._files:
             shutil.copyfile(file, Path(path) / file.name)
-        mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).iterdir())
+        mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
         mlflow_model.save(str(Path(path) / MLMODEL_FILE_NAME))
 
 
@@ -188,14 +203,13 @@ def _describe_pipeline(pipeline: Any, texts: list[str], metadata: dict[str, Any]
     # Late: the transformer's training does not need scikit-learn's models.
     from sklearn.dummy import DummyClassifier
 
-    # A tensor signature: with a data frame's column, pyfunc would pass the pipeline column names instead of texts.
-    example = np.array(texts)
     return partial(
         mlflow.sklearn.save_model,
         # A stand-in: MLflow writes nothing of the model but its file, which the training's own file replaces.
         DummyClassifier(),
-        signature=infer_signature(example, pipeline.predict(example)),
-        input_example=example,
+        signature=ModelSignature(Schema([ColSpec("string")]), Schema([ColSpec("string")])),
+        input_example=texts,
+        code_paths=[text_pyfunc.__file__],
         serialization_format="skops",
         skops_trusted_types=TRUSTED_TYPES,
         # Explicit, because MLflow would spend seconds on detecting them.

@@ -132,7 +132,7 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
             raise Problem(503, "the tables of the database do not exist yet", {"Retry-After": "2"})
         return Alive(status="ready")
 
-    @app.get("/status", summary="How are the model services and the policy?", responses=documented(401, 503))
+    @app.get("/status", summary="How are the model services and the policy?", responses=documented(401))
     async def status() -> AgentStatus:
         services = {
             each.name: {
@@ -148,7 +148,9 @@ def add_status_routes(app: FastAPI, router: Router, policy_file: PolicyFile, sto
         state = {"in_force": router.policy is not None, "detail": router.policy_trouble}
         shown = {"ask_below", "threshold", "class_thresholds", "target_accuracy"}
         known = policy.model_dump(include=shown) if policy else {}
-        return AgentStatus.model_validate({"labels": router.labels, "policy": state | known, "services": services})
+        return AgentStatus.model_validate(
+            {"labels": router.known_labels, "policy": state | known, "services": services}
+        )
 
 
 def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter, review_order: ReviewOrder) -> None:
@@ -183,9 +185,9 @@ def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter,
         return reporter.report(weeks)
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, AgentSettings, port=8002)
+    return serve(make_app, AgentSettings, __doc__, argv, port=8002)
 
 
 if __name__ == "__main__":

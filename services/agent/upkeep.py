@@ -27,6 +27,7 @@ class Upkeep:
         """Does nothing yet."""
         self._router, self._policy_file, self._store, self._metrics = router, policy_file, store, metrics
         self._reporter = reporter
+        self._kept_labels: dict[str, list[str]] | None = None
 
     async def repeat(self, seconds: float, keep_days: int) -> None:
         """Do the work every so many seconds, for ever; unless keep_days is 0, delete tickets that are older."""
@@ -60,9 +61,22 @@ class Upkeep:
     async def _tend_database(self, keep_days: int) -> None:
         try:
             await asyncio.to_thread(self._store.prepare)
+            await self._keep_labels()
             waiting, _ = await asyncio.to_thread(self._store.waiting, 0)
             self._metrics.waiting.set(waiting)
             if keep_days:
                 self._metrics.deleted.inc(await asyncio.to_thread(self._store.delete_old, keep_days))
         except Problem as problem:
             logger.error("database", extra={"trouble": problem.detail})
+
+    async def _keep_labels(self) -> None:
+        """Keep the categories that services report, and give those that are away the ones they reported last."""
+        if self._kept_labels is None:
+            self._kept_labels = await asyncio.to_thread(self._store.known_labels)
+        for service in self._router.services:
+            kept = self._kept_labels.get(service.name, [])
+            if not service.labels:
+                service.labels = kept
+            elif service.labels != kept:
+                await asyncio.to_thread(self._store.keep_labels, service.name, service.labels)
+                self._kept_labels[service.name] = service.labels

@@ -163,7 +163,7 @@ class ModelServiceStatus(BaseModel):
 class AgentStatus(BaseModel):
     """The categories, whether the policy is in force, and the state of the model services."""
 
-    labels: list[str]
+    labels: list[str] = Field(description="that the models know or last knew; empty while none has ever answered")
     policy: dict[str, Any]
     services: dict[str, ModelServiceStatus]
 

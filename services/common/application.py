@@ -1,9 +1,10 @@
 """The application that every service starts from: health, metrics, errors as problem details, and how it runs."""
 
+import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import start_http_server
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from services.common import logs, problems
@@ -32,7 +33,14 @@ class Alive(BaseModel):
     status: str = "ok"
 
 
-def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True) -> FastAPI:
+async def alive() -> Alive:
+    """Answer /health of a service that has no more to say."""
+    return Alive()
+
+
+def base_app(
+    title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True, health: Callable[[], Awaitable[Alive]] = alive
+) -> FastAPI:
     """Return an application with /health, /metrics and, for an API, /docs with its own scripts, not those of a CDN."""
     shared: dict[str, Any] = {"title": title, "version": "1", "lifespan": lifespan, "redirect_slashes": False}
     if api:
@@ -44,9 +52,7 @@ def base_app(title: str, metrics: Metrics, lifespan: Lifespan, api: bool = True)
         app = FastAPI(openapi_url=None, **shared)
     problems.install_problem_handlers(app)
 
-    @app.get("/health", summary="Is the process alive?")
-    async def health() -> Alive:
-        return Alive()
+    app.get("/health", summary="Is the process alive?")(health)
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
@@ -77,11 +83,19 @@ def describe_endpoints(app: FastAPI, endpoints: dict[str, JsonEndpoint], needs_k
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSettings], **defaults: Any) -> int:
+def serve(
+    make: Callable[[SomeSettings], ServiceMiddleware],
+    kind: type[SomeSettings],
+    description: str | None,
+    argv: list[str] | None,
+    **defaults: Any,
+) -> int:
     """Run a service until SIGTERM or SIGINT, then let requests in flight finish; return the exit code.
 
-    The defaults are this service's values for settings that the environment does not set.
+    The command line takes --help only, which shows the description and the settings. The defaults are this service's
+    values for settings that the environment does not set.
     """
+    parse_command_line(description, kind, argv, defaults)
     logs.configure()
     # What a service writes, such as the agent's database, holds texts of customers: nobody else may read it.
     os.umask(0o077)
@@ -102,6 +116,32 @@ def serve(make: Callable[[SomeSettings], ServiceMiddleware], kind: type[SomeSett
             print(f"error: METRICS_PORT {settings.metrics_port} cannot be used: {error.strerror}", file=sys.stderr)
             return 2
     return _run_until_stopped(application, settings)
+
+
+def parse_command_line(
+    description: str | None, kind: type[Settings], argv: list[str] | None, defaults: dict[str, Any]
+) -> None:
+    """Print the help and exit if it is asked for; any other argument is an error."""
+    settings = {name: field.description or "" for name, field in kind.model_fields.items()}
+    width = max(map(len, settings))
+    lines = [
+        f"  {name.upper().ljust(width)}  {text}{' ' if text else ''}(default: {_default(kind, name, defaults)})"
+        for name, text in settings.items()
+    ]
+    spec = sys.modules["__main__"].__spec__
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {spec.name}" if spec else None,
+        description=description,
+        epilog="\n".join(["environment variables:", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(argv)
+
+
+def _default(kind: type[Settings], name: str, defaults: dict[str, Any]) -> str:
+    value = defaults.get(name, kind.model_fields[name].default)
+    shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return "none" if shown in (None, ()) else ", ".join(shown) if isinstance(shown, tuple) else str(shown)
 
 
 def _run_until_stopped(application: ServiceMiddleware, settings: Settings) -> int:

@@ -58,16 +58,21 @@ class ModelMetrics(Metrics):
         self.confidence = Histogram(
             "prediction_confidence", "Probability of the category", buckets=CONFIDENCES, registry=own
         )
-        self.model = Gauge("model_info", "1 for the model in use", ["name", "version", "sha256"], registry=own)
+        self.model = Gauge("model_info", "1 for the model in use", ["name", "version", "stage", "sha256"], registry=own)
+        self.promoted = Gauge("model_promoted", "0 for a bare folder, which no gate has checked", registry=own)
         self.loaded = Gauge("model_loaded_timestamp_seconds", "When the model in use was loaded", registry=own)
         self.trained = Gauge("model_trained_timestamp_seconds", "When the training began", registry=own)
         self.source_up = Gauge("model_source_up", "1 when registry or folder gave a usable model", registry=own)
         self.load_failures = Counter("model_load_failures", "Attempts that left the last good model", registry=own)
 
-    def model_changed(self, name: str, version: str, sha256: str, trained: datetime | None) -> None:
-        """Record which model is in use from now on; an unknown training time is 0, as the alert rules expect."""
+    def model_changed(self, name: str, version: str, stage: str | None, sha256: str, trained: datetime | None) -> None:
+        """Record which model is in use from now on; an unknown training time is 0, as the alert rules expect.
+
+        A model without a stage comes from a bare folder.
+        """
         self.model.clear()
-        self.model.labels(name, version, sha256).set(1)
+        self.model.labels(name, version, stage or "", sha256).set(1)
+        self.promoted.set(stage is not None)
         self.loaded.set(datetime.now(UTC).timestamp())
         self.trained.set(trained.timestamp() if trained else 0)
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from services.common.application import base_app, describe_endpoints
+from services.common.application import Alive, base_app, describe_endpoints
 from services.common.endpoint import JsonEndpoint, Options
 from services.common.metrics import ModelMetrics
 from services.common.middleware import ServiceMiddleware
@@ -30,12 +30,19 @@ class ModelReady(BaseModel):
     model_version: str
 
 
+class ModelAlive(Alive):
+    """The process answers, with or without a model."""
+
+    model_version: str | None
+    stage: str | None
+
+
 class ModelCard(BaseModel):
     """The model in use."""
 
     name: str
     version: str = Field(description="the registry's number; for a model folder, the first digits of its hash")
-    stage: str | None
+    stage: str | None = Field(description="null for a bare folder, whose model was not promoted")
     sha256: str
     labels: list[str]
     threshold: float | None = Field(description="confidence from which a ticket is routed without a human")
@@ -62,7 +69,13 @@ def create_app(
         yield
         watching.cancel()
 
-    app = base_app(title, metrics, watch_the_source)
+    async def health() -> ModelAlive:
+        loaded = served.loaded
+        if loaded is None:
+            return ModelAlive(model_version=None, stage=None)
+        return ModelAlive(model_version=loaded.version, stage=loaded.stage)
+
+    app = base_app(title, metrics, watch_the_source, health=health)
 
     @app.get("/ready", summary="Is a model loaded?", responses=documented(503))
     async def ready() -> ModelReady:

@@ -1,10 +1,13 @@
-"""Where a service's model comes from: a folder, or a version in the MLflow registry. All hashes are checked."""
+"""Where a service's model comes from: the registry's Production, on a server or as a local copy, or a bare folder.
+
+All hashes are checked.
+"""
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +18,8 @@ from services.common.settings import ModelSettings
 
 METADATA_FILE = "metadata.json"
 RUN_FILE = "run.json"
+# callcenterai/registry/production_folder.py writes and documents it.
+CURRENT_FILE = "current.json"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 STAGES = {"production": "Production", "staging": "Staging"}
 TIMEOUT_SECONDS = 10.0
@@ -30,7 +35,8 @@ class SourceError(Exception):
 class ModelArtifact:
     """A model as the source has it: metadata, files by name, and the registry's version and stage.
 
-    trained is when its training began, None if the source does not say.
+    A bare folder has neither: no gate has checked its model. trained is when its training began, None if the source
+    does not say.
     """
 
     metadata: dict[str, Any]
@@ -51,15 +57,37 @@ class ModelSource(Protocol):
 
 
 def make_source(settings: ModelSettings, wanted: SelectFiles) -> ModelSource:
-    """Return the source that the settings name, for the wanted files; a ValueError when the settings are wrong."""
+    """Return the source that the settings name, for the wanted files.
+
+    Raises a ValueError when the settings are wrong, or name nothing and no version is in Production.
+    """
     if settings.model_uri is None:
-        return FolderSource(settings.model_dir, wanted)
+        if settings.model_dir is not None:
+            return FolderSource(settings.model_dir, wanted)
+        if settings.has_server:
+            raise ValueError(
+                "MLFLOW_TRACKING_URI names a server: say what to serve from it, with MODEL_URI=models:/NAME@production"
+            )
+        if not (settings.production_dir / CURRENT_FILE).is_file():
+            raise ValueError(_nothing_promoted(settings))
+        return ProductionSource(settings.production_dir, wanted)
     match = URI.fullmatch(settings.model_uri)
     if match is None:
         raise ValueError(f"MODEL_URI={settings.model_uri} is neither models:/NAME@ALIAS nor models:/NAME/VERSION")
     if not settings.has_server:
         raise ValueError("MODEL_URI needs MLFLOW_TRACKING_URI=http://..., the address of an `mlflow server`")
     return RegistrySource(settings, match["name"], match["alias"], match["version"], wanted)
+
+
+def _nothing_promoted(settings: ModelSettings) -> str:
+    place = settings.production_dir
+    option = "" if place.name == "tfidf" else f" --model {place.name}"
+    command = f"python scripts/mlflow_registry.py{option}"
+    return (
+        f"nothing is in Production ({place / CURRENT_FILE}: no such file): promote a trained model with `{command} "
+        f"register`, `staging` and `production`; or set MODEL_URI and MLFLOW_TRACKING_URI to serve from a server, or "
+        f"MODEL_DIR=models/{place.name} to serve a model that was not promoted"
+    )
 
 
 class FolderSource:
@@ -79,26 +107,37 @@ class FolderSource:
 
     def load(self, current: Any) -> ModelArtifact:
         """Read the files and check their hashes."""
-        try:
-            content = (self._folder / METADATA_FILE).read_bytes()
-            metadata = _parse(content)
-            files = {name: (self._folder / name).read_bytes() for name in self._wanted(metadata)}
-        except OSError as error:
-            raise SourceError(f"{error.filename}: {error.strerror}") from None
-        _check(metadata, files)
-        return ModelArtifact(metadata, files, trained=self._trained(content, metadata))
+        return _read_model_folder(self._folder, self._wanted)
 
-    def _trained(self, content: bytes, metadata: dict[str, Any]) -> datetime | None:
-        # run.json is no part of the model: it may be missing, or belong to the metadata of another training. Until
-        # December 2026 metadata.json itself had the time.
-        started = metadata.get("started_at")
+
+class ProductionSource:
+    """The copy of the version in Production that the registry's commands keep beside the embedded database."""
+
+    def __init__(self, folder: Path, wanted: SelectFiles) -> None:
+        """Reads nothing yet."""
+        self._folder, self._wanted = folder, wanted
+
+    def current(self) -> Hashable:
+        """Return the version's number, its metadata's hash, its stage and the folder that has it."""
+        path = self._folder / CURRENT_FILE
         try:
-            facts = json.loads((self._folder / RUN_FILE).read_bytes())
-            if facts["metadata_sha256"] == hashlib.sha256(content).hexdigest():
-                started = facts["started_at"]
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return None if started is None else datetime.fromtimestamp(started, UTC)
+            found = json.loads(path.read_bytes())
+            folder = found["folder"]
+            if Path(folder).name != folder:
+                raise ValueError("the folder lies elsewhere")
+            return str(found["version"]), found["metadata_sha256"], found["stage"], folder
+        except OSError as error:
+            raise SourceError(f"nothing is in Production ({path}: {error.strerror})") from None
+        except (ValueError, KeyError, TypeError):
+            raise SourceError(
+                f"{path} is not what `mlflow_registry.py` writes; `mlflow_registry.py list` mends it"
+            ) from None
+
+    def load(self, current: Any) -> ModelArtifact:
+        """Read the files; check the metadata against the recorded hash, and the files against the metadata's."""
+        version, recorded, stage, folder = current
+        found = _read_model_folder(self._folder / folder, self._wanted, recorded)
+        return replace(found, version=version, stage=stage)
 
 
 class RegistrySource:
@@ -150,6 +189,33 @@ class RegistrySource:
             what = f"{self._name}@{self._alias}" if self._alias else self._name
             raise SourceError(f"the registry answers {answer.status_code} when asked for {what}")
         return answer
+
+
+def _read_model_folder(folder: Path, wanted: SelectFiles, recorded: str | None = None) -> ModelArtifact:
+    """Read a model folder's files and check their hashes, and that of the metadata if one is recorded elsewhere."""
+    try:
+        content = (folder / METADATA_FILE).read_bytes()
+        if recorded is not None and hashlib.sha256(content).hexdigest() != recorded:
+            raise SourceError(f"{folder / METADATA_FILE} is not the file whose SHA-256 the registry has")
+        metadata = _parse(content)
+        files = {name: (folder / name).read_bytes() for name in wanted(metadata)}
+    except OSError as error:
+        raise SourceError(f"{error.filename}: {error.strerror}") from None
+    _check(metadata, files)
+    return ModelArtifact(metadata, files, trained=_when_trained(folder, content, metadata))
+
+
+def _when_trained(folder: Path, content: bytes, metadata: dict[str, Any]) -> datetime | None:
+    # run.json is no part of the model: it may be missing, or belong to the metadata of another training. Until December
+    # 2026 metadata.json itself had the time.
+    started = metadata.get("started_at")
+    try:
+        facts = json.loads((folder / RUN_FILE).read_bytes())
+        if facts["metadata_sha256"] == hashlib.sha256(content).hexdigest():
+            started = facts["started_at"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None if started is None else datetime.fromtimestamp(started, UTC)
 
 
 def _parse(content: bytes) -> dict[str, Any]:

@@ -57,6 +57,11 @@ class ServedModel(Generic[Model]):
         self._trouble: str | None = None
 
     @property
+    def loaded(self) -> LoadedModel[Model] | None:
+        """The model in use, None while there is none."""
+        return self._current
+
+    @property
     def current(self) -> LoadedModel[Model]:
         """The model in use; a Problem 503 while there is none."""
         if self._current is None:
@@ -94,9 +99,12 @@ class ServedModel(Generic[Model]):
         name = files.metadata["name"]
         # Nothing can fail after this line, so a model is either in use or reported as unusable, never both.
         self._current = loaded
-        self._metrics.model_changed(name, version, sha256, files.trained)
+        self._metrics.model_changed(name, version, files.stage, sha256, files.trained)
         milliseconds = round(1000 * (time.perf_counter() - started))
-        logger.info("model loaded", extra={"version": version, "sha256": sha256, "milliseconds": milliseconds})
+        facts = {"version": version, "stage": files.stage, "sha256": sha256, "milliseconds": milliseconds}
+        logger.info("model loaded", extra=facts)
+        if files.stage is None:
+            logger.warning("this model was not promoted: it is served from a bare folder, which no gate has checked")
 
     def _report(self, message: str, error: Exception | None) -> None:
         self._metrics.source_up.set(0)

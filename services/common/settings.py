@@ -97,7 +97,10 @@ class RegistrySettings(Settings):
 class ModelSettings(RegistrySettings):
     """Where a model service finds its model."""
 
-    model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION; instead of MODEL_DIR")
-    model_dir: Path = Field(Path("models"), description="written by training or by `mlflow_registry.py export`")
+    model_uri: str | None = Field(None, description="models:/NAME@ALIAS or models:/NAME/VERSION, on a server")
+    model_dir: Path | None = Field(None, description="a bare model folder, which no gate has checked, unless MODEL_URI")
+    production_dir: Path = Field(
+        Path("models/production"), description="copy of the version in Production; served unless one of both is set"
+    )
     poll_seconds: float = Field(2.0, gt=0, description="how often to check for a new model")
     batch_size: int = Field(4, ge=1, description="transformer: the most tickets in one run of the model")

@@ -60,9 +60,9 @@ def make_app(settings: ModelSettings) -> ServiceMiddleware:
     return make_model_service(app, settings, metrics, predict)
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, ModelSettings, port=8001, model_dir="models/transformer")
+    return serve(make_app, ModelSettings, __doc__, argv, port=8001, production_dir="models/production/transformer")
 
 
 if __name__ == "__main__":

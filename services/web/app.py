@@ -90,9 +90,9 @@ async def _lifespan(site: Site) -> AsyncIterator[None]:
     await site.registry.close()
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Serve until the process is told to stop; return the exit code."""
-    return serve(make_app, WebSettings, port=8080)
+    return serve(make_app, WebSettings, __doc__, argv, port=8080)
 
 
 if __name__ == "__main__":

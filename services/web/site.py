@@ -68,6 +68,7 @@ class Site:
             "settings": self.settings,
             "files": {path.rpartition("/")[2]: file.address(path) for path, file in self.files.items()},
             "pages": PAGES,
+            "unpromoted": self.agent.unpromoted,
             "path": request.url.path,
             "request_id": current_request_id.get(),
         }

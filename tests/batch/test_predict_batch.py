@@ -3,8 +3,10 @@
 import gzip
 import io
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +61,7 @@ class Batch:
         return self._read(self.output)
 
     def rejected(self) -> pd.DataFrame:
-        return self._read(self.output / "rejected")
+        return self._read(self.output / "_rejected")
 
     def assert_predicted(self, texts: list[str]) -> None:
         """Assert that the predictions are the model's own for these texts, in this order."""
@@ -102,6 +104,34 @@ def test_every_kind_of_file_gets_the_predictions_of_the_model(batch, kind, capsy
     assert found["row"].tolist() == [1, 2, 3, 4, 5] and found["id"].tolist() == ["0", "1", "2", "3", "4"]
     assert set(found["file"]) == {path.name}
     batch.assert_predicted(TEXTS)
+
+
+def test_the_output_folder_can_be_read_as_one_table(batch):
+    """The job and the rejected rows lie in it under names that programs for Parquet folders skip."""
+    assert batch.run(write(batch.folder, ".csv", [*TEXTS, ""]), "--rows", "2") == 0
+    assert pd.read_parquet(batch.output)["row"].tolist() == [1, 2, 3, 4, 5]
+    assert batch.rejected()["row"].tolist() == [6]
+
+
+def test_tickets_that_are_all_rejected_are_an_error(batch, capsys):
+    assert batch.run(write(batch.folder, ".csv", ["", " "])) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: no ticket was classified, 2 were rejected") and "_rejected" in said
+
+
+@pytest.mark.slow
+def test_a_local_run_does_not_ask_for_the_port_of_a_dashboard(folders, tmp_path, monkeypatch):
+    """8787, the usual port of Dask's dashboard, belongs to somebody else here."""
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    write_csv(tmp_path / "tickets.csv", [[text, ""] for text in TEXTS])
+    with socket.socket() as other:
+        with suppress(OSError):  # or somebody has it already
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        paths = [str(tmp_path / "tickets.csv"), str(tmp_path / "predictions"), "--model", str(folders["good"])]
+        command = [sys.executable, str(SCRIPTS / "predict_batch.py"), *paths, "--workers", "1"]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0 and "8787" not in done.stderr
 
 
 def test_a_text_of_which_the_model_knows_nothing_says_so_and_goes_to_a_person(batch):
@@ -176,7 +206,7 @@ def test_a_second_run_writes_only_the_partitions_that_are_missing(batch):
     [
         (lambda batch, path: ["--rows", "3"], "predictions of other tickets, another model or other options"),
         (lambda batch, path: write(batch.folder, ".csv", TEXTS[1:]) and [], "predictions of other tickets"),
-        (lambda batch, path: (batch.output / "job.json").unlink() or [], "holds no predictions"),
+        (lambda batch, path: (batch.output / "_job.json").unlink() or [], "holds no predictions"),
         (lambda batch, path: ["--text-column", "body"], "predictions of other tickets"),
     ],
 )

@@ -105,6 +105,13 @@ def test_the_nightly_workflow_runs_all_tests_on_every_python():
     assert "python setup_mlops.py test --all" in [step.get("run") for step in steps(nightly, "test-all")]
 
 
+def test_the_nightly_workflow_tries_the_newest_mlflow_on_a_database_of_the_locked_one():
+    commands = [step["run"] for step in steps(WORKFLOWS["nightly"], "newest-mlflow") if "run" in step]
+    assert commands[0] == "python setup_mlops.py" and commands[1].endswith("--upgrade mlflow")
+    assert "mlflow db upgrade" in commands[2] and "tests/registry tests/tracking" in commands[3]
+    assert "newest-mlflow" in WORKFLOWS["nightly"]["jobs"]["notify"]["needs"]
+
+
 def test_slow_tests_run_on_one_python_and_quick_ones_on_all():
     tests = {step["run"]: step["if"] for step in steps(WORKFLOW, "lint-and-test") if " test" in step.get("run", "")}
     assert tests == {

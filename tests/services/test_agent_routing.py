@@ -1,9 +1,11 @@
 """Which model the agent asks, how it decides, and what it does when model services are slow, wrong or down."""
 
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -363,8 +365,32 @@ def test_the_agent_starts_before_its_services_and_answers_once_they_are_up(tfidf
     places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"}
     with Service(tmp_path, AGENT, **places) as early:
         assert_problem(early.get("/ready"), 503)
-        assert "no model service has reported its categories yet" in assert_problem(early.get("/status"), 503)
+        assert early.get("/status").json["labels"] == []
         assert_problem(early.post("/predict", {"text": SURE}), 503)
+        answer = {"ticket_id": "1", "category": LABELS[0], "text": SURE}
+        assert "no model service has reported its categories yet" in assert_problem(
+            early.post("/feedback", answer), 503
+        )
         tfidf.start()
         wait_until(lambda: early.post("/predict", {"text": SURE}).status == 200, 10)
         assert early.ready().get("/status").json["labels"] == LABELS
+
+
+def test_an_agent_that_restarts_while_its_services_are_down_still_knows_the_categories(tfidf, tmp_path):
+    """They are in its database: people go on answering the tickets that wait."""
+    with start_agent(tmp_path, tfidf.url) as before:
+        assert before.post("/predict", {"text": UNSURE, "ticket_id": "1"}).json["decision"] == "review"
+        before.until(lambda: kept_labels(tmp_path / "agent.db") == LABELS)
+    tfidf.stop()
+    places = {"TFIDF_URL": tfidf.url, "DATABASE_URL": f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"}
+    with Service(tmp_path, AGENT, **places) as after:
+        after.until(lambda: after.get("/status").json["labels"] == LABELS)
+        status = after.get("/status").json["services"]["tfidf"]
+        assert not status["ready"] and "no usable answer" in status["detail"]
+        assert after.post("/feedback", {"ticket_id": "1", "category": LABELS[2]}).status == 201
+
+
+def kept_labels(database):
+    with closing(sqlite3.connect(database)) as connection:
+        row = connection.execute("SELECT labels FROM known_labels WHERE service = 'tfidf'").fetchone()
+    return row and json.loads(row[0])

@@ -16,7 +16,14 @@ from callcenterai.artifact.folder import load_model
 from services.common.model_source import FolderSource, SourceError
 from support.registry import NAME, RegistryCommands
 from support.servers.mlflow_server import TrackingServer
-from support.servers.services import Load, Service, assert_fuzzing_finds_nothing, assert_problem, fails_to_start
+from support.servers.services import (
+    TRANSFORMER,
+    Load,
+    Service,
+    assert_fuzzing_finds_nothing,
+    assert_problem,
+    fails_to_start,
+)
 
 TICKET = {"text": "my laptop is broken, the screen stays black"}
 SECRET = "Zanzibar-4711"
@@ -182,7 +189,8 @@ def test_metrics_count_requests_and_predictions(service):
     assert [service.metric(name) - start for name, start in zip(names, before, strict=True)] == [3, 1, 3, 3]
     assert service.metric("model_source_up") == 1
     card = service.get("/model").json
-    assert service.metric('model_info{{name="{name}",sha256="{sha256}",version="{version}"}}'.format(**card)) == 1
+    labels = 'model_info{{name="{name}",sha256="{sha256}",stage="",version="{version}"}}'
+    assert service.metric(labels.format(**card)) == 1
     assert 0 < time.time() - service.metric("model_loaded_timestamp_seconds") < 600
 
 
@@ -270,6 +278,70 @@ def test_a_request_in_flight_is_answered_after_sigterm(folders, tmp_path):
 )
 def test_invalid_settings_of_a_model_service_are_reported_in_one_line(variables, said):
     assert said in fails_to_start(**variables)
+
+
+def test_a_bare_folder_is_served_with_a_warning_a_metric_and_no_stage(service):
+    version = service.get("/model").json["version"]
+    assert service.get("/health").json == {"status": "ok", "model_version": version, "stage": None}
+    assert "model_promoted 0.0" in service.get("/metrics").body.decode().splitlines()
+    assert any("was not promoted" in line["message"] and line["level"] == "warning" for line in service.lines())
+
+
+def test_a_service_that_is_told_nothing_says_how_to_promote_while_nothing_is_in_production(tmp_path):
+    said = fails_to_start(PRODUCTION_DIR=tmp_path / "tfidf")
+    assert "nothing is in Production" in said
+    commands = ("mlflow_registry.py register`", "`staging`", "`production`", "MODEL_DIR=models/tfidf")
+    assert all(command in said for command in commands)
+    said = fails_to_start(TRANSFORMER, PRODUCTION_DIR=tmp_path / "transformer")
+    assert "mlflow_registry.py --model transformer register`" in said
+
+
+def test_an_mlflow_server_without_a_model_to_serve_from_it_is_an_error():
+    assert "MODEL_URI=models:/NAME@production" in fails_to_start(MLFLOW_TRACKING_URI="http://127.0.0.1:5000")
+
+
+@pytest.mark.runs("python -m services.tfidf.app")
+def test_a_service_that_is_told_nothing_serves_production_and_follows_it(registry_commands, tmp_path):
+    """Without a server: each version is announced, and replaced without a failed request by promotion and rollback."""
+    registry_commands.register("good", "close")
+    force = ("--force", "--reason", "a test")
+    registry_commands.run("production", "--version", "1", *force)
+    place = registry_commands.database.parent / "models" / "production" / "tfidf"
+    with Service(tmp_path, PRODUCTION_DIR=place) as service, Load(service.ready()) as load:
+
+        def serves(version: str) -> bool:
+            return service.get("/health").json == {"status": "ok", "model_version": version, "stage": "Production"}
+
+        assert serves("1") and service.get("/model").json["stage"] == "Production"
+        loaded = next(line for line in service.lines() if line["message"] == "model loaded")
+        assert (loaded["version"], loaded["stage"]) == ("1", "Production")
+        registry_commands.run("production", "--version", "2", *force)
+        service.until(lambda: serves("2"))
+        card = service.get("/model").json
+        labels = 'model_info{{name="{name}",sha256="{sha256}",stage="{stage}",version="{version}"}}'
+        assert service.metric(labels.format(**card)) == service.metric("model_promoted") == 1
+        registry_commands.run("rollback")
+        service.until(lambda: serves("1"))
+        shutil.rmtree(place)
+        service.until(lambda: service.metric("model_source_up") == 0)
+        assert service.post("/predict", TICKET).status == 200
+        registry_commands.run("list")
+        service.until(lambda: service.metric("model_source_up") == 1)
+    assert load.statuses() == {200} and load.versions() == ["1", "2"]
+
+
+@pytest.mark.parametrize("damaged", ["current.json", "metadata.json", "scorer.npz"])
+def test_a_damaged_copy_of_production_is_not_served(registry_commands, tmp_path, damaged):
+    registry_commands.register("good")
+    registry_commands.run("production", "--version", "1", "--force", "--reason", "a test")
+    place = registry_commands.database.parent / "models" / "production" / "tfidf"
+    path = next(place.rglob(damaged))
+    path.write_bytes(path.read_bytes()[:-2] + b" }")
+    if damaged == "current.json":
+        path.write_text('{"version": 1, "metadata_sha256": "", "stage": "Production", "folder": "../tfidf"}')
+    with Service(tmp_path, PRODUCTION_DIR=place) as service:
+        service.until(lambda: service.metric("model_load_failures_total") >= 1)
+        assert_problem(service.get("/ready"), 503)
 
 
 def test_a_service_without_a_model_is_alive_and_becomes_ready_with_one(folders, tmp_path):

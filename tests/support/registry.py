@@ -100,7 +100,7 @@ class RegistryCommands:
     def run(self, command: str, *arguments: str, code: int = 0) -> str:
         """Run a command, check its exit code and return its output: stdout, or stderr if it failed."""
         gate_options = ["--params", str(self.params), "--data", str(self.trained.data)]
-        is_gated = command in ("check", "register", "staging", "production", "archive", "rollback")
+        is_gated = command in ("check", "register", "staging", "production", "archive", "rollback", "bootstrap")
         self.capsys.readouterr()
         found = mlflow_registry.main([command, *arguments, *(gate_options if is_gated else [])])
         output = self.capsys.readouterr()

@@ -47,10 +47,23 @@ def run_killed(number: int, uri: str, command: list[str]) -> None:
     sys.exit(mlflow_registry.main(command))
 
 
+def run_killed_at_rename(number: int, uri: str, command: list[str]) -> None:
+    """Run a registry command in this process, killed before the rename of a file or folder with this number, from 0."""
+    import mlflow_registry
+
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    _die_before_call(number, Path, ("replace",))
+    sys.exit(mlflow_registry.main(command))
+
+
 def die_before_write(number: int) -> None:
     """Let this process kill itself before the client's write with this number, counted from 0."""
     from mlflow import MlflowClient
 
+    _die_before_call(number, MlflowClient, WRITES)
+
+
+def _die_before_call(number: int, owner: type, names: tuple[str, ...]) -> None:
     made = iter(range(1_000_000))
 
     def counted(write):
@@ -61,8 +74,8 @@ def die_before_write(number: int) -> None:
 
         return wrapper
 
-    for name in WRITES:
-        setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
+    for name in names:
+        setattr(owner, name, counted(getattr(owner, name)))
 
 
 def race(folder: Path, worker: int, rounds: int, versions: int, options: list[str], variables: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """setup_mlops.py and DVC in a copy of the repository without .git, which is what a release contains."""
 
+import ast
 import json
 import os
 import shutil
@@ -91,6 +92,20 @@ def test_setup_reports_a_missing_file_before_it_installs_anything(tmp_path, caps
 def test_setup_refuses_a_python_that_is_too_old():
     message = setup_mlops.old_python_message((3, 9, 2), "/usr/bin/python3")
     assert message.startswith("error: Python 3.11 or later is needed, and /usr/bin/python3 is 3.9.2")
+
+
+@pytest.mark.parametrize("version", ["(3, 6, 9)", "(3, 8, 20)", "(3, 10, 12)"])
+def test_an_old_python_gets_one_line_and_not_its_own_syntax_error(version):
+    """The file has only syntax that Python 3.6 knows, and stops before what such a Python cannot evaluate."""
+    source = (ROOT / "setup_mlops.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 6))
+    assert "from __future__" not in source
+    code = "import sys, runpy; sys.version_info = VERSION; runpy.run_path('setup_mlops.py', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("VERSION", version)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: Python 3.11 or later is needed")
 
 
 def test_setup_uses_the_standard_library_only():

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -19,10 +21,10 @@ import log_run
 import train_tfidf
 from callcenterai.artifact.folder import load_model
 from support.processes import environment, free_port, run_killed, wait_until
-from support.repository import SCRIPTS
+from support.repository import SCRIPTS, write_params
 from support.servers.mlflow_server import TrackingServer
 from support.tfidf_project import WORDS, Project
-from support.tickets import invent
+from support.tickets import invent, write_csv
 from support.tracking import new_tracking_database
 
 
@@ -188,8 +190,43 @@ def test_the_run_holds_parameters_metrics_data_files_and_a_model_that_takes_text
     files = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
     assert {"metadata", "metrics", "plots"} <= files
     model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
-    texts = np.array(["laptop screen broken", "salary and payslip", "password reset"])
-    assert list(model.predict(texts)) == ["Hardware", "HR Support", "Access"]
+    texts = ["laptop screen broken", "salary and payslip", "password reset"]
+    expected = ["Hardware", "HR Support", "Access"]
+    frame = pd.DataFrame({"any name": texts})
+    for given in (texts, np.array(texts), pd.Series(texts), frame):
+        assert list(model.predict(given)) == expected, type(given)
+    assert list(model.predict(texts[0])) == expected[:1]
+
+
+@pytest.mark.slow
+def test_labels_that_are_whole_numbers_cause_no_warning_of_mlflow(tmp_path):
+    """MLflow warns in 700 characters, for each part of the data, that integers cannot be missing values."""
+    write_csv(tmp_path / "tickets.csv", invent(200, labels="123"))
+    params = write_params(tmp_path / "params.yaml", prepare={"input": str(tmp_path / "tickets.csv")})
+    variables = environment() | {"MLFLOW_TRACKING_URI": new_tracking_database(tmp_path)}
+    run = partial(subprocess.run, env=variables, capture_output=True, text=True, check=True, cwd=tmp_path)
+    places = ["--params", str(params), "--data", str(tmp_path / "data")]
+    prepare = [*places[:2], "--output", str(tmp_path / "data"), "--metrics", str(tmp_path / "p.json")]
+    run([sys.executable, str(SCRIPTS / "prepare_data.py"), *prepare])
+    outputs = [f"--{name}={tmp_path / name}" for name in ("model", "metrics", "plots")]
+    done = run([sys.executable, str(SCRIPTS / "train_tfidf.py"), *places, *outputs])
+    assert "MLflow run " in done.stdout and "Hint: Inferred schema" not in done.stderr
+    assert "integer" not in done.stderr
+
+
+def test_a_run_can_be_read_without_opening_its_files(project):
+    """Its name says what differs from the run before, its description is a short model card; metrics are few."""
+    run = runs()[-1]
+    digits = project.metadata()["files"]["model.skops"][:8]
+    assert run.info.run_name == f"tfidf first run {digits}"
+    card = run.data.tags["mlflow.note.content"]
+    assert (
+        "Accuracy on test: " in card
+        and "Hardware" in card
+        and f"{project.metadata()['data']['train']['tickets']}" in card
+    )
+    assert run.data.tags["mlflow.source.name"] == "dvc repro" and run.data.tags["mlflow.user"]
+    assert len(run.data.metrics) < 40 and "test.accuracy_ci95.low" in run.data.metrics
 
 
 def test_mlflow_has_the_files_of_the_training_and_their_true_size(project, tmp_path):
@@ -200,7 +237,8 @@ def test_mlflow_has_the_files_of_the_training_and_their_true_size(project, tmp_p
         assert (logged / name).read_bytes() == (project.folder / "model" / name).read_bytes()
     described = yaml.safe_load((logged / "MLmodel").read_text(encoding="utf-8"))
     # MLmodel, which holds the size, grows by a line when the size is written.
-    assert abs(sum(file.stat().st_size for file in logged.iterdir()) - described["model_size_bytes"]) < 100
+    sizes = [file.stat().st_size for file in logged.rglob("*") if file.is_file()]
+    assert abs(sum(sizes) - described["model_size_bytes"]) < 100
     assert set(described["flavors"]) == {"python_function", "sklearn"}
     texts = ["laptop screen broken", "salary and payslip"]
     expected = load_model(project.folder / "model").predict_proba(texts)

@@ -92,14 +92,19 @@ class Router:
         return "the policy was not fitted for the models that serve: each model's own threshold applies"
 
     @property
-    def labels(self) -> list[str]:
-        """The categories that the models know or last knew; a Problem 503 while no model has answered yet."""
+    def known_labels(self) -> list[str]:
+        """The categories that the models know or last knew; empty while no model has ever answered."""
         # The sort is stable: a service that is ready comes before one whose labels are from an earlier answer.
         for service in sorted(self.services, key=lambda service: service.card is None):
             if service.labels:
                 return service.labels
-        if self._policy_file.policy:
-            return self._policy_file.policy.labels
+        return self._policy_file.policy.labels if self._policy_file.policy else []
+
+    @property
+    def labels(self) -> list[str]:
+        """The known categories; a Problem 503 while there are none."""
+        if known := self.known_labels:
+            return known
         raise Problem(503, "no model service has reported its categories yet", {"Retry-After": RETRY_SECONDS})
 
     async def route(self, texts: list[str], force: str | None, explain: bool) -> list[RoutingDecision]:

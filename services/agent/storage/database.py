@@ -86,6 +86,14 @@ answers = Table(
     Index("answers_ticket", "ticket_id", "id"),
 )
 
+# The categories that each model service last reported: people go on answering while a service is away.
+known_labels = Table(
+    "known_labels",
+    metadata,
+    Column("service", String(64), primary_key=True),
+    Column("labels", JSON, nullable=False),
+)
+
 
 def make_engine(address: str) -> Engine:
     """Return an engine, without connecting yet; a ValueError when the address is not one that the agent can use."""

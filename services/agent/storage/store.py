@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from services.agent.storage.audits import AuditedDay, audited_days
-from services.agent.storage.database import answers, migrate, tickets
+from services.agent.storage.database import answers, known_labels, migrate, tickets
 from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
 from services.agent.storage.retention import delete_old_tickets
 from services.common.agent_api import ReviewAnswer, ReviewOrder, RoutedTicket
@@ -205,6 +205,23 @@ class TicketStore:
         """Delete some of the tickets that are older than so many days; return how many."""
         with _database_errors_as_problems(), self._writing:
             return delete_old_tickets(self._engine, days)
+
+    def known_labels(self) -> dict[str, list[str]]:
+        """Return the categories that each model service last reported, by its name."""
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            return {row.service: row.labels for row in connection.execute(select(known_labels))}
+
+    def keep_labels(self, service: str, labels: list[str]) -> None:
+        """Keep the categories that a model service reports; of agents that do so at once, one succeeds."""
+        is_service = known_labels.c.service == service
+        with (
+            suppress(IntegrityError),
+            _database_errors_as_problems(),
+            self._writing,
+            self._engine.begin() as connection,
+        ):
+            if connection.execute(update(known_labels).where(is_service).values(labels=labels)).rowcount == 0:
+                connection.execute(insert(known_labels).values(service=service, labels=labels))
 
     def close(self) -> None:
         """Close the connections."""

@@ -81,10 +81,14 @@ class AgentError(Exception):
 
 
 class AgentClient:
-    """The agent's HTTP API. Every method raises an AgentError when there is no answer."""
+    """The agent's HTTP API. Every method raises an AgentError when there is no answer.
+
+    `unpromoted` are the services that serve a bare folder, as of the last answer to status().
+    """
 
     def __init__(self, settings: WebSettings) -> None:
         """Asks nothing yet."""
+        self.unpromoted: list[str] = []
         key = settings.agent_api_key
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         self._batch_timeout = httpx.Timeout(settings.batch_seconds, connect=CONNECT_SECONDS)
@@ -144,8 +148,19 @@ class AgentClient:
         return await self._read(AUDITS, "GET", "/audits", params={"weeks": weeks})
 
     async def status(self) -> AgentStatus:
-        """Return the categories and the state of the model services."""
-        return await self._read(STATUS, "GET", "/status")
+        """Return the categories and the state of the model services, and remember which models were not promoted."""
+        found = await self._read(STATUS, "GET", "/status")
+        models = {name: service.model for name, service in found.services.items() if service.model}
+        self.unpromoted = [name for name, model in models.items() if model.get("stage") is None]
+        return found
+
+    async def categories(self, best: list[Choice]) -> list[str]:
+        """Return the categories to choose from: all, or the best of a ticket if the agent does not know them."""
+        try:
+            known = (await self.status()).labels
+        except AgentError:
+            known = []
+        return known or [choice["category"] for choice in best]
 
     async def _read(self, shape: TypeAdapter[Shape], method: str, path: str, **options: Any) -> Shape:
         answer = await self._ask(method, path, **options)

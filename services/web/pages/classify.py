@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from callcenterai.text.joining import join_texts
-from services.common.agent_api import RoutedTicket
 from services.web.clients.agent import AgentError
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
@@ -42,7 +41,7 @@ async def classify_ticket(request: Request) -> Response:
         return _page(request, trouble.status, **asked, trouble=trouble)
     explanation, text = found.get("explanation", []), found.get("text", "")
     pieces = await site.long_texts.run(len(text), mark, text, explanation, bool(found["personal_data"]))
-    labels = await _labels(request, found)
+    labels = await site.agent.categories(found["best"])
     return _page(request, **asked, whole=whole, found=found, explanation=explanation, pieces=pieces, labels=labels)
 
 
@@ -64,11 +63,3 @@ def _page(request: Request, status: int = 200, **values: Any) -> Response:
     empty: dict[str, Any] = dict.fromkeys(("text", "subject", "whole"), "")
     empty |= {"wrong": None, "trouble": None, "found": None, "pieces": [], "labels": []}
     return site_of(request).page(request, "classify.html", status, **(empty | values))
-
-
-async def _labels(request: Request, found: RoutedTicket) -> list[str]:
-    """Return the categories to choose from: all, or the most probable ones if the agent does not answer."""
-    try:
-        return (await site_of(request).agent.status()).labels
-    except AgentError:
-        return [choice["category"] for choice in found["best"]]

@@ -75,12 +75,13 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
     try:
         session = session_of(request)
         found = await site.agent.next_review(session.reviewer, skipped, wanted, session.review_order)
-        labels = (await site.agent.status()).labels
-        values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or "", "labels": labels}
+        values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or ""}
         if ticket := found.ticket:
-            text, terms = ticket.text, ticket.suggestion.explanation if ticket.suggestion else None
+            suggestion = ticket.suggestion
+            labels = await site.agent.categories(suggestion.best if suggestion else [])
+            text, terms = ticket.text, suggestion.explanation if suggestion else None
             pieces = await site.long_texts.run(len(text), mark, text, terms or [], True)
-            values |= {"keys": _keys(labels, ticket), "pieces": pieces}
+            values |= {"labels": labels, "keys": _keys(labels, ticket), "pieces": pieces}
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, orders=ORDERS, **values)
