@@ -59,18 +59,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     changing.add_argument("--dry-run", action="store_true", help="check and show what would be done; change nothing")
     gated = argparse.ArgumentParser(add_help=False)
     gated.add_argument("--force", action="store_true", help="pass a gate that refuses; needs --reason; is recorded")
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[common, *parents])
 
-    add("list", reading)
+    for name in ("list", "history", "doctor"):
+        add(name, reading)
     add("show", reading).add_argument("version")
     add("diff", reading).add_argument("version", nargs=2)
-    add("history", reading)
-    add("doctor", reading)
     add("check", reading, checking).add_argument("version")
     export = add("export", reading)
     export.add_argument("version")
