@@ -98,6 +98,14 @@ def test_an_explanation_names_the_words_that_decided(service):
     assert "explain must be true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
 
 
+def test_with_an_explanation_come_the_figures_by_which_drift_is_found(service):
+    """Of the four words, the model knows none that is made up."""
+    prediction = service.post("/predict?explain=true", {"text": "laptop qzx laptop vwk"}).json
+    assert {"characters": 21, "unknown_words": 0.5} == prediction["text_figures"]
+    assert service.post("/predict?explain=true", {"text": "!!!"}).json["text_figures"]["unknown_words"] is None
+    assert "text_figures" not in service.post("/predict", TICKET).json
+
+
 def test_the_parameter_top_sets_the_number_of_categories(service):
     """Clients that combine several models need every probability."""
     labels = service.get("/model").json["labels"]

@@ -92,6 +92,17 @@ def test_the_stored_model_takes_raw_text_and_gives_the_reported_accuracy(project
     np.testing.assert_allclose(pipeline.predict_proba(["", "laptop"]).sum(axis=1), 1)
 
 
+def test_the_reference_counts_every_test_ticket_and_holds_no_text(project):
+    reference = json.loads((project.folder / "model" / "reference.json").read_text(encoding="utf-8"))
+    counted = list(reference["counts"].values()) + [
+        dict(enumerate(each["counts"])) for each in reference["intervals"].values()
+    ]
+    assert {project.metrics()["test"]["tickets"]} == {sum(each.values()) for each in counted} == {reference["tickets"]}
+    # A model of characters counts no words; tests/report/test_drift_report.py has one of words.
+    assert set(reference["intervals"]) - {"unknown_words"} == {"confidence", "characters"}
+    assert set(reference["counts"]["category"]) <= set(WORDS) and len(json.dumps(reference)) < 3000
+
+
 def test_metadata_vouches_for_model_and_data(project):
     metadata = project.metadata()
     model = (project.folder / "model" / "model.skops").read_bytes()
