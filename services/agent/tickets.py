@@ -63,9 +63,7 @@ class TicketProcessor:
             self._count(ticket)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
-    async def _route(
-        self, texts: list[ExaminedText], ids: list[str], asked: Any, explain: bool
-    ) -> list[StoredTicket]:
+    async def _route(self, texts: list[ExaminedText], ids: list[str], asked: Any, explain: bool) -> list[StoredTicket]:
         plain = [without_placeholders(each.scrubbed.text) for each in texts]
         routes = await self._router.route(plain, asked.force_model, explain)
         tickets = []

@@ -38,29 +38,37 @@ class AuditReporter:
         now = self._router.deciding
         today = datetime.now(UTC).date()
         # From a Monday on, so that the earliest week is whole.
-        days = max(7 * (weeks - 1) + today.isoweekday(), *RECENT_DAYS)
-        return make_report(self._store.audits(days), make_target(*now) if now else None, self._share, today)
+        days = 7 * (weeks - 1) + today.isoweekday()
+        found = self._store.audits(max(days, *RECENT_DAYS))
+        first = (today - timedelta(days=days - 1)).isoformat()
+        return AuditReport(
+            share=self._share,
+            deciding=(deciding := make_target(*now) if now else None),
+            recent=recent_audits(found, deciding, today) if deciding else [],
+            weeks=weekly_audits(each for each in found if each.day >= first),
+        )
 
 
-def make_report(days: Iterable[AuditedDay], deciding: AuditTarget | None, share: float, today: date) -> AuditReport:
-    """Return the report on the audits of these days; deciding is what decides now, None if no model is ready."""
+def weekly_audits(days: Iterable[AuditedDay]) -> list[WeeklyAudits]:
+    """Return the audits by ISO week and by what decided, the latest week first."""
     weeks: dict[tuple[str, str], Audited] = defaultdict(Audited)
-    recent: dict[int, Audited] = {number: Audited() for number in RECENT_DAYS}
     for each in days:
         weeks[iso_week(each.day), each.decided_by] = weeks[iso_week(each.day), each.decided_by].plus(each)
-        for number in RECENT_DAYS:
-            since = (today - timedelta(days=number - 1)).isoformat()
-            if deciding and each.decided_by == deciding.decided_by and each.day >= since:
+    return [
+        WeeklyAudits(week=week, decided_by=decided_by, **_figures(weeks[week, decided_by]))
+        for week, decided_by in sorted(weeks, reverse=True)
+    ]
+
+
+def recent_audits(days: Iterable[AuditedDay], deciding: AuditTarget, today: date) -> list[RecentAudits]:
+    """Return the audits of what decides now, over each number of days."""
+    recent = {number: Audited() for number in RECENT_DAYS}
+    for each in days:
+        age = (today - date.fromisoformat(each.day)).days
+        for number in RECENT_DAYS if each.decided_by == deciding.decided_by else ():
+            if age < number:
                 recent[number] = recent[number].plus(each)
-    return AuditReport(
-        share=share,
-        deciding=deciding,
-        recent=[_recent(number, audited, deciding) for number, audited in recent.items()] if deciding else [],
-        weeks=[
-            WeeklyAudits(week=week, decided_by=decided_by, **_figures(weeks[week, decided_by]))
-            for week, decided_by in sorted(weeks, reverse=True)
-        ],
-    )
+    return [_recent(number, audited, deciding) for number, audited in recent.items()]
 
 
 def make_target(decided_by: str, target_accuracy: float | None) -> AuditTarget:
