@@ -6,9 +6,10 @@ Simulate the audit: a desk whose tickets change after ten days, and how long the
 
 Each day so many tickets are routed without a person, as confident as tickets above a threshold are. At first their
 accuracy is --accuracy. From day 10 on it is another one: everywhere alike, or because the model is wrong about tickets
-of which it is sure, as when a new kind of ticket appears. The sample and the estimate are those of the agent, and the
-rule is that of the alert LiveAccuracyTooLow: each evening, it fires if the upper end of the interval over the last 28
-days is below the target. In the second table nothing changes: it shows false alarms. Needs no model and no tickets.
+of which it is sure, as when a new kind of ticket appears. Tickets are drawn by the agent's rule, and all are answered
+on the same day; the estimate is the agent's own. The rule is that of the alert LiveAccuracyTooLow: each evening, it
+fires if the upper end of the interval over the last 28 days is below the target. In the second table nothing changes:
+it shows false alarms. Needs no model and no tickets.
 """
 
 import argparse
