@@ -54,6 +54,8 @@ class Relocation(NamedTuple):
 
     recorded: str
     current: str
+    # How many recorded files or folders are there.
+    found: int
 
 
 def embedded_database() -> Path:
@@ -161,7 +163,7 @@ def find_relocations(path: Path) -> list[Relocation]:
             contents = [place.rest for place in _recorded_places(database, CONTENTS) if place.root == root]
             found = [rest for rest in contents if (current / rest).exists()]
             if found or not (contents or _folder_of(root).is_dir()):
-                moved.append(Relocation(root, wanted))
+                moved.append(Relocation(root, wanted, len(found)))
     return moved
 
 
@@ -194,12 +196,14 @@ def relocate(path: Path, relocations: list[Relocation]) -> None:
             database.backup(copy)
         with database:
             for table, column in (EXPERIMENTS, *CONTENTS):
-                for recorded, current in relocations:
+                for recorded, current, _ in relocations:
                     # The names are constants of this module; the values are bound.
                     database.execute(
                         f"UPDATE {table} SET {column} = :current || substr({column}, :length + 1) "  # nosec B608
                         f"WHERE substr({column} || '/', 1, :length + 1) IN (:recorded || '/', :recorded || '\\')",
                         {"current": current, "recorded": recorded, "length": len(recorded)},
                     )
-    for recorded, current in relocations:
-        print_progress(f"{path}: files recorded in {recorded} are now recorded in {current}; backup: {backup.name}")
+    for recorded, current, found in relocations:
+        # Nobody misses a folder without files, such as the one that `mlflow server` records for its first experiment.
+        if found:
+            print_progress(f"{path}: files recorded in {recorded} are now recorded in {current}; backup: {backup.name}")

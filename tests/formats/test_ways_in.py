@@ -55,7 +55,7 @@ def predict(model: Path, folder: Path, case: FileCase) -> tuple[list[tuple], lis
     command = [str(path), str(output), "--model", str(model), f"--text-column={case.columns[0]}", *options]
     assert predict_batch.main([*command, "--rows", "25"]) == 0
     found = [row for part in sorted(output.glob("*.parquet")) for row in pq.read_table(part).to_pylist()]
-    bad = [row for part in sorted(output.glob("rejected/*.parquet")) for row in pq.read_table(part).to_pylist()]
+    bad = [row for part in sorted(output.glob("_rejected/*.parquet")) for row in pq.read_table(part).to_pylist()]
     return (
         [(row["row"], row["category"], row["confidence"]) for row in found],
         [(row["row"], row["reason"]) for row in bad],

@@ -109,13 +109,13 @@ def test_a_copy_that_cannot_be_written_is_an_error_and_the_command_can_be_repeat
 def test_a_promotion_killed_at_any_rename_leaves_a_complete_copy(registry_commands, folder, tmp_path):
     """Killed while it writes the copy, `production` leaves the version before, and run again it completes.
 
-    Renamed are the model's five files, then its folder, then current.json. On a push it is killed before the first, the
+    Renamed are the model's six files, then its folder, then current.json. On a push it is killed before the first, the
     last two, and not at all; the long form has each.
     """
     registry_commands.run("production", "--version", "1", *FORCE)
     options = ["--params", str(registry_commands.params), "--data", str(registry_commands.trained.data)]
     command = ["production", "--version", "2", *FORCE]
-    moments = sorted({0, 5, 6, 7, *range(rounds(0, 7))})
+    moments = sorted({0, 6, 7, 8, *range(rounds(0, 8))})
 
     def kill_at(number: int) -> tuple[multiprocessing.process.BaseProcess, Path]:
         place = tmp_path / f"killed-{number}"

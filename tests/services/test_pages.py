@@ -162,7 +162,7 @@ def upload(page: Page, path: Path, send_unsure: bool = False) -> None:
 def download(page: Page) -> tuple[str, list[list[str]]]:
     """Return the name and the rows of the classified file."""
     with page.expect_download() as started:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("link", name="Download the file").click()
     with started.value.path().open(encoding="utf-8", newline="") as file:
         return started.value.suggested_filename, list(csv.reader(file))
 
@@ -371,7 +371,7 @@ def test_without_javascript_everything_except_shortcuts_works(make_page, queue, 
     expect_ticket(page, WAITING[0])
     upload(page, write(tmp_path, "text\nwifi\n"))
     # The page reloads itself until the file is done.
-    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    expect(page.get_by_role("link", name="Download the file")).to_be_visible()
 
 
 def write(folder: Path, content: str | bytes, name: str = "tickets.csv") -> Path:
@@ -421,7 +421,7 @@ def test_the_text_column_is_chosen_by_keyboard(page, tmp_path):
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    expect(page.get_by_role("link", name="Download the file")).to_be_visible()
 
 
 def test_when_the_agent_fails_the_text_stays_and_the_page_says_what_to_do(page, agent_double):
@@ -447,8 +447,9 @@ def test_when_the_server_of_the_pages_is_gone_the_text_stays(make_page, agent_do
 def test_the_health_of_the_models_is_refreshed(page, agent_double):
     page.clock.install()
     page.goto("/models")
-    expect(page.locator(".services .badge")).to_have_text(["Ready", "Down"])
-    expect(page.locator(".services .facts").first).to_contain_text("Circuit breaker")
+    health = page.locator(".services").first
+    expect(health.locator(".badge")).to_have_text(["Ready", "Down"])
+    expect(health.locator(".facts").first).to_contain_text("Circuit breaker")
     expect(page.locator(".volumes li")).to_have_count(len(LABELS))
     agent_double.trouble = 500
     page.clock.run_for(11_000)

@@ -254,7 +254,7 @@ def test_an_overload_is_a_page_in_the_persons_language_and_problem_details_for_a
         assert page.status == 503 and page.headers["retry-after"] and '<html lang="fr">' in page.body.decode()
         assert "Trop de requêtes" in read(page) and page.headers["x-request-id"] in read(page)
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-        stranger = web.ask("POST", "/batch", b"x", **html, **french)
+        stranger = web.ask("POST", "/", b"x", **html, **french)
         assert stranger.status == 503 and "Trop de requêtes" in read(stranger)
         for path, accept in (("/", "application/json"), ("/static/pages.css", "text/css,*/*;q=0.1")):
             refused = web.get(path, Accept=accept)
@@ -355,9 +355,9 @@ def test_invalid_settings_of_the_pages_are_reported_in_one_line_without_secrets(
     assert said in line and "short" not in line.partition(":")[2].replace("shorter", "")
 
 
-def test_a_session_outlives_a_restart_when_its_secret_is_set(agent_double, tmp_path):
+def test_a_session_outlives_a_restart_when_its_secret_and_the_logouts_are_kept(agent_double, tmp_path):
     agent_double.trouble = None
-    variables = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32}
+    variables = {"WEB_PASSWORD": PASSWORD, "SESSION_SECRET": "s" * 32, "LOGOUTS_FILE": tmp_path / "logouts.db"}
     with start(tmp_path, agent_double.address, **variables) as first:
         visitor = Visitor(first)
         visitor.post("/login", name="Ada", password=PASSWORD)

@@ -116,7 +116,8 @@ def test_dvc_plots_files_that_a_training_writes(project):
     import yaml
 
     content = yaml.safe_load((REPOSITORY / project / "dvc.yaml").read_text(encoding="utf-8"))
-    plotted = {Path(path).name for entry in content.get("plots", []) for path in entry}
+    entries = [entry if isinstance(entry, dict) else {entry: {}} for entry in content.get("plots", [])]
+    plotted = {Path(path).name for entry in entries for path in entry}
     assert plotted <= {path.name for path in plots_of(predictions_of(["a", "b"], 50))}
 
 
