@@ -18,8 +18,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
-
 from callcenterai.core.cli import UserError, print_progress
 from callcenterai.core.files import REPOSITORY
 from callcenterai.core.git import main_working_tree
@@ -80,6 +78,9 @@ def prepare_database(path: Path) -> None:
     """
     if _has_content(path) and not find_relocations(path):
         return
+    # Late: the MLflow image, whose database is never embedded, does without.
+    from filelock import FileLock, Timeout
+
     # Not NAME.lock, which a registry command may hold in this process.
     try:
         with FileLock(path.with_name(f"{path.name}-prepare.lock"), timeout=PATIENCE_SECONDS):
