@@ -4,12 +4,12 @@
     python scripts/prepare_data.py --params params.yaml --output data/processed --metrics metrics/prepare.json
 
 Reads the section `prepare` of params.yaml. Texts stay as they came. Rows that cannot be used go to rejected.csv with
-their row number and the reason; a cell that a spreadsheet would take for a formula gets an apostrophe there, unless
---raw is given. Rows in = rows kept + rows rejected. Near-duplicates never straddle two parts (except
-that an official test split is taken as it is: the column `group` shows what it shares with the other parts). Appending
-tickets never moves existing ones, except when near-duplicate groups merge or grow large, so that the metrics of two
-data versions can be compared. For the same reason people's answers go to train: they are about the hardest tickets,
-and test must not fill up with those.
+their row number and the reason; rows in = rows kept + rows rejected. A cell that a spreadsheet would take for a formula
+gets an apostrophe there, unless --raw is given. Near-duplicates never straddle two parts (except that an official test
+split is taken as it is: the column `group` shows what it shares with the other parts). Appending tickets never moves
+existing ones, except when near-duplicate groups merge or grow large, so that the metrics of two data versions can be
+compared. For the same reason people's answers go to train: they are about the hardest tickets, and test must not fill
+up with those.
 
 A set may be larger than memory: texts wait in a file in the output folder, and decisions take some 250 bytes a ticket.
 With --workers, or a scheduler in DASK_SCHEDULER_ADDRESS, other processes or machines examine the texts; the outputs

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,10 @@ def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
     write_files({path: content}, private)
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make a folder, or change one, so that only its owner can enter it. On Windows, its place decides that."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+def make_private(folder: Path) -> None:
+    """Let only its owner enter a folder, unless it is somebody else's. On Windows, its place decides that."""
+    with suppress(PermissionError):
+        folder.chmod(0o700)
 
 
 def json_bytes(value: Any) -> bytes:

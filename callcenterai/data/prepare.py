@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from callcenterai.core.cli import UserError, print_lines
 from callcenterai.core.cluster import SCHEDULER_VARIABLE, dask_client, map_in_order
-from callcenterai.core.files import json_bytes, make_private_folder, sha256, write_files
+from callcenterai.core.files import json_bytes, make_private, sha256, write_files
 from callcenterai.core.params import PrepareParameters, read_parameters
 from callcenterai.data.cleaning import (
     TooFewClasses,
@@ -99,9 +99,9 @@ def run_prepare(params_path: Path, output: Path, metrics_path: Path, workers: in
         }
         contents[output / "rejected.csv"] = rejected_csv(table, plan.reasons, spill, raw)
         contents[metrics_path] = json_bytes(summary)
-        # Texts of customers. In a private folder they stay so when DVC writes the files anew from its cache.
-        make_private_folder(output)
         write_files(contents, private=True)
+        # Texts of customers. In a private folder they stay so when DVC writes the files anew from its cache.
+        make_private(output)
     left_out = count_labels(table, plan.reasons, Reason.RARE_CLASS)
     print_lines("note", labels.notes() + describe_left_out(left_out, len(plan.reasons)))
     print_lines("warning", summary["warnings"])
