@@ -27,7 +27,7 @@ from callcenterai.delivery.engine import (
 SERVICE_LIMITS = {
     "tfidf": ServiceLimits(8000, "512m", "1.0", "64m"),
     "transformer": ServiceLimits(8001, "1g", "2.0", "64m"),
-    "agent": ServiceLimits(8002, "512m", "1.0", "256m"),
+    "agent": ServiceLimits(8002, "768m", "1.0", "256m"),
     "web": ServiceLimits(8080, "512m", "1.0", "64m"),
 }
 SERVICES_WITH_MODEL = ("tfidf", "transformer")
