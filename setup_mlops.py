@@ -290,7 +290,8 @@ def track_data(venv: Venv) -> int:
     What DVC tracks is in every copy of the repository that `dvc exp run --temp` or `dvc push` makes.
     """
     sources = [read_parameter(venv, f"prepare.{name}") for name in ("input", "test_input")]
-    if failed := [code for code, _ in sources if code]:
+    failed = [code for code, _ in sources if code]
+    if failed:
         return failed[0]
     names = [name for _, name in sources]
     used = [name for name in names if name.startswith(f"{RAW_DATA}/") and name != NO_DATA]
