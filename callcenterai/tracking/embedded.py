@@ -171,8 +171,7 @@ def find_relocations(path: Path) -> list[Relocation]:
 def _recorded_places(database: sqlite3.Connection, columns: Iterable[tuple[str, str]]) -> Iterator[RecordedPlace]:
     """Yield the recorded places below a folder of runs."""
     for table, column in columns:
-        # The names are constants of this module.
-        for (recorded,) in database.execute(f"SELECT DISTINCT {column} FROM {table}"):  # nosec B608
+        for (recorded,) in database.execute(f"SELECT DISTINCT {column} FROM {table}"):  # nosec B608 # our constants
             if found := RECORDED.fullmatch(recorded or ""):
                 yield RecordedPlace(found["root"], found["rest"].strip("\\/"))
 
@@ -198,9 +197,10 @@ def relocate(path: Path, relocations: list[Relocation]) -> None:
         with database:
             for table, column in (EXPERIMENTS, *CONTENTS):
                 for recorded, current, _ in relocations:
-                    # The names are constants of this module; the values are bound.
+                    # The values are bound.
                     database.execute(
-                        f"UPDATE {table} SET {column} = :current || substr({column}, :length + 1) "  # nosec B608
+                        f"UPDATE {table} SET {column} = :current "  # nosec B608 # the names are our constants
+                        f"|| substr({column}, :length + 1) "
                         f"WHERE substr({column} || '/', 1, :length + 1) IN (:recorded || '/', :recorded || '\\')",
                         {"current": current, "recorded": recorded, "length": len(recorded)},
                     )
