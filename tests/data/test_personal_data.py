@@ -26,16 +26,23 @@ PLANTED = {
     "address": "17 Kestrel Street",
     "person": "Regards,\nOttokar Quellmalz",
 }
-# Parts of the data that must not be found either.
+# Parts of the data that must not be found either, as they were written and as the words features would join them. Each
+# is too long to stand by chance in the ids, hashes and times that a training leaves too.
 PIECES = (
     "zanzibar",
     "9018204711",
+    "901820 4711",
     "370400440532",
-    "4111",
-    "198.51",
+    "3704 0044",
+    "4111 1111",
+    "4111111111",
+    "198.51.100",
+    "198 51 100",
     "3c:22:fb",
+    "3c 22 fb",
     "zebulon",
-    "1984",
+    "03.1984",
+    "03 1984",
     "kestrel",
     "quellmalz",
 )
