@@ -223,8 +223,13 @@ def create_venv(venv: Venv) -> None:
         shutil.rmtree(venv.folder)
     venv.folder.mkdir(parents=True)
     venv.record.write_text(INCOMPLETE, encoding="utf-8")
-    if run_command(sys.executable, "-m", "venv", "--without-pip", venv.folder, venv=venv, quiet=True):
+    if run_command(base_python(), "-m", "venv", "--without-pip", venv.folder, venv=venv, quiet=True):
         raise UserError(f"{venv.folder}: the virtual environment could not be made; see above")
+
+
+def base_python() -> str:
+    """Return the Python outside any environment: the one that runs this may be in the environment that is replaced."""
+    return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def install_packages(venv: Venv) -> None:

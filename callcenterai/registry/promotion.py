@@ -41,7 +41,14 @@ from callcenterai.registry.state import (
     moves_to_production,
     moves_to_staging,
 )
-from callcenterai.registry.store import Registry, find_best_run, find_run, open_registry, version_source
+from callcenterai.registry.store import (
+    Registry,
+    find_best_run,
+    find_newest_run,
+    find_run,
+    open_registry,
+    version_source,
+)
 from callcenterai.tracking.store import experiment_name
 
 # The figures of a version that the history keeps.
@@ -70,11 +77,15 @@ class LoadedVersion(NamedTuple):
 
 
 class Registration(NamedTuple):
-    """The version that a run became, or had become before; a dry run of a new one has no version."""
+    """The version that a run became, or had become before; a dry run of a new one has no version.
+
+    newest_run is the newest run if that is no version yet, though the run that was asked for had become one before.
+    """
 
     run_id: str
     version: int | None
     is_new: bool
+    newest_run: str | None = None
 
 
 def open_promoter(kind: str, params: Path, data: Path) -> "Promoter":
@@ -105,7 +116,8 @@ class Promoter:
         self.registry.ensure_model_exists()
         with self.registry.locked() as state:
             if version := state.version_of_run(run_id):
-                return Registration(run_id, version.number, False)
+                newest = find_newest_run(client, self.experiment).info.run_id
+                return Registration(run_id, version.number, False, None if state.version_of_run(newest) else newest)
             origin = _commit_and_metrics(source["tags"])
             moves = (Move(None, None, NONE),)
             change = Change("register", moves, request.by, request.reason, run_id=run_id, **origin)

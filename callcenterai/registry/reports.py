@@ -130,9 +130,11 @@ def export_version(registry: Registry, name: str, target: Path, as_json: bool) -
 
 def print_registration(registration: Registration, name: str) -> None:
     """Print which version a run became, would become, or is already."""
-    run_id, version, is_new = registration
+    run_id, version, is_new, newest_run = registration
     if not is_new:
         print(f"run {run_id} is version {version} already")
+        if newest_run:
+            print(f"the newest run is {newest_run}: `register --run-id {newest_run}` registers it, better or not")
     elif version is None:
         print(f"run {run_id} would be registered")
     else:

@@ -30,6 +30,8 @@ from callcenterai.tracking import store
 
 STAGE_TAG, INTENT_TAG, HISTORY_TAG = "stage", "intent", "history."
 VERSIONS_PER_REQUEST = 1000
+# MLflow's filter for runs that can be registered.
+WITH_MODEL = "attributes.status = 'FINISHED' and tags.model_sha256 != ''"
 
 
 def open_registry(kind: str) -> "Registry":
@@ -233,15 +235,20 @@ def find_best_run(client: Any, experiment: str, metric: str) -> Any:
 
     Figures on different data cannot be compared: the best run on last year's easy tickets is not the best today.
     """
+    newest = find_newest_run(client, experiment)
+    data = newest.data.tags.get("dvc.validation", "")
+    same_data = f"{WITH_MODEL} and tags.`dvc.validation` = '{data}'"
+    order = [f"metrics.`validation.{metric}` DESC", "attributes.start_time DESC"]
+    return client.search_runs([newest.info.experiment_id], same_data, max_results=1, order_by=order)[0]
+
+
+def find_newest_run(client: Any, experiment: str) -> Any:
+    """Return the newest finished run with a model, or raise a UserError if there is none."""
     found = client.get_experiment_by_name(experiment)
-    finished = "attributes.status = 'FINISHED' and tags.model_sha256 != ''"
-    newest = client.search_runs([found.experiment_id], finished, max_results=1) if found else []
+    newest = client.search_runs([found.experiment_id], WITH_MODEL, max_results=1) if found else []
     if not newest:
         raise UserError(f"no finished training in the experiment {experiment!r}: `dvc repro` makes one")
-    data = newest[0].data.tags.get("dvc.validation", "")
-    same_data = f"{finished} and tags.`dvc.validation` = '{data}'"
-    order = [f"metrics.`validation.{metric}` DESC", "attributes.start_time DESC"]
-    return client.search_runs([found.experiment_id], same_data, max_results=1, order_by=order)[0]
+    return newest[0]
 
 
 def find_run(client: Any, run_id: str) -> Any:

@@ -68,9 +68,10 @@ def make_source(settings: ModelSettings, wanted: SelectFiles) -> ModelSource:
             raise ValueError(
                 "MLFLOW_TRACKING_URI names a server: say what to serve from it, with MODEL_URI=models:/NAME@production"
             )
-        if not (settings.production_dir / CURRENT_FILE).is_file():
-            raise ValueError(_nothing_promoted(settings))
-        return ProductionSource(settings.production_dir, wanted)
+        place = folder_with_registry() / settings.production_dir
+        if not (place / CURRENT_FILE).is_file():
+            raise ValueError(_nothing_promoted(place))
+        return ProductionSource(place, wanted)
     match = URI.fullmatch(settings.model_uri)
     if match is None:
         raise ValueError(f"MODEL_URI={settings.model_uri} is neither models:/NAME@ALIAS nor models:/NAME/VERSION")
@@ -79,8 +80,20 @@ def make_source(settings: ModelSettings, wanted: SelectFiles) -> ModelSource:
     return RegistrySource(settings, match["name"], match["alias"], match["version"], wanted)
 
 
-def _nothing_promoted(settings: ModelSettings) -> str:
-    place = settings.production_dir
+def folder_with_registry() -> Path:
+    """Return the folder whose models/production is used: in one that `git worktree add` made, that of the main one.
+
+    There, `.git` is a file that names MAIN/.git/worktrees/NAME (git-worktree(1), "Details").
+    """
+    pointer = Path(".git")
+    if pointer.is_file():
+        entry = Path(pointer.read_text(encoding="utf-8").removeprefix("gitdir:").strip())
+        if entry.parts[-3:-1] == (".git", "worktrees"):
+            return entry.parents[2]
+    return Path()
+
+
+def _nothing_promoted(place: Path) -> str:
     option = "" if place.name == "tfidf" else f" --model {place.name}"
     command = f"python scripts/mlflow_registry.py{option}"
     return (

@@ -81,6 +81,17 @@ def test_register_takes_the_best_run_on_validation_and_never_twice(registry_comm
     assert [row["run_id"] for row in listed] == [trained.runs[max(scores, key=scores.get)]]
 
 
+def test_register_names_a_newer_run_that_is_not_the_best(registry_commands):
+    """Whoever has just trained a model finds the command that registers it."""
+    assert "newest" not in registry_commands.run("register")
+    client = mlflow.MlflowClient(registry_commands.uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    newest = client.search_runs([experiment], max_results=1)[0].info.run_id
+    assert f"`register --run-id {newest}`" in registry_commands.run("register")
+    registry_commands.run("register", "--run-id", newest)
+    assert "newest" not in registry_commands.run("register")
+
+
 def test_register_compares_only_runs_on_the_newest_runs_data(registry_commands):
     """Figures on different data cannot be compared: an older run on easier tickets must not win."""
     client = mlflow.MlflowClient(registry_commands.uri)

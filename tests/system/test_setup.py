@@ -111,13 +111,19 @@ def lose_python(venv, _):
     venv.python.symlink_to(venv.folder / "uninstalled")
 
 
+def move_and_run_from_it(venv, monkeypatch):
+    """Let the environment's own Python run the setup: it is gone once the environment is."""
+    move(venv, monkeypatch)
+    monkeypatch.setattr(sys, "executable", str(venv.python))
+
+
 def change_python(venv, _):
     venv.python.unlink()
     venv.python.write_text("#!/bin/sh\necho 3.10\n")
     venv.python.chmod(0o755)
 
 
-@pytest.mark.parametrize("damage", [interrupt, move, lose_python, change_python])
+@pytest.mark.parametrize("damage", [interrupt, move, move_and_run_from_it, lose_python, change_python])
 @pytest.mark.skipif(os.name == "nt", reason="the damage is done with links and shell scripts")
 def test_an_unusable_environment_is_made_anew(root, installed, monkeypatch, damage):
     venv = Venv(root / ".venv")

@@ -147,12 +147,14 @@ def test_a_repository_that_was_moved_and_copied_works_on(clone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_working_tree_of_git_shares_the_database_of_the_main_one(clone, tmp_path):
+def test_a_working_tree_of_git_shares_database_and_production_of_the_main_one(clone, tmp_path):
     clone.here("python scripts/mlflow_registry.py register")
     clone.git("worktree", "add", "-q", str(tmp_path / "tree"))
     tree = Clone(tmp_path / "tree")
     assert "None" in tree.command(LIST)
     assert not (tree.folder / "mlflow.db").exists()
+    nothing_promoted = tree.failed("python -m services.tfidf.app", code=2)
+    assert str(clone.folder / "models" / "production" / "tfidf") in nothing_promoted
 
 
 @pytest.mark.slow
