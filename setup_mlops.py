@@ -52,6 +52,7 @@ REQUIRED_FILES = (REQUIREMENTS, "params.yaml", "dvc.yaml", "scripts/prepare_data
 INCOMPLETE = "not complete\n"
 RAW_DATA = "data/raw"
 SAMPLE = f"{RAW_DATA}/tickets.csv"
+SAMPLE_STAGE = f"{RAW_DATA}/dvc.yaml:sample_tickets"
 NO_DATA = f"{RAW_DATA}/none"
 DATABASE = "mlflow.db"
 # Names the version in Production: callcenterai/registry/production_folder.py writes it.
@@ -144,7 +145,7 @@ def set_up(venv: Venv, options: argparse.Namespace) -> int:
     install(venv)
     code = run_command(venv.python, "scripts/choose_input.py", *choice, venv=venv) if choice else 0
     make_cache_private()
-    code = code or make_sample(venv) or configure_dvc(venv) or (track_data(venv) if choice else 0)
+    code = code or configure_dvc(venv) or (track_data(venv) if choice else 0)
     code = code or run_command(venv.python, "-m", "dvc", "repro", venv=venv)
     # DVC's code for a stage that failed; the stage has printed its one line.
     code = 2 if code == DVC_STAGE_FAILED else code
@@ -272,16 +273,6 @@ def pip_command(venv: Venv) -> tuple[Any, ...]:
     return venv.python, "-m", "pip", "--disable-pip-version-check", "--retries", "1"
 
 
-def make_sample(venv: Venv) -> int:
-    """Write the sample tickets if the pipeline reads them and they do not exist yet; return the exit code."""
-    if (ROOT / SAMPLE).exists():
-        return 0
-    code, source = read_parameter(venv, "prepare.input")
-    if code or source != SAMPLE:
-        return code
-    return run_command(venv.python, "scripts/make_sample_tickets.py", SAMPLE, venv=venv)
-
-
 def read_parameter(venv: Venv, name: str) -> tuple[int, str]:
     """Return the exit code of the command that reads params.yaml, and the parameter's value."""
     command: list[Any] = [venv.python, "scripts/set_parameters.py", name]
@@ -299,10 +290,10 @@ def track_data(venv: Venv) -> int:
     if failed:
         return failed[0]
     names = [name for _, name in sources]
-    used = [name for name in names if name.startswith(f"{RAW_DATA}/") and name != NO_DATA]
+    used = [name for name in names if name.startswith(f"{RAW_DATA}/") and name not in (NO_DATA, SAMPLE)]
     code = run_command(venv.python, "-m", "dvc", "add", "--quiet", *used, venv=venv) if used else 0
-    if code == 0 and SAMPLE not in names and (ROOT / f"{SAMPLE}.dvc").exists():
-        code = run_command(venv.python, "-m", "dvc", "remove", f"{SAMPLE}.dvc", venv=venv)
+    if code == 0 and SAMPLE not in names and (ROOT / RAW_DATA / "dvc.yaml").exists():
+        code = run_command(venv.python, "-m", "dvc", "remove", SAMPLE_STAGE, venv=venv)
     return code
 
 

@@ -9,7 +9,7 @@ signatures, quoted mails, an aside about something else, tickets that fit two ca
 linear model therefore scores well below 100% on them, as it would on yours.
 
 The same options give the same bytes on every machine. An existing file with other contents may be your own data: it
-is only replaced with --force.
+is only replaced with --force. The stage in data/raw/dvc.yaml runs this with --if-missing, for a first `dvc repro`.
 """
 
 import argparse
@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path, help="the CSV file to write, for example data/raw/tickets.csv")
     parser.add_argument("--tickets", type=int, default=12_000, help="how many; default: %(default)s")
     parser.add_argument("--seed", type=int, default=42, help="another number gives other tickets; default: %(default)s")
-    parser.add_argument("--force", action="store_true", help="replace an existing file whatever it holds")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--force", action="store_true", help="replace an existing file whatever it holds")
+    existing.add_argument("--if-missing", action="store_true", help="leave an existing file alone whatever it holds")
     args = parser.parse_args(argv)
     return run(lambda: _write(args))
 
@@ -34,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 def _write(args: argparse.Namespace) -> None:
     from callcenterai.sample.generator import write_sample
 
-    write_sample(args.output, args.tickets, args.seed, args.force)
+    write_sample(args.output, args.tickets, args.seed, args.force, args.if_missing)
 
 
 if __name__ == "__main__":

@@ -90,10 +90,16 @@ class Dice(random.Random):
         return options[int(self.random() * len(options))]
 
 
-def write_sample(output: Path, count: int, seed: int, force: bool) -> None:
-    """Write count tickets to output unless that would overwrite somebody's own data."""
+def write_sample(output: Path, count: int, seed: int, force: bool = False, if_missing: bool = False) -> None:
+    """Write count tickets to output unless that would overwrite somebody's own data.
+
+    force overwrites it all the same, if_missing leaves whatever is there.
+    """
     if count < 1:
         raise UserError(f"--tickets must be at least 1, not {count}")
+    if if_missing and output.exists():
+        print(f"{output} is there and stays as it is")
+        return
     content = to_csv(make_tickets(count, seed))
     if output.exists() and output.read_bytes() == content:
         state = "already in"

@@ -93,6 +93,15 @@ def test_own_data_is_not_overwritten_unless_forced(tmp_path, capsys):
     assert len(rows(path)) == 50
 
 
+def test_with_if_missing_an_existing_file_stays_whatever_it_holds(tmp_path):
+    path = tmp_path / "tickets.csv"
+    path.write_text("text,category\nmine,A\n")
+    assert make_sample_tickets.main([str(path), "--if-missing"]) == 0
+    assert path.read_text() == "text,category\nmine,A\n"
+    assert make_sample_tickets.main([str(tmp_path / "new.csv"), "--tickets", "50", "--if-missing"]) == 0
+    assert len(rows(tmp_path / "new.csv")) == 50
+
+
 def test_making_the_sample_again_does_not_rewrite_it(tmp_path):
     path = tmp_path / "tickets.csv"
     assert make_sample_tickets.main([str(path), "--tickets", "50"]) == 0

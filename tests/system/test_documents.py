@@ -245,7 +245,7 @@ def nothing_is_left_to_do(clone: Clone, said: str) -> None:
 
 def dag_shows_the_order(clone: Clone, said: str) -> None:
     stages = re.findall(r"\| (\S+) \|", said)
-    assert stages == ["data/raw/tickets.csv.dvc", "prepare", "choose_features", "train_tfidf"]
+    assert stages == ["data/raw/dvc.yaml:sample_tickets", "prepare", "choose_features", "train_tfidf"]
 
 
 def metrics_are_shown(clone: Clone, said: str) -> None:

@@ -24,7 +24,7 @@ KEY = (
     "dvc remote modify --local storage access_key_id ID",
     "dvc remote modify --local storage secret_access_key KEY",
 )
-OWN = ("dvc add data/raw/own.csv", "dvc remove data/raw/tickets.csv.dvc")
+OWN = ("dvc add data/raw/own.csv", "dvc remove data/raw/dvc.yaml:sample_tickets")
 TEXTS = ["my laptop is broken", "je n'arrive pas à imprimer"]
 
 
@@ -138,15 +138,15 @@ def test_one_person_pushes_and_another_pulls_and_has_nothing_to_run(clone, remot
     assert "up to date" in other.command("dvc push")
 
 
-def test_the_sample_is_pushed_although_git_has_its_pointer_already(clone):
-    """After the README's first command the file matches its pointer, but a script wrote it, so the cache lacks it."""
+def test_the_sample_is_pushed_although_git_has_its_hash_already(clone):
+    """A sample that its script wrote matches the hash in data/raw/dvc.lock, but DVC's cache lacks it."""
     clone.command(FOLDER)
     shutil.rmtree(clone.folder / ".dvc" / "cache")
     shutil.rmtree(clone.folder / "data" / "processed")
-    assert "not in cache" in clone.command("dvc status data/raw/tickets.csv.dvc")
+    assert "not in cache" in clone.command("dvc status data/raw/dvc.yaml:sample_tickets")
     clone.command("dvc repro prepare")
     clone.command("dvc push prepare --with-deps")
-    digest = yaml.safe_load(clone.text("data/raw/tickets.csv.dvc"))["outs"][0]["md5"]
+    digest = yaml.safe_load(clone.text("data/raw/dvc.lock"))["stages"]["sample_tickets"]["outs"][0]["md5"]
     pushed = clone.folder.parent / "dvc-storage" / "files" / "md5" / digest[:2] / digest[2:]
     assert pushed.read_bytes() == (clone.folder / "data" / "raw" / "tickets.csv").read_bytes()
 
@@ -158,7 +158,7 @@ def test_a_key_without_local_would_be_found_in_files_of_git(clone, s3):
     assert s3.secret in content_for_git(clone) and ".dvc/config" in clone.git("status", "--porcelain")
 
 
-@pytest.mark.runs("dvc add data/raw/own.csv", "dvc remove data/raw/tickets.csv.dvc")
+@pytest.mark.runs("dvc add data/raw/own.csv", "dvc remove data/raw/dvc.yaml:sample_tickets")
 def test_tickets_of_ones_own_travel_too(clone, tmp_path):
     """DVC then tracks them and not the sample, which nobody would push."""
     clone.command(FOLDER)

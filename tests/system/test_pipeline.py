@@ -15,7 +15,7 @@ import pytest
 import setup_mlops
 from callcenterai.artifact.folder import load_model
 from callcenterai.batch.partitions import NAMES, PACKED
-from support.clone import PRINTED, trained_clone
+from support.clone import PRINTED, make_clone, trained_clone
 from support.processes import environment, run, run_killed, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +56,14 @@ def test_repro_makes_a_model_and_a_second_repro_runs_nothing(copy, tmp_path_fact
     assert "up to date" in run(copy, "-m", "dvc", "repro").stdout
     assert "accuracy" in run(copy, "-m", "dvc", "metrics", "show").stdout
     assert "train_tfidf" in run(copy, "-m", "dvc", "dag").stdout
+
+
+@pytest.mark.slow
+def test_a_first_repro_makes_the_sample_where_there_are_no_tickets(tmp_path):
+    clone = make_clone(tmp_path / "clone")
+    (clone.folder / "data" / "raw" / "tickets.csv").unlink()
+    assert "12000 rows in" in clone.command("dvc repro prepare")
+    assert clone.git("status", "--porcelain") == "", "the committed locks have this sample"
 
 
 @pytest.mark.slow

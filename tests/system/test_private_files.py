@@ -15,7 +15,7 @@ PRIVATE = (
     *("data/processed/*.csv", "predictions/*.json", "predictions/*.parquet"),
 )
 # What is committed together with a change of the data or the code.
-COMMITTED = ("dvc.lock", "metrics/", "plots/", "data/raw/tickets.csv.dvc")
+COMMITTED = ("dvc.lock", "metrics/", "plots/", "data/raw/dvc.lock")
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ The last test uses a real installation, in a copy without .git. The others repla
 import json
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -251,27 +250,11 @@ def test_dvc_tracks_the_users_own_tickets_and_forgets_the_sample(root, calls, mo
     """Otherwise an experiment in a copy of the repository would have no tickets."""
     chosen = {"prepare.input": "data/raw/mine.csv", "prepare.test_input": setup_mlops.NO_DATA}
     monkeypatch.setattr(setup_mlops, "read_parameter", lambda _, name: (0, chosen[name]))
-    pointer = root / f"{setup_mlops.SAMPLE}.dvc"
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    pointer.touch()
+    stage = root / "data" / "raw" / "dvc.yaml"
+    stage.parent.mkdir(parents=True, exist_ok=True)
+    stage.touch()
     assert setup_mlops.track_data(setup_mlops.Venv(root / ".venv")) == 0
-    assert calls == ["-m dvc add --quiet data/raw/mine.csv", "-m dvc remove data/raw/tickets.csv.dvc"]
-
-
-@pytest.mark.parametrize(("source", "made"), [(setup_mlops.SAMPLE, True), ("data/raw/mine.csv", False)])
-def test_the_sample_is_made_only_if_the_pipeline_reads_it(root, calls, source, made):
-    for name in ("scripts", "callcenterai"):
-        shutil.copytree(ROOT / name, root / name, dirs_exist_ok=True)
-    (root / "params.yaml").write_text(f"prepare:\n  input: {source} # a comment\n")
-    assert setup_mlops.make_sample(Venv(Path(sys.prefix))) == 0
-    assert bool(calls) == made
-
-
-def test_existing_tickets_are_not_overwritten(root, calls):
-    (root / setup_mlops.SAMPLE).parent.mkdir(parents=True)
-    (root / setup_mlops.SAMPLE).touch()
-    assert setup_mlops.make_sample(Venv(root / ".venv")) == 0
-    assert calls == []
+    assert calls == ["-m dvc add --quiet data/raw/mine.csv", "-m dvc remove data/raw/dvc.yaml:sample_tickets"]
 
 
 @pytest.mark.parametrize(
@@ -316,8 +299,6 @@ def test_dvc_is_configured_for_a_copy_without_git_and_again_when_git_is_there(ro
 
 
 def test_a_failed_pipeline_passes_its_exit_code_on_and_prints_no_old_metrics(root, installed, calls, capsys):
-    (root / setup_mlops.SAMPLE).parent.mkdir(parents=True)
-    (root / setup_mlops.SAMPLE).touch()
     calls.codes = {"repro": 253}
     assert setup_mlops.main([]) == 253
     assert capsys.readouterr().out == ""
