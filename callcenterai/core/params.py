@@ -76,6 +76,7 @@ class PrepareParameters(Parameters):
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
     clean: Literal["none", "html", "mail"] = "none"
     remove_personal_data: bool = True
+    spacy_model: Name | None = None
     min_text_length: int = Field(ge=1)
     max_text_length: int = Field(ge=10)
     min_class_count: int = Field(ge=1)

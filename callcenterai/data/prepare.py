@@ -44,7 +44,8 @@ from callcenterai.data.sources import TicketSource, paths_of
 from callcenterai.data.spill import Spill
 from callcenterai.data.split import PARTS, split
 from callcenterai.data.table import Reason, Source, SplitPlan, Table, Ticket
-from callcenterai.privacy.scrub import scrub, without_placeholders
+from callcenterai.privacy.removers import make_remover
+from callcenterai.privacy.scrub import Scrubbed, without_placeholders
 from callcenterai.text.plain_text import plain_text
 
 # A partition ends at whichever limit it reaches first. The limits do not change the result.
@@ -197,7 +198,7 @@ def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> Chec
     text, label = ticket.text or "", ticket.label or ""
     found: dict[str, int] = {}
     if params.remove_personal_data:
-        scrubbed = scrub(text[: _most_characters(params)])
+        scrubbed = remover_of(params)(text[: _most_characters(params)])
         text, found = without_placeholders(scrubbed.text), scrubbed.counts
     cleaned = plain_text(text, params.clean)
     reason = reject_row(ticket._replace(text=cleaned), 1 if source == Source.TEST_INPUT else params.min_text_length)
@@ -210,16 +211,25 @@ def check_row(ticket: Ticket, source: Source, params: PrepareParameters) -> Chec
 def slice_values(ticket: Ticket, params: PrepareParameters) -> tuple[str, ...]:
     """Return a ticket's value of each of slice_columns; empty where its source has none."""
     values = ticket.slices or (None,) * len(params.slice_columns)
-    return tuple(slice_value(value or "", params.remove_personal_data) for value in values)
+    remove = remover_of(params) if params.remove_personal_data else None
+    return tuple(slice_value(value or "", remove) for value in values)
 
 
 # The few values of a column come again and again.
 @lru_cache(maxsize=10_000)
-def slice_value(value: str, remove_personal_data: bool) -> str:
+def slice_value(value: str, remove: Callable[[str], Scrubbed] | None) -> str:
     """Return a value as the parts have it: short, on one line, and without personal data if that is removed."""
-    if remove_personal_data:
-        value = without_placeholders(scrub(value[:BEYOND_LIMIT]).text)
+    if remove:
+        value = without_placeholders(remove(value[:BEYOND_LIMIT]).text)
     return " ".join(value.split())[:LONGEST_SLICE_VALUE]
+
+
+def remover_of(params: PrepareParameters) -> Callable[[str], Scrubbed]:
+    """Return what removes personal data; a UserError when prepare.spacy_model cannot be used."""
+    try:
+        return make_remover(params.spacy_model)
+    except ValueError as error:
+        raise UserError(f"prepare.spacy_model: {error}") from None
 
 
 def _most_characters(params: PrepareParameters) -> int:

@@ -1,42 +1,41 @@
-"""The ways to remove personal data that a user can choose: the rules alone, or with Microsoft Presidio after them."""
+"""Removes personal data by the rules alone, or also the names of people that Microsoft Presidio finds after them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from callcenterai.core.cli import UserError
 from callcenterai.privacy.scrub import PLACEHOLDER, Scrubbed, scrub
 
-REMOVERS = ("rules", "presidio")
 # spaCy refuses texts above a million characters, and its memory grows with the text.
 _LONGEST = 100_000
+# The key under which Presidio keeps the model. It says nothing about the model's language.
+_LANGUAGE = "en"
 
 
-def make_remover(name: str = "rules", model: str = "en_core_web_sm", language: str = "en") -> Callable[[str], Scrubbed]:
-    """Return the function that removes personal data from a text. It can be pickled for other processes.
+@cache
+def make_remover(spacy_model: str | None = None) -> Callable[[str], Scrubbed]:
+    """Return the function that removes personal data from a text, made once in a process.
 
-    "presidio" also removes the names of people that a spaCy model finds: the name of an installed one, or its folder. A
-    UserError when the name is unknown, or Presidio or the model is not installed.
+    spacy_model is the name of an installed spaCy model for any language, or its folder; without one, the rules alone
+    remove. Raises a ValueError when Presidio or the model is not installed.
     """
-    if name == "rules":
-        return scrub
-    if name == "presidio":
-        return PresidioRemover(model, language)
-    raise UserError(f"there is no remover {name!r}; choose one of {', '.join(REMOVERS)}")
+    return PresidioRemover(spacy_model) if spacy_model else scrub
 
 
 class PresidioRemover:
     """Removes what the rules find, then the names of people that a spaCy model finds in the rest."""
 
-    def __init__(self, model: str, language: str) -> None:
-        """Load the model; a UserError when something is not installed."""
-        self._model, self._language = model, language
-        self._analyzer = _load_analyzer(model, language)
+    def __init__(self, spacy_model: str) -> None:
+        """A ValueError when something is not installed. The model is loaded for the first text, which takes seconds."""
+        _require(spacy_model)
+        self._spacy_model = spacy_model
 
-    def __reduce__(self) -> tuple[type["PresidioRemover"], tuple[str, str]]:
-        """Let another process load the model itself."""
-        return PresidioRemover, (self._model, self._language)
+    @cached_property
+    def _analyzer(self) -> Any:
+        return _load_analyzer(self._spacy_model)
 
     def __call__(self, text: str) -> Scrubbed:
         """Replace personal data by placeholders; see scrub."""
@@ -54,7 +53,7 @@ class PresidioRemover:
         at = 0
         for number, part in enumerate(PLACEHOLDER.split(text)):
             for first in range(0, 0 if number % 2 else len(part), _LONGEST):
-                found = self._analyzer.analyze(part[first : first + _LONGEST], self._language, entities=["PERSON"])
+                found = self._analyzer.analyze(part[first : first + _LONGEST], _LANGUAGE, entities=["PERSON"])
                 end = 0
                 for name in sorted(found, key=lambda each: each.start):
                     if name.start >= end:
@@ -63,23 +62,26 @@ class PresidioRemover:
             at += len(part)
 
 
-def _load_analyzer(model: str, language: str) -> Any:
-    """Return Presidio's analyzer for one model, which must be installed: Presidio would download it."""
-    try:
-        import spacy
-        from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-        from presidio_analyzer.nlp_engine import NlpEngineProvider
-        from presidio_analyzer.predefined_recognizers import SpacyRecognizer
-    except ImportError as error:
-        raise UserError(
-            f"the remover presidio needs {error.name}, which is not installed: pip install presidio-analyzer"
-        ) from None
-    if not (spacy.util.is_package(model) or Path(model).is_dir()):
-        raise UserError(f"there is no spaCy model {model}: python -m spacy download {model}, or name a model's folder")
-    engine = {"nlp_engine_name": "spacy", "models": [{"lang_code": language, "model_name": model}]}
-    recognizer = SpacyRecognizer(supported_language=language, supported_entities=["PERSON"])
+def _require(spacy_model: str) -> None:
+    """Raise a ValueError unless Presidio and the model, a folder or a package, are there: it would download one."""
+    for name in ("spacy", "presidio_analyzer"):
+        if find_spec(name) is None:
+            raise ValueError(f"a spaCy model needs {name}, which is not installed: pip install presidio-analyzer")
+    if not (Path(spacy_model).is_dir() or (spacy_model.isidentifier() and find_spec(spacy_model))):
+        command = f"python -m spacy download {spacy_model}"
+        raise ValueError(f"there is no spaCy model {spacy_model}: `{command}`, or name a model's folder")
+
+
+def _load_analyzer(spacy_model: str) -> Any:
+    """Return Presidio's analyzer for one model."""
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+    from presidio_analyzer.nlp_engine import NlpEngineProvider
+    from presidio_analyzer.predefined_recognizers import SpacyRecognizer
+
+    engine = {"nlp_engine_name": "spacy", "models": [{"lang_code": _LANGUAGE, "model_name": spacy_model}]}
+    recognizer = SpacyRecognizer(supported_language=_LANGUAGE, supported_entities=["PERSON"])
     return AnalyzerEngine(
-        registry=RecognizerRegistry(recognizers=[recognizer], supported_languages=[language]),
+        registry=RecognizerRegistry(recognizers=[recognizer], supported_languages=[_LANGUAGE]),
         nlp_engine=NlpEngineProvider(nlp_configuration=engine).create_engine(),
-        supported_languages=[language],
+        supported_languages=[_LANGUAGE],
     )

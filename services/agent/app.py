@@ -69,7 +69,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
     router = make_router(settings, policy_file, metrics)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
-    sampler, examiner = AuditSampler(settings.audit_share), TextExaminer(settings.text_seconds)
+    sampler, examiner = AuditSampler(settings.audit_share), TextExaminer(settings.text_seconds, settings.spacy_model)
     processor = TicketProcessor(examiner, router, store, metrics, sampler, settings.max_text_length)
     reporter = AuditReporter(router, store, settings.audit_share)
     upkeep = Upkeep(router, policy_file, store, metrics, reporter)

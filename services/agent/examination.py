@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from anyio import to_process
 
-from callcenterai.privacy.scrub import Scrubbed, scrub
+from callcenterai.privacy.removers import make_remover
+from callcenterai.privacy.scrub import Scrubbed
 from callcenterai.text.language import detect
 from services.common.long_texts import SHORT_TEXT, total_length
 from services.common.problems import Problem
@@ -32,18 +33,27 @@ class ExaminedText(NamedTuple):
 
 
 class TextExaminer:
-    """Examines texts: short ones in threads, long ones in a few processes and within a limited time."""
+    """Examines texts: short ones in threads, long ones in a few processes and within a limited time.
 
-    def __init__(self, seconds: float) -> None:
-        """seconds is the most time for the long texts of one request. Starts no process yet."""
-        self._seconds = seconds
+    With a spaCy model, which takes milliseconds for a short text and is not made for threads, all are examined there.
+    """
+
+    def __init__(self, seconds: float, spacy_model: str | None = None) -> None:
+        """seconds is the most time for the texts of one request in a process. Starts no process yet.
+
+        Raises a ValueError when the spaCy model cannot be used.
+        """
+        self._seconds, self._spacy_model = seconds, spacy_model
+        self._remove = make_remover(spacy_model)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
     async def prepare(self) -> None:
         """Load the language model and start the processes, for which the first tickets would have to wait."""
         await asyncio.to_thread(detect, "a ticket")
-        await asyncio.gather(*(to_process.run_sync(_scrub_all, ["a ticket"]) for _ in range(AT_ONCE)))
+        await asyncio.gather(
+            *(to_process.run_sync(_scrub_all, ["a ticket"], self._spacy_model) for _ in range(AT_ONCE))
+        )
 
     @contextlib.asynccontextmanager
     async def turn(self, texts: list[str]) -> AsyncIterator[None]:
@@ -71,23 +81,23 @@ class TextExaminer:
 
     async def scrub(self, texts: list[str]) -> list[Scrubbed]:
         """Return each text without personal data; a Problem 422 when that takes too long. Long texts need a turn."""
-        if total_length(texts) <= SHORT_TEXT:
-            return await asyncio.to_thread(lambda: [scrub(text) for text in texts])
+        if total_length(texts) <= SHORT_TEXT and self._spacy_model is None:
+            return await asyncio.to_thread(lambda: [self._remove(text) for text in texts])
         # Starts a process if the last one was ended, which shall not count as time for these texts.
-        await to_process.run_sync(_scrub_all, [])
+        await to_process.run_sync(_scrub_all, [], self._spacy_model)
         try:
             async with asyncio.timeout(self._seconds):
-                return await to_process.run_sync(_scrub_all, texts, cancellable=True)
+                return await to_process.run_sync(_scrub_all, texts, self._spacy_model, cancellable=True)
         except TimeoutError:
             raise Problem(
                 422, f"removing personal data took longer than {self._seconds:g} s: send fewer or shorter texts"
             ) from None
 
 
-def _scrub_all(texts: list[str]) -> list[Scrubbed]:
+def _scrub_all(texts: list[str], spacy_model: str | None) -> list[Scrubbed]:
     """Scrub texts in a process that leaves the processor to the service whenever that needs it."""
     _give_way()
-    return [scrub(text) for text in texts]
+    return list(map(make_remover(spacy_model), texts))
 
 
 @functools.cache

@@ -18,6 +18,7 @@ class AgentSettings(Settings):
     policy_file: Path = Field(Path("models/agent/policy.json"), description="written by scripts/fit_routing.py")
     database_url: SecretStr = Field(SecretStr("sqlite:///agent.db"), description="tickets and people's answers")
     text_seconds: float = Field(5.0, gt=0, description="how long removing personal data may take for a request")
+    spacy_model: str | None = Field(None, description="with which Presidio, if installed, finds more names of people")
     attempt_seconds: float = Field(2.0, gt=0, description="timeout of one request to a model service")
     budget_seconds: float = Field(5.0, gt=0, description="timeout for a model service in all, retry included")
     breaker_failures: int = Field(5, ge=1, description="consecutive failures that open a service's circuit breaker")
