@@ -90,6 +90,15 @@ class ClassScores(NamedTuple):
         }
 
 
+class EvaluatedModel(NamedTuple):
+    """A model after its evaluation: its predictions of test, the threshold, all figures, and the metadata."""
+
+    test: Predictions
+    threshold: Threshold
+    metrics: dict[str, Any]
+    metadata: dict[str, Any]
+
+
 def evaluate_part(
     predictions: Predictions,
     groups: np.ndarray,
@@ -184,7 +193,12 @@ def accuracy_interval(correct: np.ndarray) -> tuple[float, float]:
 
     Unlike a bootstrap, it says how little a few tickets prove when the model got all of them right.
     """
-    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="exact")
+    return share_interval(int(correct.sum()), len(correct))
+
+
+def share_interval(right: int, count: int) -> tuple[float, float]:
+    """Return the exact 95% interval of a share, of which `right` of `count` were seen; count is above 0."""
+    interval = binomtest(right, count).proportion_ci(0.95, method="exact")
     return float(interval.low), float(interval.high)
 
 

@@ -82,7 +82,7 @@ def worst_classes(per_class: dict[str, dict], most: int) -> list[tuple[str, floa
 
 def name_classes(labels: list[str]) -> ClassNames:
     """Return the labels, shortened, if the font can draw them all and they stay different; otherwise their numbers."""
-    shown = {label: _shorten(" ".join(label.split())) for label in labels}
+    shown = {label: shorten_label(label) for label in labels}
     if _drawable().issuperset("".join(shown.values())) and len(set(shown.values())) == len(labels):
         return ClassNames(shown, "")
     numbers = {label: str(number) for number, label in enumerate(labels, 1)}
@@ -95,8 +95,10 @@ def _drawable() -> frozenset[str]:
     return frozenset(map(chr, FT2Font(path).get_charmap()))
 
 
-def _shorten(label: str) -> str:
-    return label if len(label) <= LONGEST_NAME else f"{label[: LONGEST_NAME - 1]}…"
+def shorten_label(label: str) -> str:
+    """Return a label in one line, without the end of a long one."""
+    line = " ".join(label.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
 
 
 def _others(shown: int, classes: int, which: str) -> str:
