@@ -13,8 +13,7 @@ import numpy as np
 
 from callcenterai.artifact.scorer_format import Arrays
 from callcenterai.privacy.scrub import scrub
-from callcenterai.text.normal_form import WORDS_OR_CHARACTERS, normalize_text
-
+from callcenterai.text.normal_form import WORDS_OR_CHARACTERS, normalize_text, strip_latin_accents
 
 # Words in fewer tickets may be in them by chance, and a word of a single customer is nobody else's business.
 FEWEST_TICKETS, MOST_WORDS = 5, 20_000
@@ -66,10 +65,11 @@ def _margin_of(arrays: Arrays, label: str) -> tuple[int, int]:
 
 
 def _without_personal_data(heaviest: Iterable[tuple[str, float]], most: int) -> list[TellingWord]:
-    found: list[TellingWord] = []
+    """Return the first words that hold no personal data; spellings that the model takes for one count once."""
+    found: dict[tuple[str, float], TellingWord] = {}
     for word, weight in heaviest:
         if len(found) == most:
             break
         if not scrub(word).counts:
-            found.append(TellingWord(word, weight))
-    return found
+            found.setdefault((strip_latin_accents(word), weight), TellingWord(word, weight))
+    return list(found.values())

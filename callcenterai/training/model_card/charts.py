@@ -5,10 +5,10 @@ from sklearn.metrics import confusion_matrix
 
 from callcenterai.training.evaluation import Predictions, Threshold, accuracy_by_coverage, reliability, routes
 from callcenterai.training.model_card.svg import Svg, text_width
-from callcenterai.training.plots import LONGEST_NAME, MOST_CONFUSED, most_confused, shorten_label
+from callcenterai.training.plots import MOST_CONFUSED, most_confused, shorten_label
 
 # In pixels: the size of the drawing area and the room for the axes.
-SIDE, LEFT, BOTTOM, TOP = 380, 60, 48, 24
+SIDE, LEFT, BOTTOM, TOP = 380, 72, 48, 24
 COUNTS_HEIGHT, COUNTS_GAP = 90, 34
 COVERAGE_WIDTH, COVERAGE_HEIGHT = 620, 320
 # The opacity of a cell: the least that can be seen, and the most under which its number can be read in both colours.
@@ -22,12 +22,11 @@ def confusion_chart(predictions: Predictions) -> tuple[Svg, int]:
     places = most_confused(matrix, MOST_CONFUSED)
     names = [shorten_label(predictions.labels[place]) for place in places]
     counts, sizes = matrix[np.ix_(places, places)], matrix.sum(axis=1)[places]
-    cell = 30 if len(places) > 12 else 44
-    left = max(map(text_width, names)) + 34
-    # Names of columns are turned by 45 degrees.
-    top = min(left, text_width("m" * LONGEST_NAME)) * 0.72 + 30
-    side = cell * len(places)
-    chart = Svg(left + side + top * 0.8, top + side + 10, "Confusion matrix: rows are the actual classes")
+    cell = 30 if len(places) > 12 else 52
+    longest = max(map(text_width, names))
+    # The names of the columns are turned by 45 degrees.
+    left, top, side = longest + 34, 0.72 * longest + 34, cell * len(places)
+    chart = Svg(left + side + top, top + side + 4, "Confusion matrix: rows are the actual classes")
     chart.text((left + side / 2, 14), "predicted", "axis", "middle")
     chart.text((14, top + side / 2), "actual", "axis", "middle", -90)
     for at, name in enumerate(names):
@@ -92,7 +91,7 @@ def coverage_chart(predictions: Predictions, threshold: Threshold, target: float
     marked = [value for value in (target, point and point[1]) if value is not None]
     least = min([*marked, *(each["accuracy"] for each in curve)])
     low = float(np.floor(least * 20 - 0.2)) / 20
-    chart = Svg(LEFT + COVERAGE_WIDTH + 30, TOP + COVERAGE_HEIGHT + BOTTOM, "Accuracy against coverage")
+    chart = Svg(LEFT + COVERAGE_WIDTH + 100, TOP + COVERAGE_HEIGHT + BOTTOM, "Accuracy against coverage")
 
     def place(coverage: float, accuracy: float) -> tuple[float, float]:
         return LEFT + COVERAGE_WIDTH * coverage, TOP + COVERAGE_HEIGHT * (1 - accuracy) / (1 - low)
@@ -101,7 +100,7 @@ def coverage_chart(predictions: Predictions, threshold: Threshold, target: float
     _draw_shares(chart, COVERAGE_WIDTH, (low, 1.0), base, COVERAGE_HEIGHT)
     if target is not None:
         chart.line([place(0, target), place(1, target)], "target")
-        chart.text((LEFT + 6, place(0, target)[1] - 6), f"target {target:.1%}", "axis")
+        chart.text((LEFT + COVERAGE_WIDTH + 8, place(1, target)[1] + 4), f"target {100 * target:g}%", "axis")
     chart.line([place(each["coverage"], each["accuracy"]) for each in curve], "curve")
     if point:
         chart.line([place(point[0], low), place(*point)], "chosen")
@@ -120,4 +119,4 @@ def _draw_shares(chart: Svg, width: float, ends: tuple[float, float], base: floa
     for share in np.linspace(*ends, 6):
         at = base - height * (share - ends[0]) / (ends[1] - ends[0])
         chart.line([(LEFT, at), (LEFT + width, at)], "frame" if share == ends[0] else "grid")
-        chart.text((LEFT - 8, at + 4), f"{share:.1%}" if ends[0] else f"{share:.0%}", "axis", "end")
+        chart.text((LEFT - 8, at + 4), f"{share:.0%}", "axis", "end")
