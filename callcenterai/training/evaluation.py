@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import beta, binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
@@ -159,7 +160,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> f
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
     """Return mean confidence, accuracy and size of each confidence bin that holds tickets, in ascending order."""
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+    bins = confidence_bins(confidence)
     return [
         {
             "confidence": float(confidence[bins == b].mean()),
@@ -168,6 +169,11 @@ def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
         }
         for b in np.unique(bins)
     ]
+
+
+def confidence_bins(confidence: ArrayLike) -> np.ndarray:
+    """Return the number of the bin of each confidence, from 0 to ECE_BINS - 1."""
+    return np.minimum((np.asarray(confidence) * ECE_BINS).astype(int), ECE_BINS - 1)
 
 
 def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str, dict[str, float]]:

@@ -43,6 +43,7 @@ from callcenterai.training.thresholds import (
     describe_missing,
     describe_threshold,
     read_costs,
+    target_of,
 )
 
 # The figures that the metadata repeats for services, which have the model folder alone.
@@ -201,7 +202,8 @@ def write_outputs(
 ) -> None:
     """Write everything that a training leaves, all of it or nothing."""
     metrics, described = evaluated.metrics, json_bytes(evaluated.metadata)
-    plots = draw(evaluated.test, metrics["test"]["per_class"], evaluated.threshold)
+    target = target_of(evaluated.metadata)
+    plots = draw(evaluated.test, metrics["test"]["per_class"], evaluated.threshold, target)
     private = set()
     # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
     # recorded one, and never a model with the figures of another.

@@ -79,11 +79,6 @@ def routed_shares(part: dict[str, Any]) -> dict[str, str]:
     return shown
 
 
-def target_of(metadata: dict[str, Any]) -> float | None:
-    """Return the accuracy that the threshold was chosen for, None if it was chosen by costs."""
-    return None if metadata["parameters"].get("cost_of_error") is not None else metadata["target_accuracy"]
-
-
 def list_classes(metrics: dict[str, Any], prepared: dict[str, Any]) -> list[ClassRow]:
     """Return every class, those with the lowest F1 first."""
     scores = metrics["test"]["per_class"]

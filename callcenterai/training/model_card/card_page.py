@@ -11,6 +11,7 @@ from callcenterai.training.label_errors import SuspiciousLabel
 from callcenterai.training.model_card import card_facts, card_limits
 from callcenterai.training.model_card.charts import confusion_chart, coverage_chart, reliability_chart
 from callcenterai.training.model_card.examples import confident_errors, shown_suspicious
+from callcenterai.training.thresholds import target_of
 
 TEMPLATE = Path(__file__).with_name("model_card.html")
 # Of more classes, the page names the words of the largest ones only.
@@ -54,7 +55,7 @@ def model_card(model: EvaluatedModel, sources: CardSources) -> bytes:
         confusion=confusion,
         shown_classes=shown_classes,
         reliability=reliability_chart(model.test),
-        coverage=coverage_chart(model.test, model.threshold, card_facts.target_of(metadata)),
+        coverage=coverage_chart(model.test, model.threshold, target_of(metadata)),
         words=sources.find_words([row.label for row in largest]),
         errors=confident_errors(model.test, sources.part),
         suspicious=shown_suspicious(sources.suspicious),

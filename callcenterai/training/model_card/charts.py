@@ -3,7 +3,15 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from callcenterai.training.evaluation import Predictions, Threshold, accuracy_by_coverage, reliability, routes
+from callcenterai.training.evaluation import (
+    ECE_BINS,
+    Predictions,
+    Threshold,
+    accuracy_by_coverage,
+    confidence_bins,
+    reliability,
+    routes,
+)
 from callcenterai.training.model_card.svg import Svg, text_width
 from callcenterai.training.plots import MOST_CONFUSED, most_confused, shorten_label
 
@@ -66,12 +74,12 @@ def reliability_chart(predictions: Predictions) -> Svg:
     _draw_shares(chart, SIDE, (0.0, 1.0), TOP + SIDE, SIDE)
     chart.line([place(0, 0), place(1, 1)], "target")
     chart.line([place(each["confidence"], each["accuracy"]) for each in bins], "curve")
-    most, width = max(each["tickets"] for each in bins), SIDE / 15
-    for each in bins:
+    most, width = max(each["tickets"] for each in bins), SIDE / ECE_BINS
+    numbers = confidence_bins([each["confidence"] for each in bins])
+    for number, each in zip(numbers, bins, strict=True):
         chart.circle(place(each["confidence"], each["accuracy"]), 4, "point")
         height = COUNTS_HEIGHT * each["tickets"] / most
-        # As evaluation.reliability cuts them.
-        start = LEFT + width * min(int(each["confidence"] * 15), 14)
+        start = LEFT + width * int(number)
         chart.rect((start + 1, base - height), width - 2, height, "count")
         chart.text((start + width / 2, base - height - 4), f"{each['tickets']:,}", "tiny", "middle")
     chart.line([(LEFT, base), (LEFT + SIDE, base)], "frame")
