@@ -14,9 +14,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def write_files(
-    contents: Mapping[Path, bytes | Iterable[bytes]], private: bool | Collection[Path] = False
-) -> None:
+def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool | Collection[Path] = False) -> None:
     """Write several files so that each appears whole, and none unless all could be written.
 
     A content that is too large for memory comes as an iterable of pieces. Only their owner can read private files,
@@ -52,7 +50,7 @@ def make_private(folder: Path) -> None:
 
 
 def make_own_folder_private(path: Path) -> None:
-    """Make the folder of a private file private if it has nothing else: DVC writes files anew with their usual modes."""
+    """Make the folder of a private file private if nothing else is in it: DVC writes files anew with other modes."""
     if all(each == path or each.name.startswith(".") for each in path.parent.iterdir()):
         make_private(path.parent)
 

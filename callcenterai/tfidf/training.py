@@ -1,6 +1,7 @@
 """Train the TF-IDF model, then evaluate, write and log it as every training does."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,10 @@ def train_model(
     features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
     used = {name: getattr(fitted.params, name) for name in (*params.open, "calibration")}
     tried = {"tickets": fitted.choice.tickets, "tried": fitted.choice.tried} if fitted.choice else {}
-    errors, scorer = list_label_errors(fitted, parts), scorer_bytes(fitted.pipeline)
-
-    def find_words(labels: list[str]) -> dict[str, list[TellingWord]]:
-        return find_telling_words(fitted.pipeline, read_arrays(scorer), parts["train"].texts, labels)
-
-    def report(evaluated: EvaluatedModel) -> bytes:
-        return model_card(evaluated, CardSources(parts["test"], prepared or {}, errors, find_words))
-
+    errors = list_label_errors(fitted, parts)
     return TrainedModel(
         fitted.pipeline,
-        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer},
+        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
         fitted.validation,
         LIBRARIES,
         fitted.cpu_seconds,
@@ -90,8 +84,24 @@ def train_model(
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
         tables={suspicious: suspicious_csv(errors)},
         notes=[f"{len(errors):,} labels look wrong: see {suspicious}"] if errors else [],
-        report=report if prepared else None,
+        report=partial(describe_model, fitted, parts, errors, prepared) if prepared else None,
     )
+
+
+def describe_model(
+    fitted: FittedPipeline,
+    parts: dict[str, Part],
+    errors: list[SuspiciousLabel],
+    prepared: dict[str, Any],
+    evaluated: EvaluatedModel,
+) -> bytes:
+    """Return the report on the model; prepared are the figures of prepare."""
+    arrays = read_arrays(scorer_bytes(fitted.pipeline))
+
+    def find_words(labels: list[str]) -> dict[str, list[TellingWord]]:
+        return find_telling_words(fitted.pipeline, arrays, parts["train"].texts, labels)
+
+    return model_card(evaluated, CardSources(parts["test"], prepared, errors, find_words))
 
 
 def list_label_errors(fitted: FittedPipeline, parts: dict[str, Part]) -> list[SuspiciousLabel]:

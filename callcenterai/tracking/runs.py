@@ -83,10 +83,10 @@ def _is_report_of(report: Path, metadata: dict[str, Any]) -> bool:
 def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
     """Log a finished training as one run and return its id.
 
-    folders: "model" and "plots" are folders, "metrics" is the metrics file, and "report", which may be missing, the page
-    that describes the model. The run is created only now, with the training's own start time, so that a killed training
-    does not leave a run that seems to go on for ever. If the folder does not say when that was, the run starts now and
-    its tag trained_at is UNKNOWN.
+    folders: "model" and "plots" are folders, "metrics" is the metrics file, and "report", which may be missing, the
+    page that describes the model. The run is created only now, with the training's own start time, so that a killed
+    training does not leave a run that seems to go on for ever. If the folder does not say when that was, the run starts
+    now and its tag trained_at is UNKNOWN.
     """
     with store.translate_tracking_errors():
         facts = read_run_facts(folders["model"])

@@ -132,8 +132,8 @@ def evaluate_and_write(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics.
 
-    folders: "model" and "plots" are folders, "metrics" is the file of all figures. Two files may be missing: "headline",
-    that of the most important figures, and "report", the page that describes the model.
+    folders: "model" and "plots" are folders, "metrics" is the file of all figures. Two files may be missing:
+    "headline", that of the most important figures, and "report", the page that describes the model.
     """
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
@@ -197,14 +197,13 @@ def measure_costs(
     return {"cost_of_1000_tickets": figures}
 
 
-def write_outputs(
-    trained: TrainedModel, evaluated: EvaluatedModel, folders: dict[str, Path], started: float
-) -> None:
+def write_outputs(trained: TrainedModel, evaluated: EvaluatedModel, folders: dict[str, Path], started: float) -> None:
     """Write everything that a training leaves, all of it or nothing."""
     metrics, described = evaluated.metrics, json_bytes(evaluated.metadata)
     target = target_of(evaluated.metadata)
     plots = draw(evaluated.test, metrics["test"]["per_class"], evaluated.threshold, target)
-    private = set()
+    # It has texts of customers.
+    reports = {folders["report"]: trained.report(evaluated)} if "report" in folders and trained.report else {}
     # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
     # recorded one, and never a model with the figures of another.
     files: dict[Path, bytes | Iterable[bytes]] = {
@@ -215,13 +214,9 @@ def write_outputs(
     files[folders["metrics"]] = json_bytes(metrics)
     if "headline" in folders:
         files[folders["headline"]] = json_bytes(headline_figures(metrics["test"]))
-    if "report" in folders and trained.report:
-        # It has texts of customers.
-        private = {folders["report"]}
-        files[folders["report"]] = trained.report(evaluated)
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
-    write_files(files | {folders["model"] / METADATA_FILE: described}, private)
-    for path in private:
+    write_files(files | reports | {folders["model"] / METADATA_FILE: described}, private=reports)
+    for path in reports:
         make_own_folder_private(path)
 
 

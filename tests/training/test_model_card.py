@@ -1,4 +1,4 @@
-"""The report on a model: one page that is complete, true to the metrics, safe to open, and readable with many classes."""
+"""The report on a model: one page, complete, true to the metrics, safe to open, and readable with many classes."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def card_of(labels: list[str], text: str = "my laptop is broken", tickets: int =
     metadata |= {"data": {}, "libraries": {"numpy": "2"}}
     prepared = {"rows_in": tickets, "rows_kept": tickets, "rejected": {"no_text": 3}, "warnings": [HOSTILE]}
     prepared |= {"rows": dict.fromkeys(("train", "validation", "test"), tickets), "personal_data": {"email": 2}}
-    prepared |= {"near_duplicates": {"tickets": 0, "groups": 0}, "classes": {}}
+    prepared |= {"files": {"input": {}}, "near_duplicates": {"tickets": 0, "groups": 0}, "classes": {}}
     prepared["text_length"] = dict.fromkeys(("p0", "p5", "p25", "p50", "p75", "p95", "p100"), len(text))
     columns = {name: np.array([str(number) for number in range(tickets)], dtype=object) for name in ("source", "row")}
     part = Part(REPOSITORY, np.full(tickets, text, dtype=object), test.true, np.arange(tickets), columns)

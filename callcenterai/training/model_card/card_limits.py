@@ -15,8 +15,8 @@ def intended_use(metadata: dict[str, Any], test: dict[str, Any]) -> list[str]:
     """Return what the model decides, and when a person does."""
     route = test["auto_route"]
     uses = [
-        f"It proposes one of {len(metadata['labels']):,} classes for a support ticket, with a probability for each class.",
-        "It is made for tickets like those that it was trained on: the same desk, the same classes, the same languages.",
+        f"It proposes one of {len(metadata['labels']):,} classes for a support ticket, with a probability for each.",
+        "It is made for tickets like those that it was trained on: the same desk, the same classes and languages.",
     ]
     if route["coverage"]:
         uses.append(
@@ -36,13 +36,18 @@ def intended_use(metadata: dict[str, Any], test: dict[str, Any]) -> list[str]:
 def list_limits(metadata: dict[str, Any], metrics: dict[str, Any], prepared: dict[str, Any]) -> list[str]:
     """Return what to keep in mind when reading the figures."""
     limits = [
-        "Training and test tickets were drawn from the same file, near-duplicates kept together. Later tickets can differ: "
-        "drift_report.py compares them, and the audit measures the accuracy of what is routed.",
-        "The figures compare with the labels of the test tickets. Nobody has checked those, and a wrong label counts as "
-        "an error of the model.",
+        (
+            "Test is the official test split."
+            if "test_input" in prepared["files"]
+            else "Test was drawn from the same file as the tickets of training, near-duplicates kept together."
+        ),
+        "Later tickets can differ: drift_report.py compares them with those of test, and the audit measures the "
+        "accuracy of what is routed.",
+        "The figures compare with the labels of the test tickets. Training does not check those, and a wrong label "
+        "counts as an error of the model.",
     ]
     if suspicious := metrics.get("suspicious_labels"):
-        limits.append(f"{suspicious:,} labels of the tickets that it learned from look wrong.")
+        limits.append(f"Of the labels that it learned from, {suspicious:,} look wrong.")
     if languages := _languages(metrics):
         limits.append(f"It was measured on {languages}; in other languages it is untested.")
     if few := [label for label, row in metrics["test"]["per_class"].items() if row["tickets"] < FEW_TICKETS]:
@@ -65,8 +70,8 @@ def _describe_privacy(prepared: dict[str, Any]) -> str:
         return "No personal data was removed before training: none was found, or prepare.remove_personal_data is off."
     kinds = ", ".join(kind.replace("_", " ") for kind in KINDS if kind in prepared["personal_data"])
     return (
-        f"Before training, {found:,} findings of personal data were removed ({kinds}). Rules find them, so some remain; "
-        "a first name alone stays."
+        f"Before training, {found:,} findings of personal data were removed ({kinds}). Rules find them, so some "
+        "remain; a first name alone stays."
     )
 
 
@@ -74,7 +79,9 @@ def _languages(metrics: dict[str, Any]) -> str:
     """Return the languages of the test tickets with their numbers, without those that are too rare or unknown."""
     found = metrics.get("slices", {}).get("language", {})
     least = LEAST_LANGUAGE_SHARE * metrics["test"]["tickets"]
-    return _name([f"{name} ({row['tickets']:,})" for name, row in found.items() if name != "und" and row["tickets"] >= least])
+    return _name(
+        [f"{name} ({row['tickets']:,})" for name, row in found.items() if name != "und" and row["tickets"] >= least]
+    )
 
 
 def _name(names: list[str]) -> str:

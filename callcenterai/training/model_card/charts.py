@@ -1,5 +1,7 @@
 """The charts of the page: confusion matrix, reliability, and accuracy against coverage. Each has its numbers in it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
@@ -12,7 +14,7 @@ from callcenterai.training.evaluation import (
     reliability,
     routes,
 )
-from callcenterai.training.model_card.svg import Svg, text_width
+from callcenterai.training.model_card.svg import Point, Svg, text_width
 from callcenterai.training.plots import MOST_CONFUSED, most_confused, shorten_label
 
 # In pixels: the size of the drawing area and the room for the axes.
@@ -21,7 +23,6 @@ COUNTS_HEIGHT, COUNTS_GAP = 90, 34
 COVERAGE_WIDTH, COVERAGE_HEIGHT = 620, 320
 # The opacity of a cell: the least that can be seen, and the most under which its number can be read in both colours.
 FAINTEST, STRONGEST = 0.08, 0.45
-TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def confusion_chart(predictions: Predictions) -> tuple[Svg, int]:
@@ -65,30 +66,28 @@ def _draw_cells(chart: Svg, counts: np.ndarray, sizes: np.ndarray, frame: tuple[
 def reliability_chart(predictions: Predictions) -> Svg:
     """Return accuracy by confidence, and below it how many tickets have that confidence."""
     bins = reliability(predictions.confidence, predictions.correct)
-    chart = Svg(LEFT + SIDE + 30, TOP + SIDE + COUNTS_GAP + COUNTS_HEIGHT + BOTTOM, "Accuracy by confidence")
+    area = _Area(SIDE, SIDE)
     base = TOP + SIDE + COUNTS_GAP + COUNTS_HEIGHT
+    chart = Svg(LEFT + SIDE + 30, base + BOTTOM, "Accuracy by confidence")
+    area.draw_vertical_axis(chart, "accuracy")
+    area.draw_horizontal_axis(chart, base, "confidence")
+    chart.line([area.place(0, 0), area.place(1, 1)], "target")
+    points = [area.place(each["confidence"], each["accuracy"]) for each in bins]
+    chart.line(points, "curve")
+    for point in points:
+        chart.circle(point, 4, "point")
+    _draw_counts(chart, bins, base)
+    return chart
 
-    def place(confidence: float, accuracy: float) -> tuple[float, float]:
-        return LEFT + SIDE * confidence, TOP + SIDE * (1 - accuracy)
 
-    _draw_shares(chart, SIDE, (0.0, 1.0), TOP + SIDE, SIDE)
-    chart.line([place(0, 0), place(1, 1)], "target")
-    chart.line([place(each["confidence"], each["accuracy"]) for each in bins], "curve")
+def _draw_counts(chart: Svg, bins: list[dict], base: float) -> None:
+    """Draw a bar for the tickets of each bin, with their number."""
     most, width = max(each["tickets"] for each in bins), SIDE / ECE_BINS
-    numbers = confidence_bins([each["confidence"] for each in bins])
-    for number, each in zip(numbers, bins, strict=True):
-        chart.circle(place(each["confidence"], each["accuracy"]), 4, "point")
-        height = COUNTS_HEIGHT * each["tickets"] / most
-        start = LEFT + width * int(number)
+    for number, each in zip(confidence_bins([each["confidence"] for each in bins]), bins, strict=True):
+        start, height = LEFT + width * int(number), COUNTS_HEIGHT * each["tickets"] / most
         chart.rect((start + 1, base - height), width - 2, height, "count")
         chart.text((start + width / 2, base - height - 4), f"{each['tickets']:,}", "tiny", "middle")
-    chart.line([(LEFT, base), (LEFT + SIDE, base)], "frame")
-    for tick in TICKS:
-        chart.text((LEFT + SIDE * tick, base + 16), f"{tick:.0%}", "axis", "middle")
-    chart.text((LEFT + SIDE / 2, base + 36), "confidence", "axis", "middle")
-    chart.text((14, TOP + SIDE / 2), "accuracy", "axis", "middle", -90)
     chart.text((14, base - COUNTS_HEIGHT / 2), "tickets", "axis", "middle", -90)
-    return chart
 
 
 def coverage_chart(predictions: Predictions, threshold: Threshold, target: float | None) -> Svg:
@@ -98,33 +97,53 @@ def coverage_chart(predictions: Predictions, threshold: Threshold, target: float
     point = (float(chosen.mean()), float(predictions.correct[chosen].mean())) if chosen.any() else None
     marked = [value for value in (target, point and point[1]) if value is not None]
     least = min([*marked, *(each["accuracy"] for each in curve)])
-    low = float(np.floor(least * 20 - 0.2)) / 20
+    # A multiple of 5%, so that the five steps above it are whole numbers.
+    area = _Area(COVERAGE_WIDTH, COVERAGE_HEIGHT, low=max(0.0, float(np.floor(least * 20 - 0.2)) / 20))
     chart = Svg(LEFT + COVERAGE_WIDTH + 100, TOP + COVERAGE_HEIGHT + BOTTOM, "Accuracy against coverage")
-
-    def place(coverage: float, accuracy: float) -> tuple[float, float]:
-        return LEFT + COVERAGE_WIDTH * coverage, TOP + COVERAGE_HEIGHT * (1 - accuracy) / (1 - low)
-
-    base = TOP + COVERAGE_HEIGHT
-    _draw_shares(chart, COVERAGE_WIDTH, (low, 1.0), base, COVERAGE_HEIGHT)
+    area.draw_vertical_axis(chart, "accuracy of these")
+    area.draw_horizontal_axis(chart, TOP + COVERAGE_HEIGHT, "share of tickets routed without a person")
     if target is not None:
-        chart.line([place(0, target), place(1, target)], "target")
-        chart.text((LEFT + COVERAGE_WIDTH + 8, place(1, target)[1] + 4), f"target {100 * target:g}%", "axis")
-    chart.line([place(each["coverage"], each["accuracy"]) for each in curve], "curve")
+        chart.line([area.place(0, target), area.place(1, target)], "target")
+        chart.text((LEFT + COVERAGE_WIDTH + 8, area.place(1, target)[1] + 4), f"target {100 * target:g}%", "axis")
+    chart.line([area.place(each["coverage"], each["accuracy"]) for each in curve], "curve")
     if point:
-        chart.line([place(point[0], low), place(*point)], "chosen")
-        chart.circle(place(*point), 5, "point")
-        label = f"chosen: {point[0]:.1%} routed, {point[1]:.1%} of them right"
-        chart.text((place(*point)[0] - 8, base - 12), label, "strong", "end" if point[0] > 0.5 else "start")
-    for tick in TICKS:
-        chart.text((LEFT + COVERAGE_WIDTH * tick, base + 16), f"{tick:.0%}", "axis", "middle")
-    chart.text((LEFT + COVERAGE_WIDTH / 2, base + 36), "share of tickets routed without a person", "axis", "middle")
-    chart.text((14, TOP + COVERAGE_HEIGHT / 2), "accuracy of these", "axis", "middle", -90)
+        _draw_chosen(chart, area, point)
     return chart
 
 
-def _draw_shares(chart: Svg, width: float, ends: tuple[float, float], base: float, height: float) -> None:
-    """Draw the lines and numbers of a vertical axis of shares between two ends."""
-    for share in np.linspace(*ends, 6):
-        at = base - height * (share - ends[0]) / (ends[1] - ends[0])
-        chart.line([(LEFT, at), (LEFT + width, at)], "frame" if share == ends[0] else "grid")
-        chart.text((LEFT - 8, at + 4), f"{share:.0%}", "axis", "end")
+def _draw_chosen(chart: Svg, area: "_Area", point: Point) -> None:
+    """Mark the share of tickets that the threshold routes, and their accuracy."""
+    x, y = area.place(*point)
+    base = TOP + area.height
+    chart.line([(x, base), (x, y)], "chosen")
+    chart.circle((x, y), 5, "point")
+    label = f"chosen: {point[0]:.1%} routed, {point[1]:.1%} of them right"
+    place, anchor = ((x - 8, base - 12), "end") if point[0] > 0.5 else ((x + 8, base - 12), "start")
+    chart.text(place, label, "strong", anchor)
+
+
+class _Area(NamedTuple):
+    """The area in which shares are drawn: from 0 to 1 across, and from `low` to 1 upwards."""
+
+    width: float
+    height: float
+    low: float = 0.0
+
+    def place(self, across: float, upwards: float) -> Point:
+        """Return where two shares are in the image."""
+        return LEFT + self.width * across, TOP + self.height * (1 - upwards) / (1 - self.low)
+
+    def draw_vertical_axis(self, chart: Svg, title: str) -> None:
+        """Draw a line and a number for every fifth of the axis."""
+        for number, share in enumerate(np.linspace(self.low, 1, 6)):
+            x, y = self.place(0, share)
+            chart.line([(x, y), (x + self.width, y)], "grid" if number else "frame")
+            chart.text((x - 8, y + 4), f"{share:.0%}", "axis", "end")
+        chart.text((14, TOP + self.height / 2), title, "axis", "middle", -90)
+
+    def draw_horizontal_axis(self, chart: Svg, base: float, title: str) -> None:
+        """Draw the line of the axis at the height `base`, its numbers and its title."""
+        chart.line([(LEFT, base), (LEFT + self.width, base)], "frame")
+        for tick in np.linspace(0, 1, 6):
+            chart.text((LEFT + self.width * tick, base + 16), f"{tick:.0%}", "axis", "middle")
+        chart.text((LEFT + self.width / 2, base + 36), title, "axis", "middle")

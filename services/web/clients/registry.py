@@ -180,7 +180,7 @@ class RegistryReader:
         found = await self._json("artifacts/list", run_id=run_id, path=REPORT_FOLDER)
         return any(each["path"] == REPORT_FILE for each in (found or {}).get("files", []))
 
-    async def _json(self, path: str, **asked: str) -> Any:
+    async def _json(self, path: str, /, **asked: str) -> Any:
         """Return an answer of the REST API, or None when it is 404."""
         answer = await self._get(f"/api/2.0/mlflow/{path}", asked)
         return answer and json.loads(answer)
