@@ -33,7 +33,6 @@ REJECTIONS = {
     "unknown_label": "label that is never trained on",
     "dropped_label": "label that prepare.label_map drops",
 }
-LARGEST_CLASSES = 12
 # The folders of callcenterai whose code decides on the model and on this page; dvc.yaml has them all.
 CODE_FOLDERS = ("artifact", "core", "data", "privacy", "text", "tfidf", "training")
 
@@ -88,10 +87,10 @@ def list_classes(metrics: dict[str, Any], prepared: dict[str, Any]) -> list[Clas
     ]
 
 
-def largest_classes(classes: list[ClassRow]) -> list[tuple[str, int]]:
-    """Return the classes with the most tickets in all parts, and their tickets."""
-    sizes = sorted(((row.label, sum(row.tickets.values())) for row in classes), key=lambda each: (-each[1], each[0]))
-    return sizes[:LARGEST_CLASSES]
+def order_by_size(classes: list[ClassRow]) -> list[tuple[str, int]]:
+    """Return the classes with their tickets in all parts, the largest first."""
+    sizes = ((row.label, sum(row.tickets.values())) for row in classes)
+    return sorted(sizes, key=lambda each: (-each[1], each[0]))
 
 
 def list_rejections(prepared: dict[str, Any]) -> list[tuple[str, int]]:

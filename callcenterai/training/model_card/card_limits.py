@@ -18,14 +18,15 @@ def intended_use(metadata: dict[str, Any], test: dict[str, Any]) -> list[str]:
         f"It proposes one of {len(metadata['labels']):,} classes for a support ticket, with a probability for each.",
         "It is made for tickets like those that it was trained on: the same desk, the same classes and languages.",
     ]
-    if route["coverage"]:
+    if route["threshold"] in (None, {}):
+        uses.append("No threshold is proven, so a person decides on every ticket.")
+    else:
+        right = f", and {route['accuracy']:.1%} of them go to the right class" if route["coverage"] else ""
         uses.append(
             f"{_describe_threshold(route['threshold'])}, tickets may be routed without a person. On test these are "
-            f"{route['coverage']:.1%} of the tickets, and {route['accuracy']:.1%} of them go to the right class."
+            f"{route['coverage']:.1%} of the tickets{right}."
         )
         uses.append("A person decides on every other ticket, and on each text of which the model knows nothing.")
-    else:
-        uses.append("No threshold is proven, so a person decides on every ticket.")
     uses.append(
         "It is not made to judge people, to recognise emergencies, or for texts of another kind, such as contracts or "
         "medical records."

@@ -14,8 +14,8 @@ from callcenterai.training.model_card.examples import confident_errors, shown_su
 from callcenterai.training.thresholds import target_of
 
 TEMPLATE = Path(__file__).with_name("model_card.html")
-# Of more classes, the page names the words of the largest ones only.
-MOST_WITH_WORDS = 200
+# Of more classes, the page shows the sizes and the words of the largest ones only.
+MOST_WITH_SIZE, MOST_WITH_WORDS = 12, 200
 # Returns the words that speak most for each of these labels, with their weights.
 WordFinder = Callable[[list[str]], dict[str, Any]]
 
@@ -37,26 +37,25 @@ def model_card(model: EvaluatedModel, sources: CardSources) -> bytes:
     metrics, metadata, prepared = model.metrics, model.metadata, sources.prepared
     classes = card_facts.list_classes(metrics, prepared)
     confusion, shown_classes = confusion_chart(model.test)
-    largest = sorted(classes, key=lambda row: (-sum(row.tickets.values()), row.label))[:MOST_WITH_WORDS]
+    by_size = card_facts.order_by_size(classes)
     return render_page(
         TEMPLATE,
         metadata=metadata,
         metrics=metrics,
         test=metrics["test"],
-        routed=card_facts.routed_shares(metrics["test"]),
         prepared=prepared,
         warnings=[*prepared["warnings"], *metrics.get("warnings", [])],
         uses=card_limits.intended_use(metadata, metrics["test"]),
         limits=card_limits.list_limits(metadata, metrics, prepared),
         figures=card_facts.list_figures(metrics),
         classes=classes,
-        largest=card_facts.largest_classes(classes),
+        largest=by_size[:MOST_WITH_SIZE],
         rejections=card_facts.list_rejections(prepared),
         confusion=confusion,
         shown_classes=shown_classes,
         reliability=reliability_chart(model.test),
         coverage=coverage_chart(model.test, model.threshold, target_of(metadata)),
-        words=sources.find_words([row.label for row in largest]),
+        words=sources.find_words([label for label, _ in by_size[:MOST_WITH_WORDS]]),
         errors=confident_errors(model.test, sources.part),
         suspicious=shown_suspicious(sources.suspicious),
         parameters=card_facts.list_parameters(metadata),
