@@ -4,7 +4,8 @@
     python scripts/log_run.py --model models/tfidf --metrics metrics/tfidf.json --plots plots/tfidf
 
 Everything is read from the files that the training wrote; nothing is trained and no file is changed. Where run.json is
-missing, as after `dvc checkout`, the run does not show when and from which commit the model was trained.
+missing, as after `dvc checkout`, the run does not show when and from which commit the model was trained. A report that
+does not describe this model is left out.
 """
 
 import argparse
@@ -21,8 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("models/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--metrics", type=Path, default=Path("metrics/tfidf.json"), help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
+    report = Path("reports/model_report.html")
+    parser.add_argument("--report", type=Path, default=report, help="page of the model; default: %(default)s")
     args = parser.parse_args(argv)
-    return run(lambda: log_run({"model": args.model, "metrics": args.metrics, "plots": args.plots}))
+    return run(lambda: log_run(vars(args)))
 
 
 def log_run(folders: dict[str, Path]) -> None:

@@ -27,17 +27,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--plots", type=Path, default=Path("plots/tfidf"), help="folder; default: %(default)s")
     parser.add_argument("--features", type=Path, help="what choose_features.py wrote; default: choose here")
     parser.add_argument("--suspicious", type=Path, help="likely label errors; default: suspicious.csv in --data")
+    parser.add_argument("--report", type=Path, help="an HTML page that describes the model, for its owner alone")
+    prepared = Path("metrics/prepare.json")
+    parser.add_argument("--prepared", type=Path, default=prepared, help="for --report; default: %(default)s")
     args = parser.parse_args(argv)
     folders = {"model": args.model, "metrics": args.metrics, "plots": args.plots}
-    folders |= {"headline": args.headline} if args.headline else {}
-    return run(lambda: train(args.params, args.data, folders, args.features, args.suspicious))
+    folders |= {name: path for name in ("headline", "report") if (path := getattr(args, name))}
+    return run(lambda: train(args, folders))
 
 
-def train(params: Path, data: Path, folders: dict[str, Path], features: Path | None, suspicious: Path | None) -> None:
+def train(args: argparse.Namespace, folders: dict[str, Path]) -> None:
     """Run the stage."""
     from callcenterai.tfidf.stage import run_tfidf_stage
 
-    run_tfidf_stage(params, data, folders, features, suspicious)
+    run_tfidf_stage(args.params, args.data, folders, args.features, args.suspicious, args.prepared)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool = False) -> None:
+def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool | Collection[Path] = False) -> None:
     """Write several files so that each appears whole, and none unless all could be written.
 
-    A content that is too large for memory comes as an iterable of pieces. Only their owner can read private files.
+    A content that is too large for memory comes as an iterable of pieces. Only their owner can read private files,
+    which are all or those that private names.
 
     Each content is first written to a temporary file in its target's folder and flushed to the disk; then each
     temporary file replaces its target by an atomic rename. If anything fails before the renames (a full disk, a missing
@@ -26,8 +27,9 @@ def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool 
     with ExitStack() as cleanup:
         pending = []
         for target, content in contents.items():
+            is_private = private if isinstance(private, bool) else target in private
             try:
-                pending.append((_write_temporary(target, content, private, cleanup), target))
+                pending.append((_write_temporary(target, content, is_private, cleanup), target))
             except OSError as error:
                 # Name the file that the user knows, not the temporary one; a full disk's error names no file at all.
                 error.filename = str(target)
@@ -45,6 +47,12 @@ def make_private(folder: Path) -> None:
     """Let only its owner enter a folder, unless it is somebody else's. On Windows, its place decides that."""
     with suppress(PermissionError):
         folder.chmod(0o700)
+
+
+def make_own_folder_private(path: Path) -> None:
+    """Make the folder of a private file private if nothing else is in it: DVC writes files anew with other modes."""
+    if all(each == path or each.name.startswith(".") for each in path.parent.iterdir()):
+        make_private(path.parent)
 
 
 def json_bytes(value: Any) -> bytes:

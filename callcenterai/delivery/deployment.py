@@ -34,6 +34,7 @@ class FirstModel(NamedTuple):
     model: Path
     metrics: Path
     plots: Path
+    report: Path
 
 
 class Deployment(NamedTuple):
@@ -115,7 +116,8 @@ def read_secrets(host: LocalHost) -> dict[str, str]:
 def find_first_model(folder: Path) -> FirstModel:
     """Return a model below models/ with its metrics and plots; raise a UserError if they do not exist."""
     kind, root = kind_named(read_metadata(folder)["name"]), folder.resolve().parents[1]
-    found = FirstModel(kind, folder, root / "metrics" / f"{folder.name}.json", root / "plots" / folder.name)
+    metrics, report = root / "metrics" / f"{folder.name}.json", root / "reports" / "model_report.html"
+    found = FirstModel(kind, folder, metrics, root / "plots" / folder.name, report)
     if not found.metrics.is_file():
         raise UserError(f"{found.metrics}: no such file; the training that made {folder} writes it")
     return found
@@ -233,7 +235,8 @@ def promote_first_model(model: FirstModel, params: Path, data: Path, variables: 
             if promoter.registry.read_state().version_in(PRODUCTION):
                 print_progress(f"{model.kind} is in Production already")
             else:
-                run_id = log_model_folder({"model": model.model, "metrics": model.metrics, "plots": model.plots})
+                folders = {name: getattr(model, name) for name in ("model", "metrics", "plots", "report")}
+                run_id = log_model_folder(folders)
                 promote_run(promoter, run_id)
     except PromotionRefused as refusal:
         reasons = "; ".join(f"{each.gate}: {each.message}" for each in refusal.verdicts if not each.passed)

@@ -1,8 +1,9 @@
 """The report on drift as an HTML page that needs no other file, and its words."""
 
-import html
+from pathlib import Path
 
-from callcenterai.report.drift import Drift, DriftReport
+from callcenterai.core.html_page import render_page
+from callcenterai.report.drift import DriftReport
 
 TITLES = {
     "category": "predicted category",
@@ -12,36 +13,7 @@ TITLES = {
     "unknown_words": "share of unknown words",
 }
 LEVELS = {"none": "no", "small": "small", "large": "it matters"}
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; --part: #3b6fb6; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-.large { font-weight: 700; }
-rect { fill: var(--part); } svg { width: 8rem; height: .6rem; }
-"""
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Drift</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>
-<body><h1>Drift</h1><p><strong>{summary}</strong></p><p>{basis}.</p>
-<table><thead><tr><th>Figure</th><th class="number">Effect size w</th><th class="number">p</th><th>Drift</th></tr>
-</thead>
-<tbody>{figures}</tbody></table>
-{tables}
-<p>Drift matters if it is significant (p below 0.01 after Holm's correction) and at least a medium effect (Cohen's w of
-0.3 or more).</p></body></html>
-"""
-FIGURE = """<tr class="{level}"><th scope="row">{title}</th><td class="number">{effect:.3f}</td>
-<td class="number">{p_value:.2g}</td><td>{drift}</td></tr>
-"""
-VALUES = """<h2>{title}</h2><table><thead><tr><th>Value</th><th class="number">Test</th><td></td>
-<th class="number">Seen</th><td></td></tr></thead><tbody>
-{rows}</tbody></table>
-"""
-SHARE = """<td class="number">{share:.1%}</td>
-<td><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="{width:.1f}" height="8"/></svg>
-</td>"""
+TEMPLATE = Path(__file__).with_name("drift_page.html")
 
 
 def summary(report: DriftReport) -> str:
@@ -61,27 +33,8 @@ def basis(report: DriftReport) -> str:
     )
 
 
-def drift_page(report: DriftReport) -> str:
+def drift_page(report: DriftReport) -> bytes:
     """Return the report as HTML without any reference to another file."""
-    figures = "".join(
-        FIGURE.format(title=TITLES[each.figure], drift=LEVELS[each.level], **each._asdict()) for each in report.drifts
+    return render_page(
+        TEMPLATE, summary=summary(report), basis=basis(report), drifts=report.drifts, titles=TITLES, levels=LEVELS
     )
-    return PAGE.format(
-        style=STYLE,
-        summary=html.escape(summary(report)),
-        basis=html.escape(basis(report)),
-        figures=figures,
-        tables="".join(map(_values_table, report.drifts)),
-    )
-
-
-def _values_table(drift: Drift) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(value)}</th>{_share(expected)}{_share(seen)}</tr>\n'
-        for value, expected, seen in drift.relative
-    )
-    return VALUES.format(title=TITLES[drift.figure].capitalize(), rows=rows)
-
-
-def _share(share: float) -> str:
-    return SHARE.format(share=share, width=100 * share)

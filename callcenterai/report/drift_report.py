@@ -32,7 +32,7 @@ def run_drift_report(model: Path, database: str, days: int, version: str | None,
             f"only {seen.tickets} tickets from {since} to {until}, and {FEWEST_TICKETS} are needed: give more --days"
         )
     report = make_report(reference, seen, since, until)
-    files = {output / "drift.html": drift_page(report).encode(), output / "drift.json": json_bytes(as_json(report))}
+    files = {output / "drift.html": drift_page(report), output / "drift.json": json_bytes(as_json(report))}
     write_files(files)
     print(drift_tables(report))
     if log:

@@ -1,23 +1,32 @@
 """Train the TF-IDF model, then evaluate, write and log it as every training does."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from callcenterai.artifact.folder import MODEL_FILE, SCORER_FILE
-from callcenterai.artifact.scorer_format import scorer_bytes, vectorizers
+from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes, vectorizers
 from callcenterai.artifact.skops_writer import model_bytes
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
 from callcenterai.tfidf.choice import FeatureChoice
 from callcenterai.tfidf.model import FittedPipeline, count_known, fit_pipeline
-from callcenterai.training.label_errors import find_label_errors, suspicious_csv
+from callcenterai.tfidf.telling_words import TellingWord, find_telling_words
+from callcenterai.training.evaluation import EvaluatedModel
+from callcenterai.training.label_errors import (
+    SuspiciousLabel,
+    find_label_errors,
+    list_suspicious_labels,
+    suspicious_csv,
+)
+from callcenterai.training.model_card.card_page import CardSources, model_card
 from callcenterai.training.stage import TrainedModel, run_training
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops")
-# The columns of train and validation that suspicious.csv repeats.
+# The columns that suspicious.csv and the report repeat.
 TICKET_COLUMNS = ("source", "row", "text")
 
 
@@ -28,14 +37,18 @@ def train_tfidf(
     folders: dict[str, Path],
     suspicious: Path,
     choice: FeatureChoice | None = None,
+    prepared: dict[str, Any] | None = None,
 ) -> None:
     """Train, evaluate, write and log the model; folders: "model", "metrics" (a file) and "plots", and
-    the file "headline" if that is wanted.
+    the files "headline" and "report" if these are wanted.
 
     clean is how the texts of the parts were cleaned; without choice, parameters that are auto are chosen here.
-    suspicious is the file for likely label errors; the parts need TICKET_COLUMNS for it.
+    suspicious is the file for likely label errors; the parts need TICKET_COLUMNS for it. prepared is what the report
+    says of the data: the figures of prepare.
     """
-    run_training("tfidf", parts, params, folders, lambda: train_model(parts, params, clean, suspicious, choice))
+    run_training(
+        "tfidf", parts, params, folders, lambda: train_model(parts, params, clean, suspicious, choice, prepared)
+    )
 
 
 def train_model(
@@ -44,13 +57,14 @@ def train_model(
     clean: str,
     suspicious: Path,
     choice: FeatureChoice | None = None,
+    prepared: dict[str, Any] | None = None,
 ) -> TrainedModel:
     """Return the trained pipeline with its files: the pipeline itself, and its arrays for the service."""
     fitted = fit_pipeline(parts["train"], parts["validation"], params, choice)
     features = sum(len(vectorizer.vocabulary_) for vectorizer in vectorizers(fitted.pipeline))
     used = {name: getattr(fitted.params, name) for name in (*params.open, "calibration")}
     tried = {"tickets": fitted.choice.tickets, "tried": fitted.choice.tried} if fitted.choice else {}
-    table, errors = list_label_errors(fitted, parts)
+    errors = list_label_errors(fitted, parts)
     return TrainedModel(
         fitted.pipeline,
         {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
@@ -62,25 +76,41 @@ def train_model(
         find_known=lambda texts: count_known(fitted.pipeline, texts),
         unknown_words=word_counter(vectorizers(fitted.pipeline)),
         metrics={
-            "suspicious_labels": errors,
+            "suspicious_labels": len(errors),
             "converged": int(fitted.converged),
             "features": features,
             "choice": _best_scores(fitted.choice),
         },
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
-        tables={suspicious: table},
-        notes=[f"{errors:,} labels look wrong: see {suspicious}"] if errors else [],
+        tables={suspicious: suspicious_csv(errors)},
+        notes=[f"{len(errors):,} labels look wrong: see {suspicious}"] if errors else [],
+        report=partial(describe_model, fitted, parts, errors, prepared) if prepared else None,
     )
 
 
-def list_label_errors(fitted: FittedPipeline, parts: dict[str, Part]) -> tuple[bytes, int]:
-    """Return suspicious.csv for the tickets of train and validation, and how many it lists."""
+def describe_model(
+    fitted: FittedPipeline,
+    parts: dict[str, Part],
+    errors: list[SuspiciousLabel],
+    prepared: dict[str, Any],
+    evaluated: EvaluatedModel,
+) -> bytes:
+    """Return the report on the model; prepared are the figures of prepare."""
+    arrays = read_arrays(scorer_bytes(fitted.pipeline))
+
+    def find_words(labels: list[str]) -> dict[str, list[TellingWord]]:
+        return find_telling_words(fitted.pipeline, arrays, parts["train"].texts, labels)
+
+    return model_card(evaluated, CardSources(parts["test"], prepared, errors, find_words))
+
+
+def list_label_errors(fitted: FittedPipeline, parts: dict[str, Part]) -> list[SuspiciousLabel]:
+    """Return the labels of train and validation that look wrong, the likeliest error first."""
     columns = {
         name: np.concatenate([parts[part].columns[name] for part in ("train", "validation")])[fitted.held_out_rows]
         for name in TICKET_COLUMNS
     }
-    errors = find_label_errors(fitted.held_out)
-    return suspicious_csv(fitted.held_out, errors, columns), len(errors.tickets)
+    return list_suspicious_labels(fitted.held_out, find_label_errors(fitted.held_out), columns)
 
 
 def word_counter(fitted: list[Any]) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -36,6 +36,8 @@ from callcenterai.tracking.run_card import describe_run, is_headline, name_run, 
 
 # The most that MLflow accepts in one request.
 METRICS_PER_REQUEST = 1000
+# Where the pages look for the report of a run (services/web/clients/registry.py).
+REPORT_FOLDER, REPORT_NAME = "report", "model_report.html"
 # Made up: an example from the tickets would show what a customer has written to everybody who sees the run.
 EXAMPLE = ["my laptop does not start", "please order a second screen for me"]
 
@@ -54,7 +56,7 @@ def log_failure(experiment_id: str, parameters: dict[str, Any], started: float, 
 def log_model_folder(folders: dict[str, Path]) -> str:
     """Log a finished training from the files that it left and return the run's id; folders as for log_training.
 
-    The model is loaded through the safe path, which checks every file's hash.
+    The model is loaded through the safe path, which checks every file's hash. A report of another model is not logged.
     """
     metadata = read_metadata(folders["model"])
     model = load_model(folders["model"]).model
@@ -67,15 +69,24 @@ def log_model_folder(folders: dict[str, Path]) -> str:
             file=sys.stderr,
         )
     experiment_id = store.connect(kind_named(metadata["name"]))
+    if "report" in folders and not _is_report_of(folders["report"], metadata):
+        print(f"note: {folders['report']} is missing or describes another model: it is not logged", file=sys.stderr)
+        folders = {name: path for name, path in folders.items() if name != "report"}
     return log_training(experiment_id, model, metadata, folders)
+
+
+def _is_report_of(report: Path, metadata: dict[str, Any]) -> bool:
+    """Whether a report names the hash of the model with this metadata."""
+    return report.is_file() and next(iter(metadata["files"].values())) in report.read_text(encoding="utf-8")
 
 
 def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folders: dict[str, Path]) -> str:
     """Log a finished training as one run and return its id.
 
-    folders: "model" and "plots" are folders, "metrics" is the metrics file. The run is created only now, with the
-    training's own start time, so that a killed training does not leave a run that seems to go on for ever. If the
-    folder does not say when that was, the run starts now and its tag trained_at is UNKNOWN.
+    folders: "model" and "plots" are folders, "metrics" is the metrics file, and "report", which may be missing, the
+    page that describes the model. The run is created only now, with the training's own start time, so that a killed
+    training does not leave a run that seems to go on for ever. If the folder does not say when that was, the run starts
+    now and its tag trained_at is UNKNOWN.
     """
     with store.translate_tracking_errors():
         facts = read_run_facts(folders["model"])
@@ -100,6 +111,8 @@ def log_training(experiment_id: str, model: Any, metadata: dict[str, Any], folde
             # File by file, because an interrupted command may have left temporary files, which begin with a dot.
             for plot in sorted(folders["plots"].glob("[!.]*")):
                 mlflow.log_artifact(str(plot), "plots")
+            if "report" in folders:
+                mlflow.log_text(folders["report"].read_text(encoding="utf-8"), f"{REPORT_FOLDER}/{REPORT_NAME}")
             _log_data(metadata)
             model_id = _log_model(model, metadata, folders["model"])
             # After the model: logging a model makes MLflow fetch the history of each metric that the run already has.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import beta, binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
@@ -90,6 +91,15 @@ class ClassScores(NamedTuple):
         }
 
 
+class EvaluatedModel(NamedTuple):
+    """A model after its evaluation: its predictions of test, the threshold, all figures, and the metadata."""
+
+    test: Predictions
+    threshold: Threshold
+    metrics: dict[str, Any]
+    metadata: dict[str, Any]
+
+
 def evaluate_part(
     predictions: Predictions,
     groups: np.ndarray,
@@ -150,7 +160,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray) -> f
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
     """Return mean confidence, accuracy and size of each confidence bin that holds tickets, in ascending order."""
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+    bins = confidence_bins(confidence)
     return [
         {
             "confidence": float(confidence[bins == b].mean()),
@@ -159,6 +169,11 @@ def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
         }
         for b in np.unique(bins)
     ]
+
+
+def confidence_bins(confidence: ArrayLike) -> np.ndarray:
+    """Return the number of the bin of each confidence, from 0 to ECE_BINS - 1."""
+    return np.minimum((np.asarray(confidence) * ECE_BINS).astype(int), ECE_BINS - 1)
 
 
 def bootstrap_intervals(matrix: np.ndarray, samples: int, seed: int) -> dict[str, dict[str, float]]:
@@ -184,7 +199,12 @@ def accuracy_interval(correct: np.ndarray) -> tuple[float, float]:
 
     Unlike a bootstrap, it says how little a few tickets prove when the model got all of them right.
     """
-    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="exact")
+    return share_interval(int(correct.sum()), len(correct))
+
+
+def share_interval(right: int, count: int) -> tuple[float, float]:
+    """Return the exact 95% interval of a share, of which `right` of `count` were seen; count is above 0."""
+    interval = binomtest(right, count).proportion_ci(0.95, method="exact")
     return float(interval.low), float(interval.high)
 
 

@@ -11,8 +11,17 @@ import numpy as np
 from callcenterai.formats.delimited import csv_bytes
 from callcenterai.training.evaluation import Predictions
 
-# Of suspicious.csv; docs/labels.md describes them.
-COLUMNS = ("source", "row", "label", "suggested_label", "label_probability", "suggested_probability", "text")
+
+class SuspiciousLabel(NamedTuple):
+    """A row of suspicious.csv; docs/labels.md describes its columns."""
+
+    source: str
+    row: int
+    label: str
+    suggested_label: str
+    label_probability: float
+    suggested_probability: float
+    text: str
 
 
 class LabelErrors(NamedTuple):
@@ -54,13 +63,15 @@ def find_label_errors(predictions: Predictions) -> LabelErrors:
     return LabelErrors(tickets, suggested[tickets])
 
 
-def suspicious_csv(predictions: Predictions, errors: LabelErrors, columns: dict[str, np.ndarray]) -> bytes:
-    """Return suspicious.csv; columns are source, row and text of the predicted tickets, each of shape (n,)."""
+def list_suspicious_labels(
+    predictions: Predictions, errors: LabelErrors, columns: dict[str, np.ndarray]
+) -> list[SuspiciousLabel]:
+    """Return the rows of suspicious.csv; columns are source, row and text of the predicted tickets, of shape (n,)."""
     source, row, text = (columns[name] for name in ("source", "row", "text"))
     labels, probabilities = predictions.labels, predictions.probabilities
     given = predictions.true_numbers
-    rows = (
-        (
+    return [
+        SuspiciousLabel(
             source[at],
             int(row[at]),
             labels[given[at]],
@@ -70,5 +81,9 @@ def suspicious_csv(predictions: Predictions, errors: LabelErrors, columns: dict[
             text[at],
         )
         for at, suggested in zip(errors.tickets, errors.suggested, strict=True)
-    )
-    return csv_bytes(COLUMNS, rows)
+    ]
+
+
+def suspicious_csv(suspicious: list[SuspiciousLabel]) -> bytes:
+    """Return suspicious.csv."""
+    return csv_bytes(SuspiciousLabel._fields, suspicious)

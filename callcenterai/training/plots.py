@@ -18,9 +18,18 @@ from matplotlib.axes import Axes
 # Figure without pyplot, which would look for a window system and keep global state.
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import confusion_matrix
 
-from callcenterai.training.evaluation import Predictions, Threshold, accuracy_by_coverage, reliability, routes
+from callcenterai.training.evaluation import (
+    ECE_BINS,
+    Predictions,
+    Threshold,
+    accuracy_by_coverage,
+    confidence_bins,
+    reliability,
+    routes,
+)
 
 BLUE = "#2f6f9f"
 # Matplotlib ships this font: Latin, Greek, Cyrillic, Arabic, Hebrew and symbols, but neither Asian scripts nor emoji.
@@ -42,8 +51,10 @@ class ClassNames(NamedTuple):
         return [self.shown[label] for label in labels]
 
 
-def draw(predictions: Predictions, per_class: dict[str, dict], threshold: Threshold) -> dict[Path, bytes]:
-    """Return every plot's file, by its name inside the plots folder."""
+def draw(
+    predictions: Predictions, per_class: dict[str, dict], threshold: Threshold, target: float | None = None
+) -> dict[Path, bytes]:
+    """Return every plot's file, by its name inside the plots folder; target is the accuracy that was aimed at."""
     pairs = list(zip(predictions.true, predictions.predicted, strict=True))
     bins = reliability(predictions.confidence, predictions.correct)
     curve = accuracy_by_coverage(predictions)
@@ -61,7 +72,7 @@ def draw(predictions: Predictions, per_class: dict[str, dict], threshold: Thresh
         Path("confusion.png"): _png(_confusion(predictions.labels, matrix, names)),
         Path("f1_per_class.png"): _png(_f1_per_class(per_class, names)),
         Path("reliability.png"): _png(_reliability(bins)),
-        Path("accuracy_coverage.png"): _png(_accuracy_coverage(curve, predictions, threshold)),
+        Path("accuracy_coverage.png"): _png(_accuracy_coverage(curve, predictions, threshold, target)),
     }
 
 
@@ -82,7 +93,7 @@ def worst_classes(per_class: dict[str, dict], most: int) -> list[tuple[str, floa
 
 def name_classes(labels: list[str]) -> ClassNames:
     """Return the labels, shortened, if the font can draw them all and they stay different; otherwise their numbers."""
-    shown = {label: _shorten(" ".join(label.split())) for label in labels}
+    shown = {label: shorten_label(label) for label in labels}
     if _drawable().issuperset("".join(shown.values())) and len(set(shown.values())) == len(labels):
         return ClassNames(shown, "")
     numbers = {label: str(number) for number, label in enumerate(labels, 1)}
@@ -95,8 +106,10 @@ def _drawable() -> frozenset[str]:
     return frozenset(map(chr, FT2Font(path).get_charmap()))
 
 
-def _shorten(label: str) -> str:
-    return label if len(label) <= LONGEST_NAME else f"{label[: LONGEST_NAME - 1]}…"
+def shorten_label(label: str) -> str:
+    """Return a label in one line, without the end of a long one."""
+    line = " ".join(label.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
 
 
 def _others(shown: int, classes: int, which: str) -> str:
@@ -126,32 +139,53 @@ def _f1_per_class(per_class: dict[str, dict], names: ClassNames) -> Figure:
     worst = worst_classes(per_class, WORST)
     figure, axes = _axes(8, max(3.0, 0.3 * len(worst) + 1.2))
     # By place: equal names would be one bar.
-    axes.barh(range(len(worst)), [f1 for _, f1 in worst], color=BLUE)
+    bars = axes.barh(range(len(worst)), [f1 for _, f1 in worst], color=BLUE)
+    figures = [f"{f1:.1%}  ({per_class[label]['tickets']:,} tickets)" for label, f1 in worst]
+    axes.bar_label(bars, figures, padding=4)
+    axes.invert_yaxis()
     axes.set_yticks(range(len(worst)), names.of([label for label, _ in worst]), parse_math=False)
     title = f"F1 per class on test{_others(len(worst), len(per_class), 'worst')}{names.note}"
-    axes.set(xlim=(0, 1), xlabel="F1", title=title)
+    # Room for the figures behind the longest bars.
+    axes.set(xlim=(0, 1.35), xticks=np.linspace(0, 1, 6), xlabel="F1", title=title)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
 
 
 def _reliability(bins: list[dict]) -> Figure:
-    figure, axes = _axes(5, 5)
+    figure = Figure(figsize=(6, 7), layout="constrained")
+    axes, counts = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfectly calibrated")
     axes.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], "o-", color=BLUE, label="model")
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", title="Reliability on test")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy", title="Reliability on test")
     axes.legend(loc="upper left")
+    tickets = [b["tickets"] for b in bins]
+    middles = (confidence_bins([b["confidence"] for b in bins]) + 0.5) / ECE_BINS
+    bars = counts.bar(middles, tickets, width=0.9 / ECE_BINS, color=BLUE)
+    counts.bar_label(bars, [f"{count:,}" for count in tickets], fontsize=8)
+    counts.set(ylim=(0, 1.25 * max(tickets)), yticks=[], xlabel="confidence", ylabel="tickets")
+    for each in (axes.yaxis, counts.xaxis):
+        each.set_major_formatter(PercentFormatter(1.0))
     return figure
 
 
-def _accuracy_coverage(curve: list[dict], predictions: Predictions, threshold: Threshold) -> Figure:
-    figure, axes = _axes(6, 4)
+def _accuracy_coverage(
+    curve: list[dict], predictions: Predictions, threshold: Threshold, target: float | None
+) -> Figure:
+    figure, axes = _axes(7, 4.5)
     axes.plot([p["coverage"] for p in curve], [p["accuracy"] for p in curve], color=BLUE)
-    if threshold is not None:
-        share = float(routes(predictions, threshold).mean())
+    if target is not None:
+        axes.axhline(target, color="0.5", linestyle="--", label=f"target {100 * target:g}%")
+    chosen = routes(predictions, threshold)
+    if threshold is not None and chosen.any():
+        share, accuracy = float(chosen.mean()), float(predictions.correct[chosen].mean())
         limit = "a threshold for each class" if isinstance(threshold, np.ndarray) else f"threshold {threshold:.3f}"
-        axes.axvline(share, color="0.5", linestyle="--", label=f"{limit}: {share:.0%} routed")
+        axes.plot([share], [accuracy], "o", color=BLUE, label=f"{limit}: {share:.1%} routed, {accuracy:.1%} right")
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower left")
-    axes.set(xlim=(0, 1), xlabel="share of tickets routed without a human", ylabel="their accuracy")
+    axes.set(xlim=(0, 1.01), xlabel="share of tickets routed without a human", ylabel="their accuracy")
     axes.set_title("Accuracy against coverage on test")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
 
 

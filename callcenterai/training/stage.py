@@ -20,11 +20,12 @@ from callcenterai.artifact.folder import (
     probabilities_bytes,
 )
 from callcenterai.core.cli import UserError, print_lines
-from callcenterai.core.files import dvc_md5, json_bytes, sha256, write_files
+from callcenterai.core.files import dvc_md5, json_bytes, make_own_folder_private, sha256, write_files
 from callcenterai.core.git import git_state
 from callcenterai.data.parts import Part
 from callcenterai.tracking import runs, store
 from callcenterai.training.evaluation import (
+    EvaluatedModel,
     Predictions,
     Threshold,
     TrainingParameters,
@@ -42,6 +43,7 @@ from callcenterai.training.thresholds import (
     describe_missing,
     describe_threshold,
     read_costs,
+    target_of,
 )
 
 # The figures that the metadata repeats for services, which have the model folder alone.
@@ -61,7 +63,8 @@ class TrainedModel:
     if they are more than those of validation. metrics and metadata are added by this kind of model.
     find_known returns, for each text, whether the model knows anything of it; None if it knows every text.
     unknown_words returns the share of each text's words that the model does not know; None for a model without words.
-    tables are further files to write, outside the model's folder, and notes what to say on stderr.
+    tables are further files to write, outside the model's folder, and notes what to say on stderr. report returns the
+    page that describes the evaluated model; None if there is none.
     """
 
     model: Any
@@ -77,6 +80,7 @@ class TrainedModel:
     metadata: dict[str, Any] = field(default_factory=dict)
     tables: dict[Path, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    report: Callable[[EvaluatedModel], bytes] | None = None
 
 
 def run_training(
@@ -110,7 +114,7 @@ def run_training(
     except UserError as error:
         # Model and figures are written and stay: a failure now would make DVC throw a good training away.
         # The command names whole paths because the stage may run in another folder than its user.
-        logged = ("model", "metrics", "plots")
+        logged = [name for name in ("model", "metrics", "plots", "report") if name in folders]
         again = " ".join(f"--{name} {shlex.quote(str(folders[name].resolve()))}" for name in logged)
         print(
             f"warning: the run is not logged: {error}; then log it with `python scripts/log_run.py {again}`",
@@ -128,8 +132,8 @@ def evaluate_and_write(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Evaluate the model and write it with metadata, metrics and plots together; return metadata and metrics.
 
-    folders: "model" and "plots" are folders, "metrics" is the file of all figures and "headline", which may be missing,
-    that of the most important ones.
+    folders: "model" and "plots" are folders, "metrics" is the file of all figures. Two files may be missing:
+    "headline", that of the most important figures, and "report", the page that describes the model.
     """
     # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
     held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
@@ -147,8 +151,7 @@ def evaluate_and_write(
         **describe_threshold(threshold, test.labels),
         "metrics": {part: {name: metrics[part][name] for name in METADATA_FIGURES} for part in ("validation", "test")},
     }
-    plots = draw(test, metrics["test"]["per_class"], threshold)
-    write_outputs(trained, metadata, metrics, plots, folders, started)
+    write_outputs(trained, EvaluatedModel(test, threshold, metrics, metadata), folders, started)
     return metadata, metrics
 
 
@@ -194,16 +197,13 @@ def measure_costs(
     return {"cost_of_1000_tickets": figures}
 
 
-def write_outputs(
-    trained: TrainedModel,
-    metadata: dict[str, Any],
-    metrics: dict[str, Any],
-    plots: dict[Path, bytes],
-    folders: dict[str, Path],
-    started: float,
-) -> None:
+def write_outputs(trained: TrainedModel, evaluated: EvaluatedModel, folders: dict[str, Path], started: float) -> None:
     """Write everything that a training leaves, all of it or nothing."""
-    described = json_bytes(metadata)
+    metrics, described = evaluated.metrics, json_bytes(evaluated.metadata)
+    target = target_of(evaluated.metadata)
+    plots = draw(evaluated.test, metrics["test"]["per_class"], evaluated.threshold, target)
+    # It has texts of customers.
+    reports = {folders["report"]: trained.report(evaluated)} if "report" in folders and trained.report else {}
     # The model first and its metadata last: a process that is killed in between leaves a model whose hash is not the
     # recorded one, and never a model with the figures of another.
     files: dict[Path, bytes | Iterable[bytes]] = {
@@ -215,7 +215,9 @@ def write_outputs(
     if "headline" in folders:
         files[folders["headline"]] = json_bytes(headline_figures(metrics["test"]))
     files[folders["model"] / RUN_FILE] = json_bytes(describe_run(described, started, trained.cpu_seconds))
-    write_files(files | {folders["model"] / METADATA_FILE: described})
+    write_files(files | reports | {folders["model"] / METADATA_FILE: described}, private=reports)
+    for path in reports:
+        make_own_folder_private(path)
 
 
 def headline_figures(test: dict[str, Any]) -> dict[str, Any]:

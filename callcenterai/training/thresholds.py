@@ -215,6 +215,12 @@ def describe_threshold(threshold: Threshold, labels: list[str]) -> dict[str, Any
     return {"threshold": None, "class_thresholds": dict(zip(labels, limits, strict=True))}
 
 
+def target_of(metadata: dict[str, Any]) -> float | None:
+    """Return the accuracy that a model's threshold was chosen for, None if it was chosen by costs."""
+    by_costs = metadata["parameters"].get("cost_of_error") is not None
+    return None if by_costs else metadata["target_accuracy"]
+
+
 def cost_figures(predictions: Predictions, threshold: Threshold, plain: Threshold, costs: Costs) -> dict[str, float]:
     """Return what 1,000 such tickets cost, in the unit of the costs: by this threshold, all reviewed, and by plain.
 

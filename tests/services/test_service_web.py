@@ -650,7 +650,14 @@ def test_the_registry_shows_stages_figures_confusion_and_history(trained, agent_
         with start(tmp_path, agent_double.address, MLFLOW_TRACKING_URI=server.address) as web:
             page = web.get("/models")
             body, text = page.body.decode(), re.sub(r"\s+", " ", read(page))
+            links = [html.unescape(link) for link in re.findall(r'href="(/models/report[^"]+)"', body)]
+            report = web.get(links[0])
+            missing = [web.get(f"/models/report?name={name}&version=9").status for name in (NAME, "other")]
     assert page.status == 200 and NAME in text
+    assert links == [f"/models/report?name={NAME}&version={version}" for version in ("1", "2")]
+    assert report.body == (trained.folder / "reports" / "model_report.html").read_bytes() and missing == [404, 404]
+    policy = report.headers["content-security-policy"]
+    assert "default-src 'none'; style-src 'sha256-" in policy and "sandbox" in policy and "script" not in policy
     assert "Version 1 Production" in text and "Version 2 Staging" in text
     metrics = json.loads((trained.folder / "m.json").read_text(encoding="utf-8"))["test"]
     assert f"{100 * metrics['accuracy']:.1f}%" in text

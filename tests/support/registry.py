@@ -26,6 +26,8 @@ LOCATION_COLUMNS = (
     ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
 )
+# What each training writes, by the command's options.
+OUTPUTS = {"--model": "model", "--metrics": "m.json", "--plots": "plots", "--report": "reports/model_report.html"}
 # The parameter C of each training: "bad" is far worse than "good"; "close" and "extra" are about as good.
 TRAININGS = {"good": 0.5, "close": 0.9, "extra": 0.3, "bad": 0.0001}
 
@@ -48,8 +50,7 @@ def train(folder: Path) -> None:
     params = write_params(folder / "params.yaml", prepare={"input": str(tickets)})
     arguments = ["--params", str(params), "--output", str(data), "--metrics", str(folder / "p.json")]
     assert prepare_data.main(arguments) == 0
-    outputs = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
-    places = [text for option, name in outputs.items() for text in (option, str(folder / name))]
+    places = [text for option, name in OUTPUTS.items() for text in (option, str(folder / name))]
     runs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(folder))
@@ -62,7 +63,8 @@ def train(folder: Path) -> None:
             if not runs:
                 # Chosen once, as the pipeline does: the choice takes several times as long as a training.
                 assert choose_features.main([*arguments, "--output", choice[1]]) == 0
-            assert train_tfidf.main([*arguments, *places, *choice]) == 0
+            prepared = ["--prepared", str(folder / "p.json")]
+            assert train_tfidf.main([*arguments, *places, *choice, *prepared]) == 0
             latest = mlflow.search_runs(experiment_names=[EXPERIMENT], max_results=1, output_format="list")[0]
             runs[name] = latest.info.run_id
     (folder / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
@@ -124,8 +126,7 @@ class RegistryCommands:
         import log_run
 
         self.monkeypatch.setenv("MLFLOW_TRACKING_URI", server_address)
-        places = {"--model": "model", "--metrics": "m.json", "--plots": "plots"}
-        outputs = [text for option, name in places.items() for text in (option, str(self.trained.folder / name))]
+        outputs = [text for option, name in OUTPUTS.items() for text in (option, str(self.trained.folder / name))]
         self.capsys.readouterr()
         assert log_run.main(outputs) == 0
         self.run("register", "--run-id", self.capsys.readouterr().out.split()[-1])

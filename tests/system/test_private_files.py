@@ -12,7 +12,7 @@ from support.servers.web import start
 # Every such file of the guide, by patterns in the repository's folder.
 PRIVATE = (
     *(".env", "agent.db", "agent.db-*", "logouts.db", "data/raw/feedback.csv"),
-    *("data/processed/*.csv", "predictions/*.json", "predictions/*.parquet"),
+    *("data/processed/*.csv", "reports/*.html", "predictions/*.json", "predictions/*.parquet"),
 )
 # What is committed together with a change of the data or the code.
 COMMITTED = ("dvc.lock", "metrics/", "plots/", "data/raw/dvc.lock")

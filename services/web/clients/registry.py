@@ -20,6 +20,8 @@ from services.web.settings import WebSettings
 TIMEOUT_SECONDS = 5.0
 HISTORY_TAG = "history."
 CONFUSION_FILE = "plots/confusion.csv"
+# callcenterai/tracking/runs.py logs it there.
+REPORT_FOLDER, REPORT_FILE = "report", "report/model_report.html"
 # The confusion file has a row for each test ticket.
 MAX_BYTES = 20_000_000
 MAX_CACHED_RUNS = 32
@@ -64,10 +66,11 @@ class Confusion:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The metrics and the confusion matrix that training has logged."""
+    """The metrics and the confusion matrix that training has logged, and whether there is a report on the model."""
 
     figures: list[Figure]
     confusion: Confusion | None
+    has_report: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,18 @@ class RegistryReader:
             raise RegistryError("broken") from None
         return [model for model in found if model]
 
+    async def report(self, name: str, version: str) -> bytes | None:
+        """Return the report of a version as HTML, None if there is none; a RegistryError as models raises it."""
+        if self._client is None:
+            raise RegistryError("unset")
+        if name not in self._names:
+            return None
+        try:
+            found = await self._json("model-versions/get", name=name, version=version)
+            return await self._artifact(found["model_version"]["run_id"], REPORT_FILE) if found else None
+        except (ValueError, KeyError, TypeError):
+            raise RegistryError("broken") from None
+
     async def _model(self, name: str) -> RegisteredModel | None:
         found = await self._json("registered-models/get", name=name)
         if found is None:
@@ -157,10 +172,15 @@ class RegistryReader:
             content = await self._artifact(run_id, CONFUSION_FILE)
             if len(self._runs) >= MAX_CACHED_RUNS:
                 self._runs.pop(next(iter(self._runs)))
-            self._runs[run_id] = TrainingRun(_figures(metrics), _confusion(content) if content else None)
+            confusion = _confusion(content) if content else None
+            self._runs[run_id] = TrainingRun(_figures(metrics), confusion, await self._has_report(run_id))
         return self._runs[run_id]
 
-    async def _json(self, path: str, **asked: str) -> Any:
+    async def _has_report(self, run_id: str) -> bool:
+        found = await self._json("artifacts/list", run_id=run_id, path=REPORT_FOLDER)
+        return any(each["path"] == REPORT_FILE for each in (found or {}).get("files", []))
+
+    async def _json(self, path: str, /, **asked: str) -> Any:
         """Return an answer of the REST API, or None when it is 404."""
         answer = await self._get(f"/api/2.0/mlflow/{path}", asked)
         return answer and json.loads(answer)

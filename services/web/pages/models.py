@@ -1,18 +1,22 @@
 """The page that shows the model services, their metrics, the live accuracy, the registry, and tickets by category."""
 
 import asyncio
+import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from services.common.agent_api import ModelServiceStatus, TicketVolumes
+from services.common.problems import Problem
 from services.web.clients.agent import AgentError
 from services.web.clients.registry import FIGURES, Figure, RegistryError
-from services.web.site import page_status, site_of
+from services.web.site import page_status, redirect, site_of
 
 PERIODS = (1, 7, 30, 90)
 DEFAULT_DAYS = 30
@@ -32,6 +36,7 @@ def add_routes(app: FastAPI) -> None:
     """Add the page's routes."""
     app.get("/models")(show_models)
     app.get("/models/health")(show_health)
+    app.get("/models/report")(show_report)
 
 
 async def show_models(request: Request, days: str = "") -> Response:
@@ -61,6 +66,30 @@ async def show_health(request: Request) -> Response:
     status, trouble = await _try(site.agent.status())
     services = _health(status.services if status else {})
     return site.page(request, "health.html", page_status(trouble), trouble=trouble, **services)
+
+
+async def show_report(request: Request, name: str = "", version: str = "") -> Response:
+    """Show the report of a version, which training has made: a page of its own, without scripts and other files."""
+    try:
+        content = await site_of(request).registry.report(name, version)
+    except RegistryError:
+        # That page explains what is wrong with the registry.
+        return redirect("/models#registry")
+    if content is None:
+        raise Problem(404, "this version has no report")
+    return HTMLResponse(content, headers={"Content-Security-Policy": report_policy(content)})
+
+
+def report_policy(content: bytes) -> str:
+    """Return a policy under which the report's own style is all that a browser takes from it beside its text.
+
+    The registry's users write the report, so the browser treats it like a page of a stranger (sandbox).
+    """
+    style = re.search(rb"<style>(.*?)</style>", content, re.DOTALL)
+    allowed = f"'sha256-{b64encode(sha256(style[1]).digest()).decode()}'" if style else "'none'"
+    return (
+        f"default-src 'none'; style-src {allowed}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"
+    )
 
 
 async def _try(question: Awaitable[Found]) -> tuple[Found | None, Any]:
