@@ -1,8 +1,10 @@
-"""The report on drift as an HTML page that needs no other file, and its words."""
+"""What the report on drift holds, its words, and an HTML page of it that needs no other file."""
 
 import html
+from datetime import date
+from typing import NamedTuple
 
-from callcenterai.report.drift import Drift, DriftReport
+from callcenterai.agent_data.drift.homogeneity import Drift
 
 TITLES = {
     "category": "predicted category",
@@ -42,6 +44,22 @@ VALUES = """<h2>{title}</h2><table><thead><tr><th>Value</th><th class="number">T
 SHARE = """<td class="number">{share:.1%}</td>
 <td><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="{width:.1f}" height="8"/></svg>
 </td>"""
+
+
+class DriftReport(NamedTuple):
+    """What was compared: days, the version of the model, the numbers of tickets, and the drift of each figure."""
+
+    since: date
+    until: date
+    version: str
+    expected: int
+    seen: int
+    drifts: list[Drift]
+
+    @property
+    def matters(self) -> list[Drift]:
+        """The figures whose drift is significant and large."""
+        return [each for each in self.drifts if each.level == "large"]
 
 
 def summary(report: DriftReport) -> str:

@@ -19,6 +19,7 @@ from pydantic import AnyHttpUrl, SecretStr
 
 from services.agent.audit.report import AuditReporter
 from services.agent.audit.sampling import AuditSampler
+from services.agent.drift import DriftWatcher
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
@@ -72,16 +73,18 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     sampler, examiner = AuditSampler(settings.audit_share), TextExaminer(settings.text_seconds)
     processor = TicketProcessor(examiner, router, store, metrics, sampler, settings.max_text_length)
     reporter = AuditReporter(router, store, settings.audit_share)
-    upkeep = Upkeep(router, policy_file, store, metrics, reporter)
+    watcher = DriftWatcher(router.tfidf, store, metrics, settings.drift_days)
+    upkeep = Upkeep(router, policy_file, store, metrics, reporter, watcher)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await examiner.prepare()
         repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
         measuring = asyncio.create_task(upkeep.repeat_audits(settings.audit_seconds))
+        watching = asyncio.create_task(upkeep.repeat_drift(settings.drift_seconds))
         yield
-        repeating.cancel()
-        measuring.cancel()
+        for task in (repeating, measuring, watching):
+            task.cancel()
         await asyncio.gather(*(service.close() for service in router.services))
         store.close()
 

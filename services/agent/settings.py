@@ -29,6 +29,9 @@ class AgentSettings(Settings):
     audit_share: float = Field(0.01, ge=0, le=1, description="of the automatically routed tickets, checked by people")
     audit_seconds: float = Field(60.0, gt=0, description="how often the live accuracy is calculated for /metrics")
 
+    drift_seconds: float = Field(3600.0, ge=0, description="how often tickets are compared with training's; 0: never")
+    drift_days: int = Field(7, ge=1, description="of how many days the tickets are compared with those of the training")
+
     @field_validator("keep_days", "review_order", "audit_share", mode="before")
     @classmethod
     def _empty_as_default(cls, value: object, info: ValidationInfo) -> object:

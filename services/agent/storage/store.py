@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from callcenterai.agent_data.drift.counting import SeenTickets, count_tickets
 from services.agent.storage.audits import AuditedDay, audited_days
 from services.agent.storage.database import answers, known_labels, migrate, tickets
 from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
@@ -200,6 +201,12 @@ class TicketStore:
         since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
         with _database_errors_as_problems(), self._engine.connect() as connection:
             return audited_days(connection, since)
+
+    def seen(self, reference: dict[str, Any], version: str, days: int) -> SeenTickets:
+        """Return the counts of the last days' tickets about which a version was asked, as its reference has them."""
+        today = datetime.now(UTC).date()
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            return count_tickets(connection, reference, version, today - timedelta(days=days - 1), today)
 
     def delete_old(self, days: int) -> int:
         """Delete some of the tickets that are older than so many days; return how many."""
