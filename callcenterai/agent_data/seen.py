@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from callcenterai.agent_data.connection import open_agent_database
-from callcenterai.agent_data.drift.counting import SeenTickets, asked_in, count_tickets, tickets
+from callcenterai.agent_data.live_figures.counting import SeenTickets, asked_in, count_tickets, tickets
 from callcenterai.core.cli import UserError
 
 

@@ -4,7 +4,7 @@ import html
 from datetime import date
 from typing import NamedTuple
 
-from callcenterai.agent_data.drift.homogeneity import Drift
+from callcenterai.agent_data.live_figures.homogeneity import Drift
 
 TITLES = {
     "category": "predicted category",

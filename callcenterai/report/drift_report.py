@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from callcenterai.agent_data.drift.counting import SeenTickets
-from callcenterai.agent_data.drift.homogeneity import FEWEST_TICKETS, compare_figures
+from callcenterai.agent_data.live_figures.counting import SeenTickets
+from callcenterai.agent_data.live_figures.homogeneity import FEWEST_TICKETS, compare_figures
 from callcenterai.agent_data.seen import count_seen
 from callcenterai.artifact.folder import REFERENCE_FILE, check_files, read_metadata
 from callcenterai.core.cli import UserError

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from callcenterai.agent_data.drift.homogeneity import FEWEST_TICKETS, compare_figures
+from callcenterai.agent_data.live_figures.homogeneity import FEWEST_TICKETS, compare_figures
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.upstream import ModelServiceClient
 from services.agent.storage.store import TicketStore

@@ -4,7 +4,7 @@ import math
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from callcenterai.agent_data.drift.homogeneity import Drift
+from callcenterai.agent_data.live_figures.homogeneity import Drift
 from services.common.agent_api import AuditReport
 from services.common.metrics import CONFIDENCES, LATENCIES, Metrics
 
@@ -46,6 +46,9 @@ class AgentMetrics(Metrics):
         figure = ["figure"]
         self.drift_effect = Gauge("drift_effect_size", "Cohen's w against the test tickets", figure, registry=own)
         self.drift_p_value = Gauge("drift_p_value", "Probability of such a difference by chance", figure, registry=own)
+        self.shadow_skipped = Counter(
+            "shadow_tickets_skipped", "Tickets for which the queue to the version in Staging was full", registry=own
+        )
         self.waiting = Gauge("reviews_waiting", "Tickets that wait for a person", registry=own)
         self.deleted = Counter("tickets_deleted", "Tickets that were deleted after KEEP_DAYS", registry=own)
         self.policy_in_force = Gauge("policy_in_force", "1 when the policy fits the models that serve", registry=own)

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from scipy.stats import chi2_contingency
 
-from callcenterai.agent_data.drift.homogeneity import (
+from callcenterai.agent_data.live_figures.homogeneity import (
     MEDIUM,
     SIGNIFICANCE,
     Share,

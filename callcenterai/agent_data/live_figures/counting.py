@@ -6,7 +6,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-COLUMNS = ("day", "decided_by", "first_category", "language", "first_confidence", "characters", "unknown_words")
+# The columns of the agent's tickets that are read outside of the agent too.
+COLUMNS = (
+    *("id", "day", "decided_by", "audit_probability"),
+    *("first_category", "first_confidence", "language", "characters", "unknown_words"),
+    *("shadow_version", "shadow_category"),
+)
 tickets = sa.table("tickets", *map(sa.column, COLUMNS))
 # The column of each figure of the reference.
 COLUMN_OF = {
@@ -33,10 +38,7 @@ def count_tickets(
     connection: sa.Connection, reference: Mapping[str, Any], version: str, since: date, until: date
 ) -> SeenTickets:
     """Return the counts of the tickets from one day to another about which a version was asked."""
-    # The first words of decided_by are "tfidf VERSION"; a policy may follow after a comma.
-    name = f"tfidf {version}"
-    follows = tickets.c.decided_by.startswith(f"{name},", autoescape=True)
-    which = sa.and_(asked_in(since, until), sa.or_(tickets.c.decided_by == name, follows))
+    which = sa.and_(asked_in(since, until), answered_by(version))
     number = connection.scalar(sa.select(sa.func.count()).select_from(tickets).where(which))
     counts = {figure: _count(connection, which, COLUMN_OF[figure]) for figure in reference["counts"]}
     for figure, intervals in reference["intervals"].items():
@@ -48,6 +50,13 @@ def asked_in(since: date, until: date) -> sa.ColumnElement[bool]:
     """Return the condition on a ticket that the TF-IDF model was asked about it, from one day to another."""
     days = tickets.c.day.between(since.isoformat(), until.isoformat())
     return sa.and_(days, tickets.c.first_category.is_not(None))
+
+
+def answered_by(version: str) -> sa.ColumnElement[bool]:
+    """Return the condition on a ticket that a version of the TF-IDF model was the first to answer it."""
+    # The first words of decided_by are "tfidf VERSION"; a policy may follow after a comma.
+    name = f"tfidf {version}"
+    return sa.or_(tickets.c.decided_by == name, tickets.c.decided_by.startswith(f"{name},", autoescape=True))
 
 
 def _interval(column: sa.ColumnElement[Any], edges: list[float]) -> sa.ColumnElement[Any]:
