@@ -31,7 +31,7 @@ WORSE, REFUSED = 1, 3
 COMMIT_MESSAGE = "Retrain on what people have answered\n\nThe version is registered and not promoted."
 
 
-class Trained(NamedTuple):
+class Retrained(NamedTuple):
     """What a retraining has made: the number of the registered version, and the report on it."""
 
     version: str
@@ -56,13 +56,13 @@ def retrain(repository: Path, database: str) -> int:
         if not run_step(folder, "git", "status", "--porcelain"):
             print_progress("no new answers since the last retraining that was committed: nothing to do")
             return 0
-        trained = train(folder)
+        made = train_and_register(folder)
         run_step(folder, "git", "add", "--all")
         # The hooks check code, which this commit does not touch.
         run_step(folder, "git", "commit", "--quiet", "--no-verify", "--message", COMMIT_MESSAGE)
         run_step(folder, "git", "branch", branch)
-    print(trained.report)
-    print_progress(f"branch {branch}: version {trained.version} is registered, and nothing is promoted")
+    print(made.report)
+    print_progress(f"branch {branch}: version {made.version} is registered, and nothing is promoted")
     return 0
 
 
@@ -102,7 +102,7 @@ def export_answers(folder: Path, database: str) -> None:
     run_step(folder, *DVC, "add", "--quiet", str(path))
 
 
-def train(folder: Path) -> Trained:
+def train_and_register(folder: Path) -> Retrained:
     """Run the pipeline, register the run that it logs, and report on it."""
     run_id = find_run_id(run_step(folder, *DVC, "repro"))
     if run_id is None:
@@ -116,7 +116,7 @@ def train(folder: Path) -> Trained:
     registered = run_step(folder, *REGISTRY, "register", "--run-id", run_id, "--reason", reason)
     version = registered.partition("version ")[2].split()[0]
     gates = run_step(folder, *REGISTRY, "check", version, accepted=(0, REFUSED))
-    return Trained(version, render(run_id, version, comparison, gates))
+    return Retrained(version, render_retraining(run_id, version, comparison, gates))
 
 
 def find_run_id(printed: str) -> str | None:
@@ -125,7 +125,7 @@ def find_run_id(printed: str) -> str | None:
     return found[-1] if found else None
 
 
-def render(run_id: str, version: str, comparison: str, gates: str) -> str:
+def render_retraining(run_id: str, version: str, comparison: str, gates: str) -> str:
     """Return the report in Markdown: what was made, what the gates say about it, and how it compares with HEAD."""
     return "\n\n".join(
         (

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from callcenterai.agent_data.live_figures.homogeneity import FEWEST_TICKETS, compare_figures
+from callcenterai.agent_data.live_figures.homogeneity import FEWEST_TICKETS, Drift, compare_figures
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.upstream import ModelServiceClient
 from services.agent.storage.store import TicketStore
@@ -18,7 +18,10 @@ class DriftWatcher:
     async def measure(self) -> None:
         """Show the drift in the metrics; a ServiceDown or a Problem when it cannot be measured."""
         reference = await self._service.fetch_reference()
-        expected = reference.model_dump()
-        seen = await asyncio.to_thread(self._store.seen, expected, reference.version, self._days)
-        enough = seen.tickets >= FEWEST_TICKETS
-        self._metrics.drifted(compare_figures(expected, seen.counts) if enough else [])
+        drifts: list[Drift] = []
+        if reference:
+            expected = reference.model_dump()
+            seen = await asyncio.to_thread(self._store.seen, expected, reference.version, self._days)
+            if seen.tickets >= FEWEST_TICKETS:
+                drifts = compare_figures(expected, seen.counts)
+        self._metrics.drifted(drifts)

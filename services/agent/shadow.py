@@ -15,13 +15,13 @@ from services.common.problems import Problem
 
 logger = logging.getLogger("services.agent")
 # Tickets that may wait; more are not asked about, since answering tickets must not become slower or need more memory.
-MOST_WAITING = 1000
+LONGEST_QUEUE = 1000
 # Tickets in one request, and in one transaction.
-MOST_AT_ONCE = 50
+LARGEST_REQUEST = 50
 
 
-class WaitingTicket(NamedTuple):
-    """An answered ticket, and its text as models read it."""
+class AnsweredTicket(NamedTuple):
+    """A ticket that has its answer, and its text as models read it."""
 
     id: str
     text: str
@@ -36,14 +36,14 @@ class Shadow:
         """share is the expected share of the tickets, from 0 to 1; without a service no ticket is taken."""
         self._service, self._store, self._metrics = service, store, metrics
         self._share, self._random = share if service else 0.0, SystemRandom()
-        self._waiting: asyncio.Queue[WaitingTicket] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[AnsweredTicket] = asyncio.Queue(LONGEST_QUEUE)
 
     def offer(self, ticket_id: str, text: str) -> None:
         """Take a ticket with the probability of the share, unless too many wait."""
         if self._random.random() >= self._share:
             return
         try:
-            self._waiting.put_nowait(WaitingTicket(ticket_id, text))
+            self._waiting.put_nowait(AnsweredTicket(ticket_id, text))
         except asyncio.QueueFull:
             self._metrics.shadow_skipped.inc()
 
@@ -51,7 +51,7 @@ class Shadow:
         """Ask about the tickets that wait, in turn."""
         while self._service:
             tickets = [await self._waiting.get()]
-            while len(tickets) < MOST_AT_ONCE and not self._waiting.empty():
+            while len(tickets) < LARGEST_REQUEST and not self._waiting.empty():
                 tickets.append(self._waiting.get_nowait())
             try:
                 await self._ask(self._service, tickets)
@@ -64,7 +64,7 @@ class Shadow:
                 # Later tickets may be answered.
                 logger.error("internal error", exc_info=error)
 
-    async def _ask(self, service: ModelServiceClient, tickets: list[WaitingTicket]) -> None:
+    async def _ask(self, service: ModelServiceClient, tickets: list[AnsweredTicket]) -> None:
         answers = await service.predict([ticket.text for ticket in tickets], explain=False)
         found = [
             ShadowAnswer(ticket.id, answer.version, answer.category, answer.confidence)

@@ -15,7 +15,7 @@ from services.common.problems import Problem
 
 logger = logging.getLogger("services.agent")
 # After a measurement that failed; at the agent's start, for example, the database may have no tables yet.
-RETRY_SECONDS = 60.0
+SECONDS_AFTER_FAILURE = 60.0
 
 
 class Upkeep:
@@ -49,16 +49,16 @@ class Upkeep:
     async def repeat_audits(self, seconds: float) -> None:
         """Calculate the live accuracy every so many seconds, for ever."""
         while True:
-            await self._try(self._measure_accuracy)
+            await self._attempt(self._measure_accuracy)
             await asyncio.sleep(seconds)
 
     async def repeat_drift(self, seconds: float) -> None:
         """Compare the tickets with those of the training every so many seconds, for ever; never if that is 0."""
         while seconds:
-            done = await self._try(self._watcher.measure)
-            await asyncio.sleep(seconds if done else min(seconds, RETRY_SECONDS))
+            done = await self._attempt(self._watcher.measure)
+            await asyncio.sleep(seconds if done else min(seconds, SECONDS_AFTER_FAILURE))
 
-    async def _try(self, measure: Callable[[], Awaitable[None]]) -> bool:
+    async def _attempt(self, measure: Callable[[], Awaitable[None]]) -> bool:
         """Measure something in the database, and return whether that worked; the next attempt may."""
         try:
             if self._store.prepared:

@@ -66,6 +66,8 @@ def test_check_compares_staging_with_production_on_live_tickets(agent, staging, 
     assert found["live accuracy"].startswith("95.0% (") and "and 80.0% (" in found["live accuracy"]
     assert "live agreement" in registry_commands.run("check", "2", "--database", address)
     assert "live" not in registry_commands.run("check", "2")
+    other = registry_commands.run("check", "1", "--model", "transformer", "--database", address, code=2)
+    assert other.startswith("error: --database is for versions of the TF-IDF model")
 
 
 def test_whatever_happens_to_staging_tickets_are_answered_as_without_it(agent, staging):

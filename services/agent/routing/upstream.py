@@ -210,12 +210,17 @@ class ModelServiceClient:
             self.labels = card["labels"]
         self._metrics.service_ready.labels(self.name).set(card is not None)
 
-    async def fetch_reference(self) -> ModelReference:
-        """Return how the test tickets looked to the model; a ServiceDown when the service does not say."""
+    async def fetch_reference(self) -> ModelReference | None:
+        """Return how the test tickets looked to the model, if it or its service is not too old to know.
+
+        Raises a ServiceDown when the service gives no usable answer.
+        """
         try:
             answer = await self._request("GET", "/model/reference")
             if answer.status == 200:
                 return ModelReference.model_validate_json(answer.content)
+            if answer.status == 404:
+                return None
             trouble = f"/model/reference answers {answer.status}"
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
             trouble = f"no usable answer to /model/reference ({type(error).__name__})"
