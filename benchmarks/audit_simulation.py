@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import _path  # noqa: F401  # it puts the repository on the path
-from services.agent.audit.accuracy import FEWEST_ANSWERS, AuditSums, estimate_accuracy
+from callcenterai.agent_data.live_figures.accuracy import FEWEST_ANSWERS, AuditSums, estimate_accuracy
 from services.agent.audit.sampling import LEAST_DEVIATION
 
 CHANGE_DAY = 10

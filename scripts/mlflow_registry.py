@@ -23,9 +23,8 @@ change:
   rollback                 put the previous Production back
   bootstrap                register, staging and production in one, unless a version is in Production
 
-VERSION is a number, `production` or `staging`. `COMMAND --help` shows the options. The gates are set in params.yaml,
-section `registry`; the registry is that of MLFLOW_TRACKING_URI, by default mlflow.db. Exit codes: 0 done, 2 an error
-that you can correct (one line tells how), 3 a gate refused.
+VERSION is a number, `production` or `staging`. `COMMAND --help` shows the options. Section `registry` of params.yaml
+sets the gates, MLFLOW_TRACKING_URI the registry. Exit codes: 0 done, 2 an error that you can correct, 3 a gate refused.
 """
 
 import argparse
@@ -69,9 +68,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         add(name, reading)
     add("show", reading).add_argument("version")
     add("diff", reading).add_argument("version", nargs=2)
-    add("check", reading, checking).add_argument("version")
-    export = add("export", reading)
-    export.add_argument("version")
+    check, export = add("check", reading, checking), add("export", reading)
+    for one in (check, export):
+        one.add_argument("version")
+    check.add_argument("--database", help="the agent's: also compare with Production on live tickets; default: do not")
     export.add_argument("folder", type=Path)
     add("register", checking, changing).add_argument("--run-id", help="default: the best by registry.metric")
     for name in ("staging", "production"):

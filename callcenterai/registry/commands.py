@@ -52,7 +52,11 @@ def _check_or_change(options: argparse.Namespace) -> int:
     """Run `check`, or a command that changes the registry."""
     promoter = open_promoter(options.model, options.params, options.data)
     if options.command == "check":
-        return 0 if reports.print_check(promoter, options.version, options.json) else 3
+        if options.database and options.model != "tfidf":
+            raise UserError(
+                "--database is for versions of the TF-IDF model: the agent asks no other one before promotion"
+            )
+        return 0 if reports.print_check(promoter, options.version, options.json, options.database) else 3
     force, dry_run = getattr(options, "force", False), getattr(options, "dry_run", False)
     request = Request(options.by or find_user_name(), options.reason, force, dry_run)
     if options.command == "register":

@@ -7,6 +7,7 @@ from typing import Any
 
 from callcenterai.core.cli import print_table
 from callcenterai.registry.gates import PromotionRefused, Verdict
+from callcenterai.registry.live_comparison import compare_on_live_tickets
 from callcenterai.registry.production_folder import write_model_folder
 from callcenterai.registry.promotion import Promoter, Registration
 from callcenterai.registry.state import ARCHIVED, PRODUCTION, STAGING, Change, State, Version, moves_to_production
@@ -96,12 +97,17 @@ def print_history(registry: Registry, as_json: bool) -> None:
     print_table(HISTORY_COLUMNS, [history_row(entry) for entry in reversed(entries)])
 
 
-def print_check(promoter: Promoter, name: str, as_json: bool) -> bool:
-    """Print the verdict of every gate on the way to Production; return whether all pass."""
+def print_check(promoter: Promoter, name: str, as_json: bool, database: str | None = None) -> bool:
+    """Print the verdict of every gate on the way to Production; return whether all pass.
+
+    With the agent's database, also print how the version compares on live tickets.
+    """
     state = promoter.registry.read_state()
     version = state.find(name)
     moves = moves_to_production(state, name)
     verdicts = promoter.check_for_production(state, Change("check", moves, "")) if moves else []
+    if moves and database:
+        verdicts += compare_on_live_tickets(database, version, state.version_in(PRODUCTION))
     passed = all(verdict.passed for verdict in verdicts)
     if as_json:
         print_json({"version": version.number, "passed": passed, "gates": [vars(verdict) for verdict in verdicts]})

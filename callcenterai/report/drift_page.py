@@ -1,9 +1,11 @@
-"""The report on drift as an HTML page that needs no other file, and its words."""
+"""What the report on drift holds, its words, and an HTML page of it that needs no other file."""
 
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
+from callcenterai.agent_data.live_figures.homogeneity import Drift
 from callcenterai.core.html_page import render_page
-from callcenterai.report.drift import DriftReport
 
 TITLES = {
     "category": "predicted category",
@@ -14,6 +16,22 @@ TITLES = {
 }
 LEVELS = {"none": "no", "small": "small", "large": "it matters"}
 TEMPLATE = Path(__file__).with_name("drift_page.html")
+
+
+class DriftReport(NamedTuple):
+    """What was compared: days, the version of the model, the numbers of tickets, and the drift of each figure."""
+
+    since: date
+    until: date
+    version: str
+    expected: int
+    seen: int
+    drifts: list[Drift]
+
+    @property
+    def matters(self) -> list[Drift]:
+        """The figures whose drift is significant and large."""
+        return [each for each in self.drifts if each.level == "large"]
 
 
 def summary(report: DriftReport) -> str:

@@ -5,17 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from callcenterai.agent_data.seen import SeenTickets, count_seen
+from callcenterai.agent_data.live_figures.counting import SeenTickets
+from callcenterai.agent_data.live_figures.homogeneity import FEWEST_TICKETS, compare_figures
+from callcenterai.agent_data.seen import count_seen
 from callcenterai.artifact.folder import REFERENCE_FILE, check_files, read_metadata
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_files
-from callcenterai.report.drift import DriftReport, compare_figures
-from callcenterai.report.drift_page import LEVELS, TITLES, basis, drift_page, summary
+from callcenterai.report.drift_page import LEVELS, TITLES, DriftReport, basis, drift_page, summary
 from callcenterai.report.markdown import escape_text, table
 
 EXPERIMENT = "callcenterai-drift"
-# Below this, chance and the few weekdays say more than drift does.
-FEWEST_TICKETS = 200
 MOST_DAYS = 3660
 
 

@@ -12,19 +12,21 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, Path, Query
 from pydantic import AnyHttpUrl, SecretStr
 
 from services.agent.audit.report import AuditReporter
 from services.agent.audit.sampling import AuditSampler
+from services.agent.drift import DriftWatcher
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
 from services.agent.routing.upstream import ModelServiceClient, RequestLimits
 from services.agent.settings import AgentSettings
+from services.agent.shadow import Shadow
 from services.agent.storage.database import make_engine
 from services.agent.storage.store import TicketStore
 from services.agent.tickets import TicketProcessor
@@ -50,8 +52,16 @@ from services.common.middleware import ServiceMiddleware
 from services.common.problems import Problem, documented
 
 
-def make_router(settings: AgentSettings, policy_file: PolicyFile, metrics: AgentMetrics) -> Router:
-    """Return a router between the model services that the settings name."""
+class ModelServices(NamedTuple):
+    """The clients of the model services that the settings name."""
+
+    tfidf: ModelServiceClient
+    transformer: ModelServiceClient | None
+    shadow: ModelServiceClient | None
+
+
+def make_clients(settings: AgentSettings, metrics: AgentMetrics) -> ModelServices:
+    """Return the clients; a ValueError when a share of the tickets is for a service that the settings do not name."""
     limits = RequestLimits(
         settings.attempt_seconds, settings.budget_seconds, settings.breaker_failures, settings.breaker_seconds
     )
@@ -59,30 +69,43 @@ def make_router(settings: AgentSettings, policy_file: PolicyFile, metrics: Agent
     def client(name: str, url: AnyHttpUrl, key: SecretStr | None) -> ModelServiceClient:
         return ModelServiceClient(name, str(url), key.get_secret_value() if key else None, limits, metrics)
 
-    second = settings.transformer_url
-    transformer = client("transformer", second, settings.transformer_api_key) if second else None
-    return Router(client("tfidf", settings.tfidf_url, settings.tfidf_api_key), transformer, policy_file)
+    second, shadow = settings.transformer_url, settings.shadow_url
+    if settings.shadow_share and not shadow:
+        raise ValueError("SHADOW_SHARE needs SHADOW_URL, a TF-IDF service that serves the version in Staging")
+    return ModelServices(
+        client("tfidf", settings.tfidf_url, settings.tfidf_api_key),
+        client("transformer", second, settings.transformer_api_key) if second else None,
+        client("shadow", shadow, settings.shadow_api_key) if shadow else None,
+    )
 
 
 def make_app(settings: AgentSettings) -> ServiceMiddleware:
     """Return the service; a ValueError when DATABASE_URL is not an address that it can use."""
     metrics, policy_file = AgentMetrics(), PolicyFile(settings.policy_file)
-    router = make_router(settings, policy_file, metrics)
+    clients = make_clients(settings, metrics)
+    router = Router(clients.tfidf, clients.transformer, policy_file)
     store = TicketStore(make_engine(settings.database_url.get_secret_value()))
     sampler, examiner = AuditSampler(settings.audit_share), TextExaminer(settings.text_seconds, settings.spacy_model)
-    processor = TicketProcessor(examiner, router, store, metrics, sampler, settings.max_text_length)
+    shadow = Shadow(clients.shadow, store, metrics, settings.shadow_share)
+    processor = TicketProcessor(examiner, router, store, metrics, sampler, shadow, settings.max_text_length)
     reporter = AuditReporter(router, store, settings.audit_share)
-    upkeep = Upkeep(router, policy_file, store, metrics, reporter)
+    watcher = DriftWatcher(router.tfidf, store, metrics, settings.drift_days)
+    upkeep = Upkeep(router, policy_file, store, metrics, reporter, watcher)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await examiner.prepare()
-        repeating = asyncio.create_task(upkeep.repeat(settings.poll_seconds, settings.keep_days))
-        measuring = asyncio.create_task(upkeep.repeat_audits(settings.audit_seconds))
+        recurring = (
+            upkeep.repeat(settings.poll_seconds, settings.keep_days),
+            upkeep.repeat_audits(settings.audit_seconds),
+            upkeep.repeat_drift(settings.drift_seconds),
+            shadow.ask_for_ever(),
+        )
+        tasks = [asyncio.create_task(work) for work in recurring]
         yield
-        repeating.cancel()
-        measuring.cancel()
-        await asyncio.gather(*(service.close() for service in router.services))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*(client.close() for client in clients if client))
         store.close()
 
     app = base_app("CallCenterAI: agent", metrics, lifespan)

@@ -4,6 +4,7 @@ import math
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from callcenterai.agent_data.live_figures.homogeneity import Drift
 from services.common.agent_api import AuditReport
 from services.common.metrics import CONFIDENCES, LATENCIES, Metrics
 
@@ -42,6 +43,12 @@ class AgentMetrics(Metrics):
             name: Gauge(f"live_accuracy_{name}", description, by, registry=own)
             for name, description in LIVE_ACCURACY.items()
         }
+        figure = ["figure"]
+        self.drift_effect = Gauge("drift_effect_size", "Cohen's w against the test tickets", figure, registry=own)
+        self.drift_p_value = Gauge("drift_p_value", "Probability of such a difference by chance", figure, registry=own)
+        self.shadow_skipped = Counter(
+            "shadow_tickets_skipped", "Tickets for which the queue to the version in Staging was full", registry=own
+        )
         self.waiting = Gauge("reviews_waiting", "Tickets that wait for a person", registry=own)
         self.deleted = Counter("tickets_deleted", "Tickets that were deleted after KEEP_DAYS", registry=own)
         self.policy_in_force = Gauge("policy_in_force", "1 when the policy fits the models that serve", registry=own)
@@ -75,6 +82,14 @@ class AgentMetrics(Metrics):
             values |= {"target": deciding.target_accuracy, "answers_needed": deciding.needed_answers}
             for name, value in values.items():
                 self.live[name].labels(shown, str(each.days)).set(math.nan if value is None else value)
+
+    def drifted(self, drifts: list[Drift]) -> None:
+        """Show how the tickets differ from those of the training; nothing if there are too few to say."""
+        for gauge in (self.drift_effect, self.drift_p_value):
+            gauge.clear()
+        for each in drifts:
+            self.drift_effect.labels(each.figure).set(each.effect)
+            self.drift_p_value.labels(each.figure).set(each.p_value)
 
     def asked(self, service: str, outcome: str, seconds: float) -> None:
         """Count a request to a model service."""

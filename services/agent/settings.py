@@ -30,6 +30,13 @@ class AgentSettings(Settings):
     audit_share: float = Field(0.01, ge=0, le=1, description="of the automatically routed tickets, checked by people")
     audit_seconds: float = Field(60.0, gt=0, description="how often the live accuracy is calculated for /metrics")
 
+    drift_seconds: float = Field(3600.0, ge=0, description="how often tickets are compared with training's; 0: never")
+    drift_days: int = Field(7, ge=1, description="of how many days the tickets are compared with those of the training")
+
+    shadow_url: AnyHttpUrl | None = Field(None, description="a TF-IDF service that serves the version in Staging")
+    shadow_api_key: SecretStr | None = None
+    shadow_share: float = Field(0.0, ge=0, le=1, description="of the tickets, about which that version is asked too")
+
     @field_validator("keep_days", "review_order", "audit_share", mode="before")
     @classmethod
     def _empty_as_default(cls, value: object, info: ValidationInfo) -> object:

@@ -10,6 +10,7 @@ from services.agent.examination import ExaminedText, TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.router import Router, RoutingDecision
 from services.agent.routing.upstream import ModelAnswer
+from services.agent.shadow import Shadow
 from services.agent.storage.holds import HoldRequest
 from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
@@ -27,11 +28,12 @@ class TicketProcessor:
         store: TicketStore,
         metrics: AgentMetrics,
         sampler: AuditSampler,
+        shadow: Shadow,
         max_text_length: int,
     ) -> None:
         """Asks nothing yet."""
         self._examiner, self._router, self._store = examiner, router, store
-        self._metrics, self._sampler = metrics, sampler
+        self._metrics, self._sampler, self._shadow = metrics, sampler, shadow
         self._max_text_length = max_text_length
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
@@ -49,6 +51,7 @@ class TicketProcessor:
         # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
         if answer is ticket.answer:
             self._count(ticket)
+            self._offer(ticket, asked.store)
         return _explained(answer, ticket) if explain else answer
 
     async def predict_all(self, asked: Any, explain: bool) -> list[RoutedTicket]:
@@ -61,6 +64,7 @@ class TicketProcessor:
             await asyncio.to_thread(self._store.add, tickets)
         for ticket in tickets:
             self._count(ticket)
+            self._offer(ticket, asked.store)
         return [_explained(ticket.answer, ticket) if explain else ticket.answer for ticket in tickets]
 
     async def _route(self, texts: list[ExaminedText], ids: list[str], asked: Any, explain: bool) -> list[StoredTicket]:
@@ -86,6 +90,11 @@ class TicketProcessor:
         metrics.labelled(metrics.languages, answer["language"]).inc()
         for kind, count in answer["personal_data"].items():
             metrics.labelled(metrics.personal_data, kind).inc(count)
+
+    def _offer(self, ticket: StoredTicket, stored: bool) -> None:
+        """Let the version in Staging have a ticket whose answer it can be compared with: that of the TF-IDF model."""
+        if stored and ticket.figures.first_category is not None:
+            self._shadow.offer(ticket.id, without_placeholders(ticket.text))
 
     async def next_review(self, asked: ReviewRequest, seconds: float, order: ReviewOrder) -> Review:
         """Give a reviewer a waiting ticket, in this order unless they ask for another, and hold it so many seconds."""

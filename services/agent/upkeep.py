@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from services.agent.audit.report import AuditReporter
+from services.agent.drift import DriftWatcher
 from services.agent.metrics import AgentMetrics
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
+from services.agent.routing.upstream import ServiceDown
 from services.agent.storage.store import TicketStore
 from services.common.problems import Problem
 
 logger = logging.getLogger("services.agent")
+# After a measurement that failed; at the agent's start, for example, the database may have no tables yet.
+SECONDS_AFTER_FAILURE = 60.0
 
 
 class Upkeep:
@@ -23,10 +28,11 @@ class Upkeep:
         store: TicketStore,
         metrics: AgentMetrics,
         reporter: AuditReporter,
+        watcher: DriftWatcher,
     ) -> None:
         """Does nothing yet."""
         self._router, self._policy_file, self._store, self._metrics = router, policy_file, store, metrics
-        self._reporter = reporter
+        self._reporter, self._watcher = reporter, watcher
         self._kept_labels: dict[str, list[str]] | None = None
 
     async def repeat(self, seconds: float, keep_days: int) -> None:
@@ -43,15 +49,31 @@ class Upkeep:
     async def repeat_audits(self, seconds: float) -> None:
         """Calculate the live accuracy every so many seconds, for ever."""
         while True:
-            try:
-                if self._store.prepared:
-                    self._metrics.audited(await asyncio.to_thread(self._reporter.report, 1))
-            except Problem as problem:
-                logger.error("database", extra={"trouble": problem.detail})
-            except Exception as error:
-                # As above: the next attempt may succeed.
-                logger.error("internal error", exc_info=error)
+            await self._attempt(self._measure_accuracy)
             await asyncio.sleep(seconds)
+
+    async def repeat_drift(self, seconds: float) -> None:
+        """Compare the tickets with those of the training every so many seconds, for ever; never if that is 0."""
+        while seconds:
+            done = await self._attempt(self._watcher.measure)
+            await asyncio.sleep(seconds if done else min(seconds, SECONDS_AFTER_FAILURE))
+
+    async def _attempt(self, measure: Callable[[], Awaitable[None]]) -> bool:
+        """Measure something in the database, and return whether that worked; the next attempt may."""
+        try:
+            if self._store.prepared:
+                await measure()
+                return True
+        except ServiceDown as trouble:
+            logger.info("model service", extra={"trouble": str(trouble)})
+        except Problem as problem:
+            logger.error("database", extra={"trouble": problem.detail})
+        except Exception as error:
+            logger.error("internal error", exc_info=error)
+        return False
+
+    async def _measure_accuracy(self) -> None:
+        self._metrics.audited(await asyncio.to_thread(self._reporter.report, 1))
 
     async def _refresh_routing(self) -> None:
         refreshes = (service.refresh() for service in self._router.services)

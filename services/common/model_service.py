@@ -52,6 +52,22 @@ class ModelCard(BaseModel):
     metrics: dict[str, Any] = Field(description="training's metrics on validation and test")
 
 
+class Intervals(BaseModel):
+    """The upper edges of intervals, all but the last one's, and how many tickets are in each."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+class ModelReference(BaseModel):
+    """How the test tickets looked to the model when it was trained; live tickets are compared with them."""
+
+    version: str
+    tickets: int
+    counts: dict[str, dict[str, int]]
+    intervals: dict[str, Intervals]
+
+
 def create_app(
     title: str, settings: ModelSettings, build: Callable[[ModelArtifact], Any], files: SelectFiles
 ) -> tuple[FastAPI, ServedModel, ModelMetrics]:

@@ -21,7 +21,7 @@ from support.processes import environment, free_port
 from support.repository import REPOSITORY, locked_versions
 
 GITHUB = REPOSITORY / ".github"
-FILES = {name: GITHUB / "workflows" / f"{name}.yml" for name in ("ci-cd", "nightly")}
+FILES = {name: GITHUB / "workflows" / f"{name}.yml" for name in ("ci-cd", "nightly", "retrain")}
 TEXTS = {name: file.read_text(encoding="utf-8") for name, file in FILES.items()}
 # BaseLoader leaves every value a string; YAML 1.1 would read `on` as true.
 WORKFLOWS: dict[str, dict] = {name: yaml.load(text, yaml.BaseLoader) for name, text in TEXTS.items()}
@@ -110,6 +110,17 @@ def test_the_nightly_workflow_tries_the_newest_mlflow_on_a_database_of_the_locke
     assert commands[0] == "python setup_mlops.py" and commands[1].endswith("--upgrade mlflow")
     assert "mlflow db upgrade" in commands[2] and "tests/registry tests/tracking" in commands[3]
     assert "newest-mlflow" in WORKFLOWS["nightly"]["jobs"]["notify"]["needs"]
+
+
+def test_retraining_opens_a_pull_request_and_never_promotes():
+    """Only the job that pushes the branch may write; what the steps run is in the test of the loop of feedback."""
+    workflow = WORKFLOWS["retrain"]
+    assert set(workflow["on"]) == {"schedule", "workflow_dispatch"}
+    writing = [name for name, job in workflow["jobs"].items() if "write" in job["permissions"].values()]
+    assert writing == ["retrain"]
+    commands = "\n".join(step.get("run", "") for step in steps(workflow, "retrain"))
+    assert "python scripts/retrain.py >" in commands and "gh pr create" in commands
+    assert not re.search("mlflow_registry|promote|merge", commands)
 
 
 def test_slow_tests_run_on_one_python_and_quick_ones_on_all():

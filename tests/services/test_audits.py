@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 import export_feedback
-from services.agent.audit.accuracy import AuditSums, estimate_accuracy
+from callcenterai.agent_data.live_figures.accuracy import AuditSums, estimate_accuracy
 from services.agent.storage import database
 from support.servers.agent import (
     SURE,

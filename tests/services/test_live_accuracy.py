@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from services.agent.audit.accuracy import AuditSums, estimate_accuracy, needed_answers, score_interval
+from callcenterai.agent_data.live_figures.accuracy import AuditSums, estimate_accuracy, needed_answers, score_interval
 from services.agent.audit.sampling import LEAST_DEVIATION, AuditSampler
 
 TICKETS, REPEATS = 1500, 1500

@@ -183,7 +183,18 @@ def test_the_tfidf_service_describes_its_model_and_its_api(service, folders):
     assert card["metrics"]["test"]["accuracy"] == metadata["metrics"]["test"]["accuracy"] > 0.5
     assert service.get("/ready").json == {"status": "ready", "model_version": card["version"]}
     paths = service.get("/openapi.json").json["paths"]
-    assert set(paths) == {"/health", "/ready", "/model", "/metrics", "/predict", "/predict/batch"}
+    assert set(paths) == {
+        "/health",
+        "/ready",
+        "/model",
+        "/model/reference",
+        "/metrics",
+        "/predict",
+        "/predict/batch",
+    }
+    reference = json.loads((folders["good"] / "reference.json").read_text(encoding="utf-8"))
+    del reference["format"]
+    assert service.get("/model/reference").json == reference | {"version": card["version"]}
     assert b"swagger" in service.get("/docs").body
 
 
@@ -369,7 +380,7 @@ def test_a_new_model_in_the_folder_is_served_without_a_failed_request(folders, t
         old = service.ready().get("/model").json["version"]
         assert service.metric("model_trained_timestamp_seconds") == trained_at(place)
         with Load(service) as load:
-            for name in ("model.skops", "scorer.npz", "metadata.json"):
+            for name in ("model.skops", "scorer.npz", "reference.json", "metadata.json"):
                 shutil.copy(folders["good"] / name, tmp_path / name)
                 (tmp_path / name).replace(place / name)
             service.until(lambda: service.get("/model").json["version"] != old)

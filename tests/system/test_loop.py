@@ -1,6 +1,7 @@
 """The feedback loop: people answer the tickets the models are unsure about, and their answers train the next model."""
 
 import contextlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from support.clone import PRINTED, Clone, trained_clone
-from support.processes import run
 from support.servers.mlflow_server import TrackingServer
 from support.servers.services import TFIDF, Service
 
@@ -22,9 +22,9 @@ UNKNOWN = [
 NEXT = "our zorblax needs a new quendle"
 
 
-def promote(clone: Clone, run_id: str) -> None:
-    """Put the version of a run into Production; without its id, register would take the run with the best figures."""
-    for command in (f"register --run-id {run_id}", "staging", "production"):
+def promote(clone: Clone) -> None:
+    """Put the newest version into Production."""
+    for command in ("staging", "production"):
         clone.here(f"python scripts/mlflow_registry.py {command}")
 
 
@@ -33,18 +33,39 @@ def run_in(printed: str) -> str:
     return re.findall(r"^MLflow run (\w+)$", printed, re.MULTILINE)[-1]
 
 
+def assert_branch_has_the_retraining(clone: Clone, report: str) -> str:
+    """Compare what a retraining has left with what it says, and return its branch, which is not checked out."""
+    (branch,) = clone.git("branch", "--list", "retraining-*", "--format", "%(refname:short)").split()
+    changed = clone.git("diff", "--name-only", "HEAD", branch).split()
+    pointer = "data/raw/feedback.csv.dvc"
+    assert {"dvc.lock", "params.yaml", pointer, "metrics/tfidf.json", "metrics/prepare.json"} <= set(changed)
+    assert all(name.startswith(("metrics/", "dvc.lock", "params.yaml", pointer)) for name in changed)
+    prepared = json.loads(clone.git("show", f"{branch}:metrics/prepare.json"))
+    assert (0, 3) == (clone.json("metrics/prepare.json")["feedback"], prepared["feedback"])
+    assert all(part in report for part in ("Version 2 ", "accuracy against Production", "# Model report"))
+    stages = json.loads(clone.here("python scripts/mlflow_registry.py list --json"))
+    assert [(1, "Production"), (2, "None")] == [(row["version"], row["stage"]) for row in stages]
+    return branch
+
+
 def is_served(agent: Service, version: str) -> bool:
     return agent.get("/status").json["services"]["tfidf"]["version"] == version
 
 
-@pytest.mark.runs("python -m services.agent.app", "python scripts/export_feedback.py data/raw/feedback.csv")
+@pytest.mark.runs(
+    "python -m services.agent.app",
+    "python scripts/export_feedback.py data/raw/feedback.csv",
+    "python scripts/retrain.py",
+)
 @pytest.mark.slow
 def test_peoples_answers_change_the_next_model(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ):
-    """Train, promote, serve, answer three reviews, train with the answers, promote: the running agent has learned."""
+    """Train, promote, serve, answer three reviews, retrain, merge, promote: the running agent has learned."""
     clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
-    promote(clone, run_in(clone.text(PRINTED)))
+    clone.here(f"python scripts/mlflow_registry.py register --run-id {run_in(clone.text(PRINTED))}")
+    promote(clone)
+    clone.commit("trained")
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(TrackingServer(clone.folder, "--backend-store-uri", "sqlite:///mlflow.db"))
@@ -67,12 +88,13 @@ def test_peoples_answers_change_the_next_model(
         assert 0 == agent.get("/reviews").json["waiting"]
 
         monkeypatch.setenv("DATABASE_URL", database)
-        clone.command("python scripts/export_feedback.py data/raw/feedback.csv")
-        run(clone.folder, "scripts/set_parameters.py", "prepare.feedback_input=data/raw/feedback.csv")
-        printed = clone.command("dvc repro")
-        assert "Running stage 'prepare'" in printed
-        assert 3 == clone.json("metrics/prepare.json")["feedback"]
-        promote(clone, run_in(printed))
+        written = clone.command("python scripts/export_feedback.py data/raw/feedback.csv")
+        assert "tickets written: 3" in written
+        report = clone.command("python scripts/retrain.py")
+        branch = assert_branch_has_the_retraining(clone, report)
+        clone.git("merge", "-q", "--ff-only", branch)
+        clone.command("dvc checkout")
+        promote(clone)
         agent.until(lambda: is_served(agent, "2"))
         after = agent.post("/predict", {"text": NEXT, "store": False}).json
         assert (answer, "2") == (after["category"], after["versions"]["tfidf"])

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from services.agent.audit.accuracy import FEWEST_ANSWERS, AuditSums, LiveAccuracy, estimate_accuracy, needed_answers
+from callcenterai.agent_data.live_figures.accuracy import (
+    FEWEST_ANSWERS,
+    AuditSums,
+    LiveAccuracy,
+    estimate_accuracy,
+    needed_answers,
+)
 from services.agent.routing.router import Router
 from services.agent.storage.audits import AuditedDay
 from services.agent.storage.store import TicketStore

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.agent.metrics import AgentMetrics
 from services.common.long_texts import in_parts
 from services.common.middleware import current_request_id
-from services.common.model_service import ModelCard
+from services.common.model_service import ModelCard, ModelReference
 from services.common.predictions import Prediction, Predictions, TextFigures, Weight
 
 logger = logging.getLogger("services.agent")
@@ -209,6 +209,22 @@ class ModelServiceClient:
         if card:
             self.labels = card["labels"]
         self._metrics.service_ready.labels(self.name).set(card is not None)
+
+    async def fetch_reference(self) -> ModelReference | None:
+        """Return how the test tickets looked to the model, if it or its service is not too old to know.
+
+        Raises a ServiceDown when the service gives no usable answer.
+        """
+        try:
+            answer = await self._request("GET", "/model/reference")
+            if answer.status == 200:
+                return ModelReference.model_validate_json(answer.content)
+            if answer.status == 404:
+                return None
+            trouble = f"/model/reference answers {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+            trouble = f"no usable answer to /model/reference ({type(error).__name__})"
+        raise ServiceDown(f"{self.name}: {trouble}")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, case, func, select
 
-from services.agent.audit.accuracy import AuditSums
+from callcenterai.agent_data.live_figures.accuracy import AuditSums
 from services.agent.storage.database import answers, tickets
 
 

@@ -37,14 +37,15 @@ SCHEMA_LOCK = 7_202_611
 BUSY_SECONDS = 10
 
 metadata = MetaData()
-# The index of the audited tickets holds no other ones.
-AUDITED = text("audit_probability IS NOT NULL")
+# The indexes of audited tickets and of those with a shadow hold no other ones.
+AUDITED, SHADOWED = text("audit_probability IS NOT NULL"), text("shadow_version IS NOT NULL")
 
 # Every ticket that was answered. Its text is stored only if a person reviews, corrects or audits it.
 #
 # decided_by names the models and the policy. audit_probability is the probability with which an audited ticket was
 # drawn, null for every other ticket. The columns from language on are for the report on drift: first_* is what the
-# TF-IDF model said by itself, since only one model's answers can be compared with its training.
+# TF-IDF model said by itself, since only one model's answers can be compared with its training. shadow_* is what the
+# version in Staging says, if it was asked too.
 tickets = Table(
     "tickets",
     metadata,
@@ -68,9 +69,13 @@ tickets = Table(
     Column("unknown_words", Float),
     Column("first_category", String(500)),
     Column("first_confidence", Float),
+    Column("shadow_version", String(64)),
+    Column("shadow_category", String(500)),
+    Column("shadow_confidence", Float),
     Index("tickets_waiting", "waiting", "received_at", "id"),
     Index("tickets_day", "day", "category", "decision"),
     Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),
+    Index("tickets_shadowed", "shadow_version", sqlite_where=SHADOWED, postgresql_where=SHADOWED),
 )
 
 # People's answers. A withdrawn answer stays, with the time of the withdrawal.

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from callcenterai.agent_data.live_figures.counting import SeenTickets, count_tickets
 from services.agent.storage.audits import AuditedDay, audited_days
 from services.agent.storage.database import answers, known_labels, migrate, tickets
 from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
@@ -69,6 +70,15 @@ class StoredTicket(NamedTuple):
             "language": self.answer["language"],
             **self.figures._asdict(),
         }
+
+
+class ShadowAnswer(NamedTuple):
+    """What a version in Staging says of a stored ticket."""
+
+    ticket_id: str
+    version: str
+    category: str
+    confidence: float
 
 
 class TicketStore:
@@ -200,6 +210,23 @@ class TicketStore:
         since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
         with _database_errors_as_problems(), self._engine.connect() as connection:
             return audited_days(connection, since)
+
+    def add_shadows(self, found: list[ShadowAnswer]) -> None:
+        """Store what a version in Staging says of tickets; those that were erased meanwhile stay erased."""
+        # Other names than those of columns, which SQLAlchemy would take for values to set.
+        rows = [{f"its_{name}": value for name, value in each._asdict().items()} for each in found]
+        values: dict[str, Any] = {
+            f"shadow_{name}": bindparam(f"its_{name}") for name in ("version", "category", "confidence")
+        }
+        this = update(tickets).where(tickets.c.id == bindparam("its_ticket_id")).values(values)
+        with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
+            connection.execute(this, rows)
+
+    def seen(self, reference: dict[str, Any], version: str, days: int) -> SeenTickets:
+        """Return the counts of the last days' tickets about which a version was asked, as its reference has them."""
+        today = datetime.now(UTC).date()
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            return count_tickets(connection, reference, version, today - timedelta(days=days - 1), today)
 
     def delete_old(self, days: int) -> int:
         """Delete some of the tickets that are older than so many days; return how many."""

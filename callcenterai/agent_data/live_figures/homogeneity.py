@@ -4,15 +4,16 @@ For each figure, a chi-squared test of homogeneity says whether the difference c
 of figures (Holm 1979), and Cohen's w how large it is: the root of the sum of (seen - expected)**2 / expected over the
 shares (Cohen 1988, chapter 7). With many tickets every difference is significant, so drift matters only if w reaches
 what Cohen calls a medium effect; w**2 is about the population stability index, of which 0.1 is a common limit.
+
+In plain Python, because the agent's image has no SciPy.
 """
 
+import math
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, NamedTuple
 
-import numpy as np
-from scipy.stats import chi2_contingency
-
+# Fewer tickets say more about chance and the few weekdays than about drift.
+FEWEST_TICKETS = 200
 SIGNIFICANCE = 0.01
 # Cohen's small and medium effects.
 SMALL, MEDIUM = 0.1, 0.3
@@ -47,27 +48,11 @@ class Drift(NamedTuple):
         return [(each.value, each.expected / expected, each.seen / seen) for each in self.shares]
 
 
-class DriftReport(NamedTuple):
-    """What was compared: days, the version of the model, the numbers of tickets, and the drift of each figure."""
-
-    since: date
-    until: date
-    version: str
-    expected: int
-    seen: int
-    drifts: list[Drift]
-
-    @property
-    def matters(self) -> list[Drift]:
-        """The figures whose drift is significant and large."""
-        return [each for each in self.drifts if each.level == "large"]
-
-
 def compare_figures(reference: Mapping[str, Any], seen: Mapping[str, Mapping[Any, int]]) -> list[Drift]:
     """Return the drift of each figure of the reference for which tickets with a value were seen."""
     found = {figure: _shares(reference, figure, counts) for figure, counts in seen.items()}
     found = {figure: shares for figure, shares in found.items() if sum(each.seen for each in shares)}
-    p_values = correct_for_number([_p_value(shares) for shares in found.values()])
+    p_values = correct_for_number([homogeneity_p_value(shares) for shares in found.values()])
     return [
         Drift(figure, effect := effect_size(shares), p_value, _level(effect, p_value), shares)
         for (figure, shares), p_value in zip(found.items(), p_values, strict=True)
@@ -76,10 +61,10 @@ def compare_figures(reference: Mapping[str, Any], seen: Mapping[str, Mapping[Any
 
 def effect_size(shares: list[Share]) -> float:
     """Return Cohen's w."""
-    expected = np.array([each.expected for each in shares]) + MORE
-    seen = np.array([each.seen for each in shares], dtype=float)
-    expected, seen = expected / expected.sum(), seen / seen.sum()
-    return float(np.sqrt(((seen - expected) ** 2 / expected).sum()))
+    more = sum(each.expected + MORE for each in shares)
+    seen = sum(each.seen for each in shares)
+    pairs = [((each.expected + MORE) / more, each.seen / seen) for each in shares]
+    return math.sqrt(sum((found - expected) ** 2 / expected for expected, found in pairs))
 
 
 def correct_for_number(p_values: list[float]) -> list[float]:
@@ -91,9 +76,30 @@ def correct_for_number(p_values: list[float]) -> list[float]:
     return corrected
 
 
-def _p_value(shares: list[Share]) -> float:
-    counts = np.array([[each.expected, each.seen] for each in shares if each.expected or each.seen])
-    return float(chi2_contingency(counts).pvalue) if len(counts) > 1 else 1.0
+def homogeneity_p_value(shares: list[Share]) -> float:
+    """Return the p value of Pearson's chi-squared test, with Yates's correction for two values."""
+    rows = [(each.expected, each.seen) for each in shares if each.expected or each.seen]
+    columns = [sum(column) for column in zip(*rows, strict=True)]
+    freedom, statistic = len(rows) - 1, 0.0
+    for row in rows:
+        for count, column in zip(row, columns, strict=True):
+            mean = sum(row) * column / sum(columns)
+            distance = abs(count - mean)
+            statistic += (distance - min(0.5, distance) if freedom == 1 else distance) ** 2 / mean
+    return chi_squared_tail(statistic, freedom) if freedom else 1.0
+
+
+def chi_squared_tail(statistic: float, freedom: int) -> float:
+    """Return the probability that chi-squared with these degrees of freedom exceeds a value.
+
+    Of half the degrees of freedom, whole or not, the tail is a finite sum (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    """
+    half = statistic / 2
+    if half <= 0:
+        return 1.0
+    odd = freedom % 2 / 2
+    terms = (math.exp((k + odd) * math.log(half) - half - math.lgamma(k + odd + 1)) for k in range(freedom // 2))
+    return min(1.0, math.fsum(terms) + (math.erfc(math.sqrt(half)) if odd else 0.0))
 
 
 def _level(effect: float, p_value: float) -> str:
