@@ -14,8 +14,8 @@ from services.agent.storage.store import ShadowAnswer, TicketStore
 from services.common.problems import Problem
 
 logger = logging.getLogger("services.agent")
-# Tickets that may wait; more are not asked about, since answering tickets must not become slower or need more memory.
-LONGEST_QUEUE = 1000
+# Tickets that may wait; more are not asked about, since a text can be long and the agent's memory is limited.
+LONGEST_QUEUE = 200
 # Tickets in one request, and in one transaction.
 LARGEST_REQUEST = 50
 
