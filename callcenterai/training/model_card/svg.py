@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from unicodedata import east_asian_width
-from xml.etree.ElementTree import Element, SubElement, tostring
+
+# bandit warns of parsing XML; here it is only written.
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
 
 # Of the texts in an image, whose size the style sets.
 FONT_SIZE = 12
