@@ -36,6 +36,7 @@ from services.common.agent_api import (
     AgentStatus,
     AuditReport,
     Feedback,
+    RequestedOrder,
     Review,
     ReviewAnswer,
     ReviewOrder,
@@ -180,7 +181,9 @@ def add_ticket_routes(app: FastAPI, store: TicketStore, reporter: AuditReporter,
     """Add the routes that read stored tickets, and the one that withdraws an answer."""
 
     @app.get("/reviews", summary="Which tickets wait for a person?", responses=documented(401, 422, 503))
-    def reviews(limit: Annotated[int, Query(ge=1, le=100)] = 20, order: ReviewOrder = review_order) -> WaitingTickets:
+    def reviews(
+        limit: Annotated[int, Query(ge=1, le=100)] = 20, order: RequestedOrder = review_order
+    ) -> WaitingTickets:
         waiting, found = store.waiting(limit, order)
         return WaitingTickets(waiting=waiting, tickets=found)
 

@@ -17,6 +17,8 @@ ForcedModel = Literal["tfidf", "transformer"]
 AnsweringModel = Literal["tfidf", "transformer", "both"]
 # Which waiting tickets come first: those that arrived first, or those of which the models are least sure.
 ReviewOrder = Literal["age", "uncertainty"]
+# What reviewers may ask for: one of these orders, or the tickets of training whose labels are doubtful, a queue apart.
+RequestedOrder = Literal[ReviewOrder, "labels"]
 
 
 class RoutedTicket(TypedDict):
@@ -80,13 +82,15 @@ class ReviewRequest(BaseModel):
     reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
     after: TicketId | None = Field(None, description="the ticket that was skipped: those behind it come first")
     ticket_id: TicketId | None = Field(None, description="give this ticket, if it waits and nobody else holds it")
-    order: ReviewOrder | None = Field(None, description="which tickets come first; null: as REVIEW_ORDER says")
+    order: RequestedOrder | None = Field(
+        None, description="which tickets come first, null: as REVIEW_ORDER says; or doubtful labels alone"
+    )
 
 
 class Review(TypedDict):
-    """A waiting ticket, held for this reviewer for HOLD_SECONDS. An audited ticket comes without the model's answer."""
+    """A waiting ticket, held for this reviewer for HOLD_SECONDS; for a check, without what the model says."""
 
-    waiting: Annotated[int, Field(description="number of all waiting tickets, including those that others hold")]
+    waiting: Annotated[int, Field(description="number of all that wait in this queue, including those others hold")]
     # As it is stored: a ticket of an earlier release may lack fields that were added later.
     ticket: Annotated[dict[str, Any] | None, Field(description="null when none waits, or others hold them all")]
 

@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from secrets import SystemRandom
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, not_, or_, select, update
 
 from services.agent.storage.database import tickets
-from services.common.agent_api import ReviewOrder
+from services.common.agent_api import RequestedOrder
 
 NOT_HELD = {"held_by": None, "held_until": None}
 IS_WAITING = tickets.c.waiting.is_(True)
 IS_AUDIT = tickets.c.audit_probability.is_not(None)
+# A ticket of training whose label is doubtful; callcenterai/agent_data/label_checks.py stores them.
+IS_LABEL_CHECK = tickets.c.decision == "check"
 chance = SystemRandom()
 
 
@@ -28,10 +30,12 @@ class Queue(NamedTuple):
 
 BY_AGE = (tickets.c.received_at, tickets.c.id)
 BY_UNCERTAINTY = (tickets.c.confidence, *BY_AGE)
-EVERY_TICKET = Queue(IS_WAITING, BY_AGE)
+EVERY_TICKET = Queue(not_(IS_LABEL_CHECK), BY_AGE)
 # By age in any case: if people answered the uncertain audits first, those answered would not be a random sample.
 AUDITS = Queue(IS_AUDIT, BY_AGE)
-UNCERTAIN = Queue(tickets.c.audit_probability.is_(None), BY_UNCERTAINTY)
+UNCERTAIN = Queue(and_(tickets.c.audit_probability.is_(None), not_(IS_LABEL_CHECK)), BY_UNCERTAINTY)
+# The labels that the model contradicts most come first.
+LABEL_CHECKS = Queue(IS_LABEL_CHECK, (-tickets.c.confidence, tickets.c.id))
 
 
 class HoldRequest(NamedTuple):
@@ -40,7 +44,7 @@ class HoldRequest(NamedTuple):
     reviewer: str
     after: str | None = None
     ticket_id: str | None = None
-    order: ReviewOrder = "age"
+    order: RequestedOrder = "age"
 
 
 def hold_next(engine: Engine, request: HoldRequest, seconds: float) -> str | None:
@@ -59,15 +63,22 @@ def hold_next(engine: Engine, request: HoldRequest, seconds: float) -> str | Non
     return found
 
 
-def queues_in_order(connection: Connection, order: ReviewOrder) -> tuple[Queue, ...]:
+def is_in(order: RequestedOrder) -> ColumnElement[bool]:
+    """Return whether a ticket belongs to what is asked for: to the doubtful labels, or to all others."""
+    return IS_LABEL_CHECK if order == "labels" else not_(IS_LABEL_CHECK)
+
+
+def queues_in_order(connection: Connection, order: RequestedOrder) -> tuple[Queue, ...]:
     """Return the queues, the one whose tickets come first at its head.
 
     By uncertainty there are two, and chance decides between them: audits are the sure tickets and would come last, so
     they come as often as their share of the waiting tickets.
     """
+    if order == "labels":
+        return (LABEL_CHECKS,)
     if order == "age":
         return (EVERY_TICKET,)
-    counted = select(func.count(tickets.c.audit_probability), func.count()).where(IS_WAITING)
+    counted = select(func.count(tickets.c.audit_probability), func.count()).where(IS_WAITING, is_in(order))
     audits, waiting = connection.execute(counted).one()
     return (AUDITS, UNCERTAIN) if chance.random() * waiting < audits else (UNCERTAIN, AUDITS)
 
@@ -84,7 +95,7 @@ def _choose(engine: Engine, request: HoldRequest) -> str | None:
 def _preferences(connection: Connection, request: HoldRequest) -> Iterator[Queue]:
     if request.ticket_id:
         yield Queue(tickets.c.id == request.ticket_id, BY_AGE)
-    own = tickets.c.held_by == request.reviewer
+    own = and_(tickets.c.held_by == request.reviewer, is_in(request.order))
     yield Queue(and_(own, tickets.c.id != request.after) if request.after else own, BY_AGE)
     queues = queues_in_order(connection, request.order)
     for queue in queues if request.after else ():

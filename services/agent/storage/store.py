@@ -7,22 +7,30 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, not_, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from callcenterai.agent_data.live_figures.counting import SeenTickets, count_tickets
 from services.agent.storage.audits import AuditedDay, audited_days
 from services.agent.storage.database import answers, known_labels, migrate, tickets
-from services.agent.storage.holds import IS_WAITING, NOT_HELD, HoldRequest, hold_next, queues_in_order
+from services.agent.storage.holds import (
+    IS_LABEL_CHECK,
+    IS_WAITING,
+    NOT_HELD,
+    HoldRequest,
+    hold_next,
+    is_in,
+    queues_in_order,
+)
 from services.agent.storage.retention import delete_old_tickets
-from services.common.agent_api import ReviewAnswer, ReviewOrder, RoutedTicket
+from services.common.agent_api import RequestedOrder, ReviewAnswer, RoutedTicket
 from services.common.predictions import Weight
 from services.common.problems import Problem
 
 RETRY_SECONDS = "5"
-# All that a reviewer is told of an audited ticket: what arrived.
-BLIND = ("ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit")
+# All that a reviewer is told of an audited ticket or a doubtful label: what arrived.
+BLIND = ("ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit", "label_check")
 
 
 class DriftFigures(NamedTuple):
@@ -123,10 +131,11 @@ class TicketStore:
         except IntegrityError:
             return self.find(ticket.id, ticket.text) or ticket.answer
 
-    def waiting(self, limit: int, order: ReviewOrder = "age") -> tuple[int, list[dict[str, Any]]]:
+    def waiting(self, limit: int, order: RequestedOrder = "age") -> tuple[int, list[dict[str, Any]]]:
         """Return the number of tickets that wait for a person, and the first ones in an order."""
         with _database_errors_as_problems(), self._engine.connect() as connection:
-            count = connection.execute(select(func.count()).select_from(tickets).where(IS_WAITING)).scalar_one()
+            counted = select(func.count()).select_from(tickets).where(IS_WAITING, is_in(order))
+            count = connection.execute(counted).scalar_one()
             found: list[Row] = []
             for which, columns in queues_in_order(connection, order) if limit else ():
                 first = select(tickets).where(IS_WAITING, which).order_by(*columns).limit(limit - len(found))
@@ -137,7 +146,7 @@ class TicketStore:
         """Return the number of waiting tickets, and one that is held for the reviewer from now on, if one is free."""
         with _database_errors_as_problems():
             found = hold_next(self._engine, request, seconds)
-            count, _ = self.waiting(0)
+            count, _ = self.waiting(0, request.order)
         return count, self._with_answers(found, _review_shown) if found else None
 
     def ticket(self, ticket_id: str) -> dict[str, Any]:
@@ -184,7 +193,7 @@ class TicketStore:
             connection.execute(this.values(withdrawn_at=datetime.now(UTC)))
             others = select(func.count()).select_from(answers).where(answers.c.ticket_id == found.ticket_id, standing)
             ticket = _existing(connection, found.ticket_id, lock=True)
-            for_people = ticket.decision == "review" or ticket.audit_probability is not None
+            for_people = ticket.decision != "auto" or ticket.audit_probability is not None
             waits = for_people and connection.scalar(others) == 0
             connection.execute(update(tickets).where(tickets.c.id == ticket.id).values(waiting=waits))
             row = connection.execute(select(answers).where(answers.c.id == answer_id)).one()
@@ -201,7 +210,8 @@ class TicketStore:
         """Return the number of tickets of the last days by day, category and decision."""
         since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
         by = (tickets.c.day, tickets.c.category, tickets.c.decision)
-        counted = select(*by, func.count().label("tickets")).where(tickets.c.day >= since).group_by(*by).order_by(*by)
+        routed = (tickets.c.day >= since, not_(IS_LABEL_CHECK))
+        counted = select(*by, func.count().label("tickets")).where(*routed).group_by(*by).order_by(*by)
         with _database_errors_as_problems(), self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(counted)]
 
@@ -301,14 +311,15 @@ def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row
 
 def _ticket_shown(row: Row) -> dict[str, Any]:
     kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
-    kept["audit"] = row.audit_probability is not None
+    kept |= {"audit": row.audit_probability is not None, "label_check": row.decision == "check"}
     return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
 
 
 def _review_shown(row: Row) -> dict[str, Any]:
-    """Return a waiting ticket as a reviewer sees it: an audit is honest only if the model's answer is not shown."""
+    """Return a waiting ticket as a reviewer sees it: a check is honest only if the model's answer is not shown."""
     shown = _ticket_shown(row)
-    return {name: shown[name] for name in BLIND if name in shown} if shown["audit"] else shown
+    is_blind = shown["audit"] or shown["label_check"]
+    return {name: shown[name] for name in BLIND if name in shown} if is_blind else shown
 
 
 def _answer_shown(row: Row) -> dict[str, Any]:

@@ -45,13 +45,16 @@ class WaitingTicket(BaseModel):
     received_at: str
     text: str
     language: str
+    label_check: bool = False
     suggestion: Suggestion | None
 
     @model_validator(mode="before")
     @classmethod
     def _gather_suggestion(cls, ticket: Any) -> Any:
-        """Put the model's answer into a field of its own: an audited ticket comes without it."""
-        return {"suggestion": None if ticket.get("audit") else ticket} | ticket if isinstance(ticket, dict) else ticket
+        """Put the model's answer into a field of its own: audits and doubtful labels come without it."""
+        if not isinstance(ticket, dict):
+            return ticket
+        return {"suggestion": None if ticket.get("audit") or ticket.get("label_check") else ticket} | ticket
 
 
 class WaitingReview(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from services.common.agent_api import TICKET_ID, ReviewOrder
+from services.common.agent_api import TICKET_ID, RequestedOrder
 from services.common.problems import Problem
 from services.web.clients.agent import AgentError, WaitingTicket
 from services.web.forms import read_form, text_of
@@ -17,7 +17,7 @@ from services.web.site import page_status, redirect, session_of, site_of
 logger = logging.getLogger("services.web.review")
 # The keys 1 to 9, and 0.
 MAX_KEYS = 10
-ORDERS = get_args(ReviewOrder)
+ORDERS = get_args(RequestedOrder)
 
 
 def add_routes(app: FastAPI) -> None:
