@@ -19,7 +19,7 @@ from callcenterai.data import prepare as prepare_stage
 from callcenterai.data.fingerprints import fingerprint
 from callcenterai.data.split import draw
 from support.prepare_runner import Prepare
-from support.processes import environment, run_killed, wait_until
+from support.processes import environment, run_killed
 from support.repository import PACKAGE, REPOSITORY, SCRIPTS
 from support.servers.dask_workers import Workers
 from support.thoroughness import rounds
@@ -206,8 +206,7 @@ def kill_one_in_the_middle(prepare: Prepare, **variables: str) -> subprocess.Com
         with Client(workers.address, timeout=120) as client:
             client.wait_for_workers(2, timeout=120)
             running = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
-            wait_until(lambda: finished_partitions(client) >= 5, 120)
-            workers.suspend_first()
+            workers.suspend_first(when=lambda: finished_partitions(client) >= 5)
             assert finished_partitions(client) < 200 and running.poll() is None, "prepare had finished before the kill"
             workers.kill_first()
             errors = running.communicate(timeout=300)[1]

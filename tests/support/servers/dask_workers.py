@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,9 @@ from distributed import Client
 
 from support.fork_server import ForkedCommand, start
 from support.processes import environment, free_port, wait_until
+
+# How long suspended workers run before it is looked at what they do: less than a hundred small tasks take.
+STEP_SECONDS = 0.1
 
 
 class Workers:
@@ -42,23 +46,29 @@ class Workers:
         with Client(self.address, timeout=120) as client:
             client.wait_for_workers(count, timeout=120)
 
-    def suspend_first(self) -> None:
-        """Suspend the first worker while it has a task; if it has none, resume it and try again."""
-        process = psutil.Process(self.processes[1].pid)
+    def suspend_first(self, when: Callable[[], bool] = lambda: True) -> None:
+        """Suspend the first worker while it has a task, once when() is true.
 
-        def at_work() -> bool:
-            process.suspend()
-            # Messages that it sent before reach the scheduler in that time.
+        Until then all workers run in short steps, so that the work cannot be over before one of them is caught.
+        """
+        first, *others = (psutil.Process(worker.pid) for worker in self.processes[1:])
+
+        def step() -> bool:
+            for process in (first, *others):
+                process.resume()
+            time.sleep(STEP_SECONDS)
+            for process in (first, *others):
+                process.suspend()
+            # Messages that they sent before reach the scheduler in that time.
             time.sleep(0.3)
             workers = client.scheduler_info()["workers"].items()
             (address,) = (address for address, worker in workers if str(worker["name"]) == "1")
-            if not client.processing()[address]:
-                process.resume()
-                return False
-            return True
+            return bool(client.processing()[address]) and when()
 
         with Client(self.address, timeout=120) as client:
-            wait_until(at_work, 60)
+            wait_until(step, 120)
+        for process in others:
+            process.resume()
 
     def kill_first(self) -> None:
         self.processes[1].kill()
