@@ -85,7 +85,7 @@ def test_an_audited_ticket_is_answered_as_always_and_reviewed_without_the_models
     held = agent.post("/reviews/next", {"reviewer": "ada"}).json
     assert held["waiting"] == 1 and held["ticket"]["text"] == SURE
     (listed,) = agent.get("/reviews").json["tickets"]
-    told = {"ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit"}
+    told = {"ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit", "label_check"}
     assert set(listed) == told and set(held["ticket"]) == told | {"answers"} and listed["audit"] is True
     # The program that sent the ticket gets its category again, as always.
     assert route(agent, ticket_id="one") == answer and agent.get("/tickets/one").json["category"] == RIGHT

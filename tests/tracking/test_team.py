@@ -183,7 +183,7 @@ def check_files(embedded: Embedded) -> None:
     client = mlflow.MlflowClient()
     run = client.get_run(embedded.registry_commands.trained.runs["good"])
     assert run.info.artifact_uri == f"mlflow-artifacts:/{run.info.experiment_id}/{run.info.run_id}/artifacts"
-    assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"metadata", "metrics", "plots"}
+    assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"metadata", "metrics", "plots", "report"}
     note = mlflow.artifacts.download_artifacts(run_id=embedded.served, artifact_path="note.txt")
     assert Path(note).read_bytes() == b"kept by a server"
     loaded = mlflow.sklearn.load_model(f"models:/{NAME}@production")
