@@ -32,7 +32,14 @@ COLUMNS = (
     "the policy",
     "gain",
     "transformer asked for",
+    "TF-IDF routes",
+    "right of these",
+    "the policy routes",
+    "right of these",
+    "ECE",
 )
+# The place of the gain among the shares of a row.
+GAIN = 4
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,24 +89,27 @@ def run_stages(args: argparse.Namespace, place: Path) -> dict[str, Any]:
             stdout=sys.stderr,
             check=True,
         )
-    return json.loads((place / "routing.json").read_text(encoding="utf-8"))
+    figures = {name: (place / f"{name}.json").read_text(encoding="utf-8") for name in ("routing", "tfidf")}
+    return {name: json.loads(content) for name, content in figures.items()}
 
 
 def fold_figures(metrics: dict[str, Any]) -> list[float]:
     """Return the figures of a row: the number of test tickets, and shares of them."""
-    test, models = metrics["test"], metrics["models"]
-    accuracies = [models["tfidf"], models["transformer"], metrics["always_both"], test["accuracy"]]
-    return [test["tickets"], *accuracies, metrics["gain"], metrics["transformer_share"]]
+    policy = metrics["routing"]
+    test, models = policy["test"], policy["models"]
+    accuracies = [models["tfidf"], models["transformer"], policy["always_both"], test["accuracy"]]
+    routes = [part["auto_route"] for part in (metrics["tfidf"]["test"], test)]
+    routed = [share or 0.0 for route in routes for share in (route["coverage"], route["accuracy"])]
+    return [test["tickets"], *accuracies, policy["gain"], policy["transformer_share"], *routed, test["ece"]]
 
 
 def print_fold(name: str, numbers: list[float], error: str = "") -> None:
     """Print a line of the table."""
     tickets, *shares = numbers
-    accuracies, (gain, asked) = [f"{100 * share:.2f}" for share in shares[:-2]], shares[-2:]
-    print(
-        f"| {name} | {tickets:,.0f} | {' | '.join(accuracies)} | {100 * gain:+.2f}{error} | {100 * asked:.1f} |",
-        flush=True,
-    )
+    accuracies = [f"{100 * share:.2f}" for share in shares[:GAIN]]
+    others = [f"{100 * share:.1f}" for share in shares[GAIN + 1 :]]
+    cells = [name, f"{tickets:,.0f}", *accuracies, f"{100 * shares[GAIN]:+.2f}{error}", *others]
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def print_mean(found: list[list[float]]) -> None:
@@ -107,7 +117,7 @@ def print_mean(found: list[list[float]]) -> None:
     import numpy as np
 
     rows = np.array(found)
-    error = rows[:, -2].std(ddof=1) / np.sqrt(len(rows))
+    error = rows[:, 1 + GAIN].std(ddof=1) / np.sqrt(len(rows))
     print_fold("mean", [rows[:, 0].sum(), *rows[:, 1:].mean(axis=0)], f" +-{100 * error:.2f}")
 
 
