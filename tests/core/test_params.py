@@ -49,6 +49,7 @@ BROKEN = {
     ],
     "clean": [("pdf", "input should be 'none', 'html' or 'mail' (it is 'pdf')")],
     "remove_personal_data": [("no", "input should be a valid boolean (it is 'no')")],
+    "spacy_model": [("", EMPTY), (7, f"{TEXT} (it is 7)")],
     "min_text_length": [
         (0, "input should be greater than or equal to 1 (it is 0)"),
         (2.5, f"{INTEGER} (it is 2.5)"),
