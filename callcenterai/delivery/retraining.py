@@ -81,8 +81,8 @@ def working_tree(repository: Path) -> Iterator[Path]:
             run_step(repository, "git", "worktree", "add", "--quiet", "--detach", temporary)
             folder = Path(temporary) / prefix
             (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
-            if pointers := run_step(folder, "git", "ls-files", "data/raw/*.dvc").split():
-                run_step(folder, *DVC, "checkout", "--quiet", *pointers)
+            if tracked := run_step(folder, "git", "ls-files", "data/raw/*.dvc", "data/raw/dvc.yaml").split():
+                run_step(folder, *DVC, "checkout", "--quiet", *tracked)
             yield folder
     finally:
         # git forgets the working trees whose folders are gone.
