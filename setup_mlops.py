@@ -230,6 +230,7 @@ def create_venv(venv: Venv) -> None:
 
 def base_python() -> str:
     """Return the Python outside any environment: the one that runs this may be in the environment that is replaced."""
+    # Not documented, but venv itself relies on it; so in CPython 3.11 to 3.13.
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 

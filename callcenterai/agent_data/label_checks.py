@@ -4,17 +4,17 @@ import csv
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy
 
 from callcenterai.agent_data.connection import open_agent_database
 from callcenterai.core.cli import UserError, describe_os_error
+from callcenterai.privacy.scrub import scrub, without_placeholders
 from callcenterai.text.language import detect
 
-# The columns of suspicious.csv that are needed; docs/labels.md describes them all.
-NEEDED = ("suggested_label", "suggested_probability", "text")
-# What such a ticket has as its decision, beside the agent's own `auto` and `review`.
+# What such a ticket has as its decision, beside the agent's own `auto` and `review`; services/agent/storage/holds.py
+# finds it by that.
 DECISION = "check"
 # services/agent/storage/database.py makes the table.
 TICKETS = sqlalchemy.table(
@@ -26,14 +26,22 @@ TICKETS = sqlalchemy.table(
 )
 
 
+class Doubt(NamedTuple):
+    """A ticket of the training with the label that the model suggests instead of its own, and with what probability."""
+
+    text: str
+    category: str
+    confidence: float
+
+
 def queue_label_checks(suspicious: Path, database: str, limit: int) -> int:
     """Queue the first likely label errors of a file, and return how many of them are new.
 
     A text that was queued before is left alone, whatever was answered. Raises a UserError when the file or the database
     cannot be used; then nothing is queued.
     """
-    rows = read_suspicious(suspicious)[:limit]
-    tickets = {ticket["id"]: ticket for ticket in map(make_ticket, rows)}
+    doubts = read_suspicious(suspicious)[:limit]
+    tickets = {ticket["id"]: ticket for ticket in map(make_ticket, doubts)}
     with open_agent_database(database) as connection:
         for known in [ticket_id for ticket_id in tickets if is_there(connection, ticket_id)]:
             del tickets[known]
@@ -42,26 +50,30 @@ def queue_label_checks(suspicious: Path, database: str, limit: int) -> int:
     return len(tickets)
 
 
-def read_suspicious(path: Path) -> list[dict[str, str]]:
-    """Return the rows of suspicious.csv, the likeliest label error first."""
+def read_suspicious(path: Path) -> list[Doubt]:
+    """Return what suspicious.csv says, the likeliest label error first."""
+    csv.field_size_limit(2**31 - 1)
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        raise UserError(f"{path} cannot be read ({reason}): name the suspicious.csv that training wrote") from None
-    if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
-        raise UserError(f"{path} has no column {missing[0]}: name the suspicious.csv that training wrote")
-    return rows
+            return [
+                Doubt(row["text"], row["suggested_label"], float(row["suggested_probability"]))
+                for row in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({describe_os_error(error)}); `dvc repro` writes it") from None
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} is not as training wrote it ({error!r}); `dvc repro -f train_tfidf` does") from None
 
 
-def make_ticket(row: dict[str, str]) -> dict[str, Any]:
-    """Return the ticket that waits for a person's answer; its id is that of its text."""
-    text, now = row["text"], datetime.now(UTC)
+def make_ticket(doubt: Doubt) -> dict[str, Any]:
+    """Return the ticket that waits for a person's answer; its id is that of its text.
+
+    The text is without personal data, as all that the agent stores, also where prepare.remove_personal_data is off.
+    """
+    scrubbed, now = scrub(doubt.text), datetime.now(UTC)
+    text = without_placeholders(scrubbed.text)
     ticket_id = f"label-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-    category, confidence = row["suggested_label"], float(row["suggested_probability"])
-    shown = {"category": category, "confidence": confidence, "language": detect(text), "personal_data": {}}
+    shown = {"category": doubt.category, "confidence": doubt.confidence}
     return {
         "id": ticket_id,
         "received_at": now,
@@ -69,11 +81,15 @@ def make_ticket(row: dict[str, str]) -> dict[str, Any]:
         # Nobody sends such a ticket again, so there is nothing to recognise it by.
         "text_sha256": "",
         "text": text,
-        "category": category,
-        "confidence": confidence,
+        **shown,
         "decision": DECISION,
         "waiting": True,
-        "answer": {"ticket_id": ticket_id, **shown},
+        "answer": {
+            "ticket_id": ticket_id,
+            **shown,
+            "language": detect(text),
+            "personal_data": scrubbed.counts,
+        },
     }
 
 

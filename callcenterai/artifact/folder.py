@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from callcenterai.artifact.raw_text_model import RawTextModel
 from callcenterai.core.cli import UserError, one_line
-from callcenterai.core.files import sha256
+from callcenterai.core.files import read_json, sha256
 
 # numpy, skops and ONNX Runtime are imported where they are needed: `mlflow_registry.py --help` imports this module.
 
@@ -70,12 +70,7 @@ def command_for(metadata: dict[str, Any]) -> str:
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Return a model folder's metadata, or raise a UserError that says how to make it."""
     path = folder / METADATA_FILE
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; train a model first with `dvc repro`") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); train the model again with `dvc repro`") from None
+    return read_json(path, "train a model first with `dvc repro`", "train the model again with `dvc repro`")
 
 
 def read_run_facts(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Atomic writes: a file appears whole or not at all. And the hashes that identify files."""
+"""Atomic writes: a file appears whole or not at all. Reading JSON, and the hashes that identify files."""
 
 import errno
 import hashlib
@@ -10,8 +10,20 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from callcenterai.core.cli import UserError
+
 # The folder with params.yaml, compose.yaml, scripts/ and this package.
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def read_json(path: Path, if_missing: str, if_broken: str) -> Any:
+    """Return the content of a JSON file, or raise a UserError that ends with what to do in that case."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {if_missing}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); {if_broken}") from None
 
 
 def write_files(contents: Mapping[Path, bytes | Iterable[bytes]], private: bool | Collection[Path] = False) -> None:

@@ -1,10 +1,9 @@
 """The stage `train_tfidf`: read the parameters, the tickets and the choice of features, then train."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from callcenterai.core.cli import UserError
+from callcenterai.core.files import read_json
 from callcenterai.core.params import PrepareParameters, TrainTfidfParameters, read_parameters
 from callcenterai.data.parts import read_parts
 
@@ -38,9 +37,4 @@ def run_tfidf_stage(
 
 def read_prepared(path: Path) -> dict[str, Any]:
     """Return the figures that prepare has written, or raise a UserError that says how to make them."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it with `dvc repro prepare`") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); `dvc repro -f prepare` writes it anew") from None
+    return read_json(path, "make it with `dvc repro prepare`", "`dvc repro -f prepare` writes it anew")

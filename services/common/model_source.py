@@ -83,7 +83,8 @@ def make_source(settings: ModelSettings, wanted: SelectFiles) -> ModelSource:
 def folder_with_registry() -> Path:
     """Return the folder whose models/production is used: in one that `git worktree add` made, that of the main one.
 
-    There, `.git` is a file that names MAIN/.git/worktrees/NAME (git-worktree(1), "Details").
+    There, `.git` is a file that names MAIN/.git/worktrees/NAME (git-worktree(1), "Details"). Without git's help, which
+    callcenterai/core/git.py has, since the images hold neither.
     """
     pointer = Path(".git")
     if pointer.is_file():

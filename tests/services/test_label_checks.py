@@ -15,7 +15,7 @@ DOUBTFUL = "the disk of the archive is full"
 ROWS = [
     ("input", 7, "Hardware", "Storage", 0.1, 0.8, "please add a folder to the share"),
     ("input", 3, "Hardware", "Storage", 0.02, 0.95, DOUBTFUL),
-    ("input", 9, "Storage", "HR Support", 0.2, 0.7, "my payslip of May is missing"),
+    ("input", 9, "Storage", "HR Support", 0.2, 0.7, "my payslip of May is missing, write to ada@example.com"),
 ]
 
 
@@ -51,6 +51,17 @@ def test_doubtful_labels_wait_apart_from_other_tickets_and_are_shown_blind(agent
     assert agent.post("/reviews/next", ask | {"order": "labels"}).json["ticket"]["text"] == DOUBTFUL
 
 
+def test_the_agent_keeps_no_personal_data_of_a_doubtful_label(agent, tmp_path, capsys):
+    """Also where prepare was told to leave it in the texts."""
+    write_csv(tmp_path / "suspicious.csv", ROWS, COLUMNS)
+    database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
+    assert queue_label_checks.main([str(tmp_path / "suspicious.csv"), "--database", database]) == 0
+    last = agent.get("/reviews?order=labels").json["tickets"][-1]
+    assert (
+        last["text"].startswith("my payslip") and "ada@" not in last["text"] and last["personal_data"] == {"email": 1}
+    )
+
+
 def test_an_answer_on_the_page_replaces_the_label_and_the_text_is_not_queued_again(agent, queue, tmp_path, capsys):
     assert queue() == 0
     with start(tmp_path, f"http://127.0.0.1:{agent.port}") as web:
@@ -75,4 +86,5 @@ def test_an_answer_on_the_page_replaces_the_label_and_the_text_is_not_queued_aga
 def test_a_file_that_training_did_not_write_is_an_error(tmp_path, queue, error_line):
     write_csv(tmp_path / "suspicious.csv", [("a ticket", "Hardware")], ("text", "label"))
     assert queue() == 2
-    assert "has no column suggested_label: name the suspicious.csv that training wrote" in error_line()
+    said = error_line()
+    assert "is not as training wrote it (KeyError('suggested_label')); `dvc repro -f train_tfidf` does" in said

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from unicodedata import east_asian_width
-
-# bandit warns of parsing XML; here it is only written.
-from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  # it writes XML and reads none
 
 # Of the texts in an image, whose size the style sets.
 FONT_SIZE = 12

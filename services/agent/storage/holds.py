@@ -16,8 +16,9 @@ from services.common.agent_api import RequestedOrder
 NOT_HELD = {"held_by": None, "held_until": None}
 IS_WAITING = tickets.c.waiting.is_(True)
 IS_AUDIT = tickets.c.audit_probability.is_not(None)
-# A ticket of training whose label is doubtful; callcenterai/agent_data/label_checks.py stores them.
-IS_LABEL_CHECK = tickets.c.decision == "check"
+# The decision of a ticket of training whose label is doubtful; callcenterai/agent_data/label_checks.py stores them.
+LABEL_CHECK = "check"
+IS_LABEL_CHECK = tickets.c.decision == LABEL_CHECK
 chance = SystemRandom()
 
 

@@ -17,6 +17,7 @@ from services.agent.storage.database import answers, known_labels, migrate, tick
 from services.agent.storage.holds import (
     IS_LABEL_CHECK,
     IS_WAITING,
+    LABEL_CHECK,
     NOT_HELD,
     HoldRequest,
     hold_next,
@@ -311,7 +312,7 @@ def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row
 
 def _ticket_shown(row: Row) -> dict[str, Any]:
     kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
-    kept |= {"audit": row.audit_probability is not None, "label_check": row.decision == "check"}
+    kept |= {"audit": row.audit_probability is not None, "label_check": row.decision == LABEL_CHECK}
     return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
 
 
