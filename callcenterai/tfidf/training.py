@@ -65,9 +65,10 @@ def train_model(
     used = {name: getattr(fitted.params, name) for name in (*params.open, "calibration")}
     tried = {"tickets": fitted.choice.tickets, "tried": fitted.choice.tried} if fitted.choice else {}
     errors = list_label_errors(fitted, parts)
+    scorer = scorer_bytes(fitted.pipeline)
     return TrainedModel(
         fitted.pipeline,
-        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer_bytes(fitted.pipeline)},
+        {MODEL_FILE: model_bytes(fitted.pipeline), SCORER_FILE: scorer},
         fitted.validation,
         LIBRARIES,
         fitted.cpu_seconds,
@@ -84,22 +85,23 @@ def train_model(
         metadata={"clean": clean, "converged": fitted.converged, "chosen": used, "cross_validation": tried},
         tables={suspicious: suspicious_csv(errors)},
         notes=[f"{len(errors):,} labels look wrong: see {suspicious}"] if errors else [],
-        report=partial(describe_model, fitted, parts, errors, prepared) if prepared else None,
+        report=partial(describe_model, fitted.pipeline, scorer, parts, errors, prepared) if prepared else None,
     )
 
 
 def describe_model(
-    fitted: FittedPipeline,
+    pipeline: Any,
+    scorer: bytes,
     parts: dict[str, Part],
     errors: list[SuspiciousLabel],
     prepared: dict[str, Any],
     evaluated: EvaluatedModel,
 ) -> bytes:
-    """Return the report on the model; prepared are the figures of prepare."""
-    arrays = read_arrays(scorer_bytes(fitted.pipeline))
+    """Return the report on the model; scorer is its content for the service, prepared has the figures of prepare."""
+    arrays = read_arrays(scorer)
 
     def find_words(labels: list[str]) -> dict[str, list[TellingWord]]:
-        return find_telling_words(fitted.pipeline, arrays, parts["train"].texts, labels)
+        return find_telling_words(pipeline, arrays, parts["train"].texts, labels)
 
     return model_card(evaluated, CardSources(parts["test"], prepared, errors, find_words))
 
