@@ -76,7 +76,11 @@ def set_key(monkeypatch: pytest.MonkeyPatch, key_id: str, secret: str) -> None:
 
 
 # DVC reads the key from either place before it connects in the same way, so one of them is enough on a push.
-KINDS = ["folder", pytest.param("S3, key and address in the environment", marks=pytest.mark.long), "S3, key in config.local"]
+KINDS = [
+    "folder",
+    pytest.param("S3, key and address in the environment", marks=pytest.mark.long),
+    "S3, key in config.local",
+]
 
 
 @pytest.fixture(params=KINDS)
