@@ -106,10 +106,10 @@ def measure(pipeline: Any, metadata: dict[str, Any], part: Part) -> Measurement:
 
 
 def promise_of(metadata: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what the threshold of a model keeps: the accuracy, of each class or overall, or the costs it minimises."""
+    """Return what the threshold of a model keeps: the accuracy, how surely, of each class or overall, or the costs."""
     parameters = metadata.get("parameters", {})
-    costs = (parameters.get(f"cost_of_{name}") for name in ("error", "review"))
-    return metadata.get("target_accuracy"), parameters.get("threshold", "overall"), *costs
+    others = (parameters.get(name) for name in ("threshold_confidence", "cost_of_error", "cost_of_review"))
+    return metadata.get("target_accuracy"), parameters.get("threshold", "overall"), *others
 
 
 def check_smoke_texts(pipeline: Any) -> Verdict:
@@ -162,7 +162,7 @@ def check_regression(candidate: Measurement, reference: Reference, params: Regis
 def _check_coverage(candidate: Measurement, reference: Reference, params: RegistryParameters) -> Verdict:
     if candidate.promise != reference.figures.promise:
         gate = f"coverage against {reference.name}"
-        return Verdict(gate, True, "not compared: the thresholds keep different accuracies or costs")
+        return Verdict(gate, True, "not compared: the thresholds keep different accuracies, confidences or costs")
     before = reference.figures.coverage
     return _check_figure("coverage", candidate.coverage, before, params.coverage_tolerance, reference)
 

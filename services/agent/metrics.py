@@ -36,7 +36,12 @@ class AgentMetrics(Metrics):
         self.degraded = Counter("tickets_degraded", "Tickets that one model answered in place of both", registry=own)
         self.languages = Counter("tickets_by_language", "Tickets by language", ["language"], registry=own)
         self.personal_data = Counter("personal_data", "Findings that were removed, by type", ["type"], registry=own)
-        self.answers = Counter("answers", "People's answers, by whether the model agrees", ["agrees"], registry=own)
+        self.answers = Counter(
+            "answers",
+            "Answers of people by decision on the ticket (check: a doubtful label) and whether the model agrees",
+            ["decision", "agrees"],
+            registry=own,
+        )
         self.audits = Counter("tickets_audited", "Tickets that were drawn for the audit", registry=own)
         by = ["decided_by", "days"]
         self.live = {

@@ -111,11 +111,9 @@ class TicketProcessor:
             texts = [ticket_text(given, self._max_text_length)]
             async with self._examiner.turn(texts):
                 text = (await self._examiner.scrub(texts))[0].text
-        answer, agrees = await asyncio.to_thread(
-            self._store.add_answer, given.ticket_id, given.category, given.by, text
-        )
-        self._metrics.labelled(self._metrics.answers, str(agrees).lower()).inc()
-        return answer
+        stored = await asyncio.to_thread(self._store.add_answer, given.ticket_id, given.category, given.by, text)
+        self._metrics.labelled(self._metrics.answers, stored.decision, str(stored.agrees).lower()).inc()
+        return stored.answer
 
 
 def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: RoutingDecision) -> RoutedTicket:

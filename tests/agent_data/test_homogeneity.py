@@ -1,5 +1,7 @@
 """Whether tickets have drifted: how large a difference is, and whether it can be chance."""
 
+import json
+
 import numpy as np
 import pytest
 import yaml
@@ -45,8 +47,11 @@ def test_the_p_value_is_that_of_scipy():
     assert homogeneity_p_value([Share("only", 5, 5)]) == 1
 
 
-def test_the_alert_has_the_limits_of_the_report():
+def test_alert_and_dashboard_have_the_limits_of_the_report():
     rules = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
     (alert,) = (rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == "TicketsDrift")
     assert f"drift_effect_size) >= {MEDIUM} " in alert["expr"]
     assert alert["expr"].endswith(f"drift_p_value) < {SIGNIFICANCE}")
+    dashboard = json.loads((REPOSITORY / "deploy/grafana/dashboards/callcenterai.json").read_text(encoding="utf-8"))
+    (panel,) = (panel for panel in dashboard["panels"] if "drift_effect_size" in str(panel.get("targets")))
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"] == MEDIUM

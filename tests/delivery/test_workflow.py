@@ -17,14 +17,10 @@ import yaml
 
 import setup_mlops
 from support.clone import Clone
-from support.processes import environment, free_port
+from support.processes import free_port
 from support.repository import REPOSITORY, locked_versions
+from support.workflows import FILES, GITHUB, TEXTS, WORKFLOWS, Runner, commands_of, run_as_step, steps
 
-GITHUB = REPOSITORY / ".github"
-FILES = {name: GITHUB / "workflows" / f"{name}.yml" for name in ("ci-cd", "nightly", "retrain")}
-TEXTS = {name: file.read_text(encoding="utf-8") for name, file in FILES.items()}
-# BaseLoader leaves every value a string; YAML 1.1 would read `on` as true.
-WORKFLOWS: dict[str, dict] = {name: yaml.load(text, yaml.BaseLoader) for name, text in TEXTS.items()}
 WORKFLOW = WORKFLOWS["ci-cd"]
 every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
 PYTHONS = ["3.11", "3.12", "3.13"]
@@ -44,10 +40,6 @@ ADVISORY = {
     "modified": "2026-01-01T00:00:00Z",
     "affected": [],
 }
-
-
-def steps(workflow: dict, job: str) -> list[dict]:
-    return workflow["jobs"][job]["steps"]
 
 
 def problems(workflow: dict) -> list[str]:
@@ -110,6 +102,16 @@ def test_the_nightly_workflow_tries_the_newest_mlflow_on_a_database_of_the_locke
     assert commands[0] == "python setup_mlops.py" and commands[1].endswith("--upgrade mlflow")
     assert "mlflow db upgrade" in commands[2] and "tests/registry tests/tracking" in commands[3]
     assert "newest-mlflow" in WORKFLOWS["nightly"]["jobs"]["notify"]["needs"]
+
+
+def test_retraining_without_a_dvc_remote_says_in_one_line_how_to_name_one(tmp_path):
+    """Before anything is installed, since without the tickets nothing can be trained."""
+    name, command = next(iter(commands_of("retrain", "retrain").items()))
+    assert name == "Check that there is a DVC remote"
+    refused, accepted = (run_as_step(command, tmp_path, {"REMOTE": remote}) for remote in ("", "s3://bucket/tickets"))
+    (line,) = refused.stdout.splitlines()
+    assert refused.returncode == 1 and line.startswith("::error title=retrain::") and "DVC_REMOTE" in line
+    assert (accepted.returncode, accepted.stdout) == (0, "")
 
 
 def test_retraining_opens_a_pull_request_and_never_promotes():
@@ -208,9 +210,10 @@ def test_a_failed_job_can_be_run_again():
 
 
 def test_a_pull_request_from_a_fork_needs_no_secret():
-    """The only secret in the jobs for pull requests is safety's key, and without it safety does not run."""
+    """Without safety's key, safety does not run; the key of a DVC remote is for a repository that names one."""
     for job in ("lint-and-test", "build-and-push"):
-        assert "secrets." not in json.dumps(WORKFLOW["jobs"][job])
+        with_secret = [step for step in steps(WORKFLOW, job) if "secrets." in json.dumps(step)]
+        assert {step["if"] for step in with_secret} <= {"vars.DVC_REMOTE != ''"}
     assert re.findall(r"secrets\.(\w+)", json.dumps(WORKFLOW["jobs"]["security-scan"])) == ["SAFETY_API_KEY"]
 
 
@@ -233,7 +236,7 @@ def test_the_locks_alone_have_the_versions_of_the_checkers():
 # What the steps run
 
 
-RUN = {f"{job}: {step['name']}": step["run"] for job in JOBS for step in steps(WORKFLOW, job) if "run" in step}
+RUN = {f"{job}: {name}": command for job in JOBS for name, command in commands_of("ci-cd", job).items()}
 # Steps whose commands run outside this file: the documented command in the @pytest.mark.runs of a test that does the
 # same, or, in brackets, the reason why there is none.
 ELSEWHERE = {
@@ -241,6 +244,7 @@ ELSEWHERE = {
     "lint-and-test: Install what training the transformer needs": "python setup_mlops.py transformer",
     "lint-and-test: Lint and test": "python setup_mlops.py test",
     "lint-and-test: Lint and run the quick tests": "python setup_mlops.py test",
+    "lint-and-test: Get the data from the DVC remote": "python scripts/retrain.py",
     "lint-and-test: Comment with the model report": "(needs a pull request)",
     "lint-and-test: Train the transformer and the routing policy on the sample": "dvc --cd transformer repro",
     "build-and-push: Push the very image that was scanned and tested": "(needs Docker and the registry's login)",
@@ -284,25 +288,16 @@ class Vulnerabilities:
         return {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": address}
 
 
-class Runner:
-    """Runs steps of the workflow as a GitHub runner does, in the session's installation, made a git repository."""
+class CheckingRunner(Runner):
+    """Runs steps of ci-cd.yml in the session's installation, made a git repository."""
 
     def __init__(self, installed: Path, folder: Path) -> None:
-        self.clone = Clone(installed)
-        self.summary = folder / "summary.md"
         self.vulnerabilities = Vulnerabilities()
-        run = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(folder / "output")}
-        self.variables = environment() | self.vulnerabilities.variables | run | {"RUNNER_TEMP": str(folder)}
+        super().__init__(Clone(installed), folder, **self.vulnerabilities.variables)
 
     def step(self, name: str, **variables: str) -> subprocess.CompletedProcess:
         """Run the step with this name; `variables` are those that the workflow sets with expressions."""
         return self.bash(RUN[name], **variables)
-
-    def bash(self, command: str, **variables: str) -> subprocess.CompletedProcess:
-        """Run a command as GitHub does."""
-        bash = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", command]
-        given = self.variables | variables
-        return subprocess.run(bash, cwd=self.clone.folder, env=given, capture_output=True, text=True)
 
     def scan(self, name: str) -> subprocess.CompletedProcess:
         """Run one scan of `python setup_mlops.py security`, without what comes before it."""
@@ -310,11 +305,11 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def runner(installation, tmp_path_factory) -> Runner:
+def runner(installation, tmp_path_factory) -> CheckingRunner:
     """A runner after the first command of the README. No other test changes the installation."""
-    made = Runner(installation.folder, tmp_path_factory.mktemp("runner"))
+    made = CheckingRunner(installation.folder, tmp_path_factory.mktemp("runner"))
     made.clone.git("init", "-q")
-    done = made.step("lint-and-test: Run the pipeline on the sample")
+    done = made.step("lint-and-test: Run the pipeline")
     assert done.returncode == 0, done.stderr
     made.clone.commit("trained")
     return made
@@ -416,12 +411,12 @@ def test_each_checker_of_lint_finds_an_error_with_the_settings_of_this_repositor
     assert done.returncode == 1 and finding in done.stdout + done.stderr
 
 
-def add_vulnerable_pin(runner: Runner) -> str:
+def add_vulnerable_pin(runner: CheckingRunner) -> str:
     runner.vulnerabilities.vulnerable = "urllib3"
     return "vulnerabilities"
 
 
-def unpin_action(runner: Runner) -> str:
+def unpin_action(runner: CheckingRunner) -> str:
     path = runner.clone.folder / ".github" / "workflows" / "ci-cd.yml"
     path.write_text(TEXTS["ci-cd"].replace("@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7"), encoding="utf-8")
     return "workflow"

@@ -64,7 +64,12 @@ def test_thresholds_by_class_count_for_the_tickets_of_their_class():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"target_accuracy": 0.99}, {"parameters": {"threshold": "overall", "cost_of_error": 5.0}}]
+    "changes",
+    [
+        {"target_accuracy": 0.99},
+        {"parameters": {"threshold": "overall", "cost_of_error": 5.0}},
+        {"parameters": {"threshold": "overall", "threshold_confidence": 0.5}},
+    ],
 )
 def test_coverages_at_different_promises_are_not_compared(changes):
     found = verdict(threshold=None, **changes)

@@ -320,7 +320,8 @@ def test_tickets_that_have_waited_longest_come_first(fresh):
     fresh.until(lambda: fresh.metric("reviews_waiting") == 5)
     for ticket_id, category in zip(tickets, ["Hardware", "Storage"], strict=False):
         fresh.post("/feedback", {"ticket_id": ticket_id, "category": category})
-    assert fresh.metric('answers_total{agrees="true"}') == fresh.metric('answers_total{agrees="false"}') == 1
+    right, wrong = (fresh.metric(f'answers_total{{agrees="{each}",decision="review"}}') for each in ("true", "false"))
+    assert right == wrong == 1
     for wrong in ("0", "101", "x", ""):
         assert_problem(fresh.get(f"/reviews?limit={wrong}"), 422)
 

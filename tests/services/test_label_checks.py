@@ -71,6 +71,8 @@ def test_an_answer_on_the_page_replaces_the_label_and_the_text_is_not_queued_aga
         ticket = agent.get("/reviews?order=labels").json["tickets"][0]["ticket_id"]
         assert visitor.post("/review", ticket_id=ticket, category="Hardware").status == 303
         assert "1 ticket waiting" in visitor.get("/review").body.decode(), "the session stays with this queue"
+    counted = [line for line in agent.get("/metrics").body.decode().splitlines() if line.startswith("answers_total")]
+    assert counted == ['answers_total{agrees="false",decision="check"} 1.0'], "apart from answers to live tickets"
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
     assert export_feedback.main([str(tmp_path / "feedback.csv"), "--database", database]) == 0
     with (tmp_path / "feedback.csv").open(encoding="utf-8", newline="") as file:

@@ -45,7 +45,7 @@ def test_prometheus_is_always_published_on_loopback():
 
 def test_services_read_the_registry_as_a_read_only_user():
     """Only MLflow's own container gets the administrator's password."""
-    for name in ("tfidf", "transformer", "web"):
+    for name in ("tfidf", "shadow", "transformer", "web"):
         environment = SERVICES[name]["environment"]
         assert environment["MLFLOW_TRACKING_USERNAME"] == "services"
         assert "MLFLOW_READER_PASSWORD" in environment["MLFLOW_TRACKING_PASSWORD"]
@@ -76,7 +76,7 @@ def test_compose_has_no_default_for_any_secret():
                 secret[name] = value
             elif "@" in value and "://" in value:
                 secret[name] = re.search(r"//\w+:([^@]*)@", value)[1]
-    assert len(secret) == 16
+    assert len(secret) == 17
     assert [name for name, value in secret.items() if not VARIABLE.fullmatch(value) or ":-" in value] == []
 
 
@@ -94,8 +94,11 @@ def test_each_service_is_hardened_limited_and_health_checked(name):
     assert service["security_opt"] == ["no-new-privileges:true"] and not service.get("privileged")
     assert service["cpus"] and service["mem_limit"] and service["pids_limit"]
     assert service["restart"] == "unless-stopped"
-    if "build" in service:
-        recipe = (REPOSITORY / service["build"]["dockerfile"]).read_text(encoding="utf-8")
+    build = next(
+        (each["build"] for each in SERVICES.values() if each["image"] == service["image"] and "build" in each), {}
+    )
+    if build:
+        recipe = (REPOSITORY / build["dockerfile"]).read_text(encoding="utf-8")
         assert "\nHEALTHCHECK " in recipe and "\nUSER 10001:10001\n" in recipe
         assert set(re.findall(r"^FROM (\S+)", recipe, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
     else:
@@ -107,7 +110,16 @@ def test_unpublished_services_are_in_an_internal_network():
     """Databases and model services are in a network without internet access, which the pages cannot reach."""
     assert COMPOSE["networks"]["back"] == {"internal": True}
     inside = {name for name, service in SERVICES.items() if service["networks"] == ["back"]}
-    assert inside == {"postgres", "tfidf", "transformer"} and SERVICES["web"]["networks"] == ["front"]
+    assert inside == {"postgres", "tfidf", "shadow", "transformer"} and SERVICES["web"]["networks"] == ["front"]
+
+
+def test_shadow_differs_from_the_tfidf_service_in_its_profile_and_version_only():
+    """It is not started unless the profile is named, and the agent asks it for no ticket unless a share is given."""
+    own = {"profiles": ["shadow"], "environment": SERVICES["shadow"]["environment"]}
+    assert SERVICES["shadow"] == {key: value for key, value in SERVICES["tfidf"].items() if key != "build"} | own
+    staging = {"MODEL_URI": "models:/callcenterai-tfidf-classifier@staging", "API_KEYS": "${TFIDF_API_KEY}"}
+    assert own["environment"] == SERVICES["tfidf"]["environment"] | staging
+    assert with_defaults(SERVICES["agent"]["environment"]["SHADOW_SHARE"]) == "0"
 
 
 def test_mounted_files_are_in_the_repository():

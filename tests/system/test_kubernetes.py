@@ -17,6 +17,7 @@ from support.containers.kubernetes import (
     DOCUMENTED,
     FOLDER,
     SETTINGS,
+    SHADOW,
     STAGING,
     Manifest,
     by_name,
@@ -54,7 +55,8 @@ def errors(manifests):
 
 print(json.dumps([list(errors(manifests)) for manifests in json.load(sys.stdin)]))
 """
-FILES = [*manifest_files(STAGING), STAGING / "web.yaml"]
+PATCHES = [STAGING / "web.yaml", SHADOW / "agent.yaml"]
+FILES = [*manifest_files(STAGING), *manifest_files(SHADOW), *PATCHES]
 SERVICES = list(SETTINGS)
 
 
@@ -90,7 +92,7 @@ def errors_of_files(validators: Path) -> dict[Path, list[str]]:
 def test_every_manifest_follows_the_kubernetes_schemas(errors_of_files, path):
     """Unknown fields are errors too. A patch is no complete manifest, so a missing selector is allowed there."""
     found = errors_of_files[path]
-    if path.name == "web.yaml" and path.parent == STAGING:
+    if path in PATCHES:
         found = [line for line in found if "'selector' is a required property" not in line]
     assert found == []
 
@@ -137,12 +139,30 @@ def test_staging_pages_trust_the_ingress_proxy():
     )
 
 
+def test_shadow_component_adds_the_version_in_staging_which_the_agent_alone_may_ask(tmp_path):
+    """Without its comment sign, the line in the overlay for staging adds the component."""
+    copied = shutil.copytree(FOLDER, tmp_path / "kubernetes") / STAGING.relative_to(FOLDER)
+    overlay = (copied / "kustomization.yaml").read_text(encoding="utf-8")
+    (copied / "kustomization.yaml").write_text(overlay.replace("# components:", "components:"), encoding="utf-8")
+    sent = render(copied)
+    assert find_problems(sent) == [] and names(sent) != names(staging_manifests())
+    deployments = by_name(sent, "Deployment")
+    assert [name for name in deployments if can_reach(sent, name, "shadow")] == ["agent"]
+    assert container_spec(deployments["shadow"])["image"] == container_spec(deployments["tfidf"])["image"]
+    staging = {"MODEL_URI": "models:/callcenterai-tfidf-classifier@staging"}
+    production = literal_variables(deployments["tfidf"])
+    assert literal_variables(deployments["shadow"]) == production | staging
+    assert literal_variables(deployments["agent"])["SHADOW_URL"] == "http://shadow:8000"
+    key, expected = (secret_variables(deployments[name]) for name in ("agent", "shadow"))
+    assert key["SHADOW_API_KEY"] == expected["API_KEYS"]
+
+
 def test_every_manifest_file_is_named_by_a_kustomization():
     """A file that no kustomization names would neither be deployed nor checked."""
     (overlay,) = read(STAGING / "kustomization.yaml")
-    patches = [STAGING / patch["path"] for patch in overlay["patches"]]
     kustomizations = list(FOLDER.rglob("kustomization.yaml"))
-    assert sorted(FOLDER.rglob("*.yaml")) == sorted([*manifest_files(STAGING), *patches, *kustomizations])
+    patches = [path.parent / patch["path"] for path in kustomizations for patch in read(path)[0].get("patches", [])]
+    assert sorted(patches) == sorted(PATCHES) and sorted(FOLDER.rglob("*.yaml")) == sorted([*FILES, *kustomizations])
     assert sorted(image["name"] for image in overlay["images"]) == sorted(f"callcenterai-{name}" for name in SERVICES)
 
 

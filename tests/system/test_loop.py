@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from support.clone import PRINTED, Clone, trained_clone
+from support.processes import environment
 from support.servers.mlflow_server import TrackingServer
 from support.servers.services import TFIDF, Service
+from support.workflows import Runner, commands_of
 
 AGENT = [sys.executable, "-m", "services.agent.app"]
 # Three tickets about something that does not occur in the sample.
@@ -20,6 +23,47 @@ UNKNOWN = [
     "another quendle for the zorblax on the second floor, please",
 ]
 NEXT = "our zorblax needs a new quendle"
+# Prints what it is asked for, in place of GitHub's own program.
+GH = '#!/bin/sh\necho "gh $*"\n'
+
+
+def start_runner(origin: Clone, folder: Path, branch: str, **variables: str) -> Runner:
+    """Return a GitHub runner that has checked a branch out."""
+    clone = origin.cloned(folder / "clone")
+    clone.git("checkout", "-q", f"origin/{branch}")
+    (clone.folder / ".venv").symlink_to(sys.prefix)
+    (folder / "gh").write_text(GH, encoding="utf-8")
+    (folder / "gh").chmod(0o755)
+    path = os.pathsep.join([str(folder), environment()["PATH"]])
+    return Runner(clone, folder, PATH=path, GITHUB_REF_NAME="main", **variables)
+
+
+def succeed(runner: Runner, command: str, **variables: str) -> str:
+    """Run a step, insist on its success, and return what it prints."""
+    done = runner.bash(command, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def retrain(clone: Clone, folder: Path, **settings: str) -> str:
+    """Run retrain.yml's steps but for the installation; return the text of the pull request that it opens."""
+    runner = start_runner(clone, folder, "HEAD", **settings)
+    *before, share, open_request = (
+        command for name, command in commands_of("retrain", "retrain").items() if name != "Install"
+    )
+    for command in before:
+        succeed(runner, command)
+    branch = (folder / "output").read_text(encoding="utf-8").strip().removeprefix("branch=")
+    assert "pushed" in succeed(runner, share, BRANCH=branch)
+    assert f"gh pr create --head {branch} --base main" in succeed(runner, open_request, BRANCH=branch)
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def check_pull_request(clone: Clone, folder: Path, branch: str, remote: str) -> None:
+    """Check a branch as ci-cd.yml does: its data comes from the remote, and dvc.lock has what the pipeline gives."""
+    runner = start_runner(clone, folder, branch, REMOTE=remote)
+    for name in ("Get the data from the DVC remote", "Check that nothing is left to do"):
+        succeed(runner, commands_of("ci-cd", "lint-and-test")[name])
 
 
 def promote(clone: Clone) -> None:
@@ -61,11 +105,17 @@ def is_served(agent: Service, version: str) -> bool:
 def test_peoples_answers_change_the_next_model(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ):
-    """Train, promote, serve, answer three reviews, retrain, merge, promote: the running agent has learned."""
+    """Train, promote, serve, answer three reviews, retrain, merge, promote: the running agent has learned.
+
+    The steps of retrain.yml retrain, and those of ci-cd.yml get the data of its pull request, from a folder as remote.
+    """
     clone = trained_clone(tmp_path_factory, tickets=2500).copied(tmp_path / "clone")
     clone.here(f"python scripts/mlflow_registry.py register --run-id {run_in(clone.text(PRINTED))}")
     promote(clone)
     clone.commit("trained")
+    remote = str(tmp_path / "dvc-storage")
+    for line in (f"dvc remote add --local -d storage {remote}", "dvc push"):
+        clone.command(line)
     database = f"sqlite:///{(tmp_path / 'agent.db').as_posix()}"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(TrackingServer(clone.folder, "--backend-store-uri", "sqlite:///mlflow.db"))
@@ -90,10 +140,12 @@ def test_peoples_answers_change_the_next_model(
         monkeypatch.setenv("DATABASE_URL", database)
         written = clone.command("python scripts/export_feedback.py data/raw/feedback.csv")
         assert "tickets written: 3" in written
-        report = clone.command("python scripts/retrain.py")
+        settings = {"REMOTE": remote, "DATABASE_URL": database, "MLFLOW_TRACKING_URI": server.address}
+        report = retrain(clone, tmp_path / "runner", **settings)
         branch = assert_branch_has_the_retraining(clone, report)
+        check_pull_request(clone, tmp_path / "check", branch, remote)
         clone.git("merge", "-q", "--ff-only", branch)
-        clone.command("dvc checkout")
+        clone.command("dvc pull")
         promote(clone)
         agent.until(lambda: is_served(agent, "2"))
         after = agent.post("/predict", {"text": NEXT, "store": False}).json

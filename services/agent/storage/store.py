@@ -90,6 +90,14 @@ class ShadowAnswer(NamedTuple):
     confidence: float
 
 
+class StoredAnswer(NamedTuple):
+    """A person's answer, the decision on its ticket, and whether the model agrees."""
+
+    answer: ReviewAnswer
+    decision: str
+    agrees: bool
+
+
 class TicketStore:
     """The agent's database. Every method raises a Problem 503 when the database cannot be reached."""
 
@@ -160,8 +168,8 @@ class TicketStore:
             row = _existing(connection, ticket_id)
             return show(row) | {"answers": [_answer_shown(each) for each in connection.execute(given)]}
 
-    def add_answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> tuple[ReviewAnswer, bool]:
-        """Store a person's answer, after which the ticket no longer waits; also return whether the model agrees.
+    def add_answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> StoredAnswer:
+        """Store a person's answer, after which the ticket no longer waits.
 
         text is the text without personal data; it is needed for a ticket that was stored without it.
         """
@@ -181,7 +189,7 @@ class TicketStore:
             inserted = connection.execute(insert(answers).values(values)).inserted_primary_key
             number = inserted[0]  # type: ignore[index]  # None only for an insert of several rows
             found = connection.execute(select(answers).where(answers.c.id == number)).one()
-        return _review_answer(found), category == row.category
+        return StoredAnswer(_review_answer(found), row.decision, category == row.category)
 
     def withdraw(self, answer_id: int) -> ReviewAnswer:
         """Withdraw an answer; the ticket waits again if it has no other. A Problem 404 when there is no such answer."""

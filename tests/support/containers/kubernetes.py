@@ -14,8 +14,11 @@ from support.repository import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
 STAGING = FOLDER / "overlays" / "staging"
+SHADOW = FOLDER / "components" / "shadow"
 DOCUMENTED = FOLDER / "secret.env.example"
 SETTINGS = {"tfidf": ModelSettings, "transformer": ModelSettings, "agent": AgentSettings, "web": WebSettings}
+# The settings of all Deployments, also of those that no overlay has by default.
+ALL_SETTINGS = SETTINGS | {"shadow": ModelSettings}
 # Services that must run only once: the pages keep the files being classified on their own disk.
 SINGLETONS = ("web",)
 # Other namespaces that policies may name.
@@ -76,7 +79,9 @@ def ports(deployment: Manifest) -> dict[Any, int]:
 
 
 def dockerfile_text(name: str) -> str:
-    return (REPOSITORY / f"Dockerfile.{name}").read_text(encoding="utf-8")
+    """Return the Dockerfile of a service's image, which two services may share."""
+    (image,) = re.findall(r"callcenterai-(\w+)", COMPOSE[name]["image"])
+    return (REPOSITORY / f"Dockerfile.{image}").read_text(encoding="utf-8")
 
 
 def in_bytes(size: str) -> int:
@@ -150,7 +155,7 @@ def limits(name: str, deployment: Manifest) -> Iterator[str]:
 def probes(name: str, deployment: Manifest) -> Iterator[str]:
     """A service without its model is alive; the readiness of model services is /ready, which needs the model."""
     asked = {"startup": "/health", "liveness": "/health", "readiness": "/health"}
-    if SETTINGS[name] is ModelSettings:
+    if ALL_SETTINGS[name] is ModelSettings:
         asked["readiness"] = "/ready"
     for kind, path in asked.items():
         probe = container_spec(deployment).get(f"{kind}Probe", {}).get("httpGet", {})
@@ -164,7 +169,7 @@ def probes(name: str, deployment: Manifest) -> Iterator[str]:
 
 def shutdown(name: str, deployment: Manifest) -> Iterator[str]:
     """The grace period covers the preStop sleep and the time for requests in flight; after it, Kubernetes kills."""
-    kind, given = SETTINGS[name], literal_variables(deployment)
+    kind, given = ALL_SETTINGS[name], literal_variables(deployment)
     in_flight = int(given.get("SHUTDOWN_SECONDS", kind.model_fields["shutdown_seconds"].default))
     command = container_spec(deployment).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
     if command[:1] != ["sleep"]:
@@ -192,7 +197,7 @@ def documented_secrets() -> set[str]:
 def variables(name: str, deployment: Manifest) -> Iterator[str]:
     """Every variable is a setting of the service, and secrets come from the documented Secret."""
     given, secret = literal_variables(deployment), secret_variables(deployment)
-    known = {field.upper() for field in SETTINGS[name].model_fields}
+    known = {field.upper() for field in ALL_SETTINGS[name].model_fields}
     yield from (f"{variable} is not one of its settings" for variable in {*given, *secret} - known)
     for variable, place in secret.items():
         if place["name"] != "callcenterai" or place["key"] not in documented_secrets():
@@ -200,8 +205,8 @@ def variables(name: str, deployment: Manifest) -> Iterator[str]:
     yield from (
         f"{variable} ships with a value" for variable in given if re.search("PASSWORD|KEY|SECRET|BASE", variable)
     )
-    # Set by the overlay, or with a default that fits.
-    optional = {"TRUSTED_PROXIES", "POLL_SECONDS"}
+    # Set by the overlay or a component, or with a default that fits.
+    optional = {"TRUSTED_PROXIES", "POLL_SECONDS", "SHADOW_URL", "SHADOW_API_KEY", "SHADOW_SHARE"}
     yield from (f"no {each}" for each in COMPOSE[name]["environment"].keys() - {*given, *secret} - optional)
 
 
