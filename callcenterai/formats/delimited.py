@@ -7,7 +7,8 @@ from typing import TypeVar
 
 Cell = TypeVar("Cell")
 # With these a formula begins, also after a tab or a carriage return (OWASP, CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# The full-width forms too, which some spreadsheets read like the others.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:

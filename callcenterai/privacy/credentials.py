@@ -108,12 +108,26 @@ _LABELS = (
         "senha",
         "wachtwoord",
         "parola",
-        "has",
+        *("hasł", "haslo"),
         "senord",
         "adgang",
         "пароль",
     ),
-    *("key", "secret", "token", "jeton", "cl", "code", "wifi", "wi-fi", "user", "login", "id", "credential", "pin"),
+    *(
+        "key",
+        "secret",
+        "token",
+        "jeton",
+        "clé",
+        "cle",
+        "wifi",
+        "wi-fi",
+        "wpa",
+        "login",
+        "identifiants",
+        "credential",
+        "pin",
+    ),
 )
 _CODE_LABELS = ("pin", "otp", "code", "cv", "csc", "cryptogramme", "card ", "fziffer", "digo")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")

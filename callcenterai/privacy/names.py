@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from callcenterai.privacy import name_words
-from callcenterai.privacy.spans import Span
+from callcenterai.privacy.spans import Span, has_any
 
 _CAPITAL = r"[^\W\d_a-zß-öø-ÿ]"
 _WORD = (
@@ -110,6 +110,12 @@ _FIELDS = (
     ),
     _field(name_words.FULL_NAME_FIELDS, "", _FULL_OR_REVERSED),
 )
+# One of the first is around every field, and one of the second, in lower case, is in the name of every field.
+_FIELD_MARKS = ('"', "<", "':", "' :", "='", "= '", "',", "'=")
+_FIELD_STRINGS = (
+    *("name", "nom", "naam", "apell", "nazw", "contact", "caller", "request", "report", "holder", "author", "assign"),
+    *("kunde", "ansprech", "demandeur"),
+)
 # What stands beside a name tells more about the person.
 _BESIDE = frozenset(("phone", "email", "address", "birth_date", "iban", "national_id", "passport"))
 _BREAK = r"[\"']?[ \t]{0,2}(?:[|,;/:(<\[\t-]|\r?\n)[ >\t\r\n\"']{0,4}"
@@ -144,7 +150,7 @@ def names(text: str) -> Iterator[Span]:
             for match in context.pattern.finditer(text):
                 if _may_be_name(match["name"]):
                     yield Span("person", *match.span("name"))
-    if '"' in text or "'" in text or "<" in text:
+    if has_any(text, _FIELD_MARKS) and has_any(lower, _FIELD_STRINGS):
         yield from (
             Span("person", *match.span("name"))
             for field in _FIELDS

@@ -403,13 +403,13 @@ class TestFile:
 
     def test_no_cell_of_the_file_for_people_is_a_formula(self, visitor):
         """A spreadsheet would run =HYPERLINK(...) of a ticket, which sends the other cells to a stranger."""
-        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "1-1", "a=1", ""]
+        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1", "＝1+1", "1-1", "a=1", ""]
         buffer = io.StringIO(newline="")
         csv.writer(buffer).writerows([["text", "=note"], *(["wifi laptop", start] for start in starts)])
         answer = self.fetch(visitor, buffer.getvalue().encode())
         header, *rows = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
         assert header[:2] == ["text", "'=note"]
-        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:6]] + starts[6:]
+        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:8]] + starts[8:]
 
     def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
