@@ -170,14 +170,14 @@ def names_beside(text: str, found: Iterable[Span], ends: bool) -> Iterator[Span]
         if span.kind in ("phone", "email"):
             matches.append(_NAME_AFTER.match(text, span.end))
     for match in filter(None, matches):
-        if _may_be_name(match["name"]) and not _is_in_capitals(match["name"]):
+        if _may_be_name(match["name"]) and not _begins_with_capitals(match["name"]):
             yield Span("person", *match.span("name"))
 
 
-def _is_in_capitals(words: str) -> bool:
-    """Whether it can be a part of a sentence in capitals, because it does not begin with a given name."""
-    first = _LETTERS.search(words)
-    return words.isupper() and first is not None and _without_accents(first[0].lower()) not in name_words.GIVEN_NAMES
+def _begins_with_capitals(words: str) -> bool:
+    """Whether it can begin with an abbreviation, or be a part of a sentence in capitals: no initial, no given name."""
+    first = _LETTERS.findall(words)[0]
+    return len(first) > 1 and first.isupper() and _without_accents(first.lower()) not in name_words.GIVEN_NAMES
 
 
 def _with_given_names(text: str) -> Iterator[Span]:

@@ -278,6 +278,20 @@ def test_what_a_client_says_of_its_address_before_the_proxy_is_not_believed(agen
         assert statuses == [403, 403, 429, 429]
 
 
+def test_credentials_go_through_no_proxy_that_the_environment_names(agent_double, tmp_path):
+    """The pages send the agent's key with each ticket; here the proxy is a port that would accept them."""
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        names = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), address)
+        with start(tmp_path, agent_double.address, AGENT_API_KEY="a key of the agent", **names) as running:
+            assert Visitor(running).post("/", text="the laptop is slow").status == 200
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 def test_redirects_stay_on_this_host(web):
     for path in ("/batch/", "//evil.example/", "/review/"):
         location = web.get(path, Host="localhost").headers.get("location", "/")
