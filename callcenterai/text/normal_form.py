@@ -45,6 +45,8 @@ _MANY_MARKS = re.compile(f"[{MARKS}{_LIKE_MARKS}]{{{MOST_MARKS + 1}}}")
 WORDS = rf"\w[\w{MARKS}]*"
 _UNSPACED_CLASS = _class(_UNSPACED)
 UNSPACED = re.compile(f"[{_UNSPACED_CLASS}]")
+# The token patterns of our models, the last three those of older ones. Another could take for ever on a ticket.
+TOKEN_PATTERNS = frozenset((WORDS, r"\w+", r"\b\w{1,4}", r"(?=(\w{3}))"))
 # The same for people to look at and to compare texts by: one character with its marks where a script has no spaces.
 # (?!\w): the gaps between marks in the table are letters here.
 WORDS_OR_CHARACTERS = (
