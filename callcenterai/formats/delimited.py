@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 Cell = TypeVar("Cell")
-# With these a formula begins, also after a tab or a carriage return (OWASP, CSV injection).
-# The full-width forms too, which some spreadsheets read like the others.
+# With these a formula begins, also after a tab or a line end, and in full width (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 

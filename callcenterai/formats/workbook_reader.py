@@ -17,12 +17,10 @@ MOST_CELLS, SPARSE, CELL_BYTES = 20_000_000, 50, 32
 # A workbook is held in memory as a whole, unlike a text.
 MOST_BYTES = 2 * 2**30
 # A cell or a row, with its place if it says one. "<" ends the search, or each of many "<c" would search up to the end.
-CELL = re.compile(rb"""<(?:\w{1,20}:)?(?:c|row)\b(?:[^<>]*?\br\s{0,9}=\s{0,9}["']([A-Za-z]{0,3})(\d{1,7})["'])?""")
+CELL = re.compile(rb"""<(?:\w{1,20}:)?(c|row)\b(?:[^<>]*?\br\s{0,9}=\s{0,9}["']([A-Za-z]{0,3})(\d{1,7})["'])?""")
 REPEATED = re.compile(rb"""number-(columns|rows)-repeated\s{0,9}=\s{0,9}["']0*(\d+)["']""")
 # More digits than any number that is compared.
 MANY_DIGITS = 18
-# Files of a workbook that are never a sheet. It may name any other as one.
-NO_SHEETS = re.compile(r"xl/(?:sharedStrings|styles|theme/.*)\.xml|docProps/.*|.*\.rels|.*\.bin", re.IGNORECASE)
 FIRST_ROWS = 50
 
 
@@ -113,7 +111,8 @@ def _check_size(name: str, file: IO[bytes], limit: int) -> None:
             for member in archive.namelist():
                 if member == "content.xml":
                     _check_repeats(name, archive.open(member), most_cells)
-                elif not NO_SHEETS.fullmatch(member):
+                else:
+                    # A workbook may name any of its files as a sheet.
                     _check_sheet(name, archive.open(member), most_cells)
         # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it cannot read.
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
@@ -131,15 +130,17 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_sheet(name: str, file: IO[bytes], most_cells: int) -> None:
-    count = rows = columns = 0
+    count = rows = columns = in_row = 0
     for piece in _pieces(file):
         found = CELL.findall(piece)
         count += len(found)
         if found:
-            rows = max(rows, max(int(row or 0) for _, row in found))
-            columns = max(columns, max(_column_number(letters) for letters in {letters for letters, _ in found}))
-            # Cells that say no place follow each other, at most all of them in one row.
-            columns += sum(not row for _, row in found)
+            rows = max(rows, max(int(row or 0) for _, _, row in found))
+            columns = max(columns, max(_column_number(letters) for letters in {letters for _, letters, _ in found}))
+            # Cells that say no place follow each other.
+            for tag, _, _ in found:
+                in_row = in_row + 1 if tag == b"c" else 0
+                columns = max(columns, in_row)
     if rows * columns > most_cells and rows * columns > SPARSE * count:
         raise FileProblem(name, "sparse", rows=rows, columns=columns)
 

@@ -23,7 +23,7 @@ _LABELLED = re.compile(
 _FOLLOWING = (
     re.compile(
         rf"""(?<![^\W\d_])(?<!/){_LABEL}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
-        (?:[ ]{{1,2}}|\t{{1,2}}|[ ][-–][ ]|["']?[ ]?[,;][ ]?){_VALUE}""",
+        (?:[ ]{{1,2}}|\t{{1,2}}|[ ][-–][ ]|["']?[,;](?=\S)){_VALUE}""",
         re.IGNORECASE | re.VERBOSE,
     ),
     re.compile(
@@ -113,21 +113,8 @@ _LABELS = (
         "adgang",
         "пароль",
     ),
-    *(
-        "key",
-        "secret",
-        "token",
-        "jeton",
-        "clé",
-        "cle",
-        "wifi",
-        "wi-fi",
-        "wpa",
-        "login",
-        "identifiants",
-        "credential",
-        "pin",
-    ),
+    *("key", "secret", "token", "jeton", "clé", "cle", "wifi", "wi-fi", "wpa"),
+    *("login", "identifiants", "credential", "pin"),
 )
 _CODE_LABELS = ("pin", "otp", "code", "cv", "csc", "cryptogramme", "card ", "fziffer", "digo")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")

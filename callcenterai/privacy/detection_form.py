@@ -15,9 +15,9 @@ _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS = "\u2010-\u2015\u2043\u2212\ufe58\ufe63"
 _SINGLE = {"\ufe52": ".", "\ufe55": ":", "\ufe6b": "@", "\ufe62": "+", "\u2044": "/", "\u2215": "/", "\u2024": "."}
-# Dots between groups of digits.
-_SINGLE |= dict.fromkeys("\u00b7\u2022\u2027\u2219\u22c5\u30fb", ".")
-# "@" is %40 in a web address, %2540 in one that is a part of another, and \\u0040 or \\x40 in JSON and programs. Names
+_DOTS_BETWEEN_DIGITS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb"
+_SINGLE |= dict.fromkeys(_DOTS_BETWEEN_DIGITS, ".")
+# "@" is %40 in a web address, %2540 in one that is a part of another, and \u0040 or \x40 in JSON and programs. Names
 # of entities have at most 8 letters here, which includes &commat; and &period;.
 _ESCAPE = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|%(?:25)?(?:40|2[Bb])|\\(?:u00|x)[2-7][0-9A-Fa-f]"
 _SAME_LENGTH = re.compile(rf"[{_BLANKS}{_HYPHENS}\uff01-\uff5e{''.join(_SINGLE)}]|(?![0-9])\d")

@@ -100,22 +100,22 @@ keyboard kind kunde kundendienst lab label laptop lead leader leave legal leitun
 link linux list livraison llc local location logiciel logistics logo london ltd mac machine mail mailbox mailing main
 maintenance management manager manual many march market marketing master medical meeting member memory menu merci
 message microsoft mission mit mobile modem module monday monitor monitoring mot mouse my name national network new
-news night no north note notebook november number objet october of office officer online open operations operator
-option oracle order organization outlook owner page panel paris park partner passe password payment payroll pc people
-personal personalabteilung phone plan planning platform please point policy pool port portal post poste power
-president press price principal print printer pro procurement product production prof professional profile program
-project projet public purchase purchasing quality qualité query question queue reception receptionist recherche
-rechnung record red regards region release remote report request research reset resources responsable response
-ressources restaurant review road room route router réception régional réseau safety sales salle saludo saludos sap
-saturday scan scanner school screen secretary secrétariat section security senior sensor september server serveur
-service services servizio sharepoint shift shop sincerely site siège skype smart société software soporte south space
-specialist staff standard station status stock storage store street student studio sunday supervisor supplier supply
-support switch system systems table tablet tax team teams technical technician technicien technicienne technique
-technology tel telecom telephone terminal test testing thanks the this thursday ticket time title today token tomorrow
-tool tools total training transport travel treasury trial tuesday ufficio unit university update upgrade urgent us
-user users utilisateur vendor ventes version vertrieb verwaltung video viele view visual voir votre vpn warm web
-website wednesday week west wifi wiki windows word work workday worker workshop workspace workstation world yes you
-your zone zoom écran équipe étage
+news night no none north note notebook november null number objet october of office officer online open operations
+operator option oracle order organization outlook owner page panel paris park partner passe password payment payroll
+pc people personal personalabteilung phone plan planning platform please point policy pool port portal post poste
+power president press price principal print printer pro procurement product production prof professional profile
+program project projet public purchase purchasing quality qualité query question queue reception receptionist
+recherche rechnung record red regards region release remote report request research reset resources responsable
+response ressources restaurant review road room route router réception régional réseau safety sales salle saludo
+saludos sap saturday scan scanner school screen secretary secrétariat section security senior sensor september server
+serveur service services servizio sharepoint shift shop sincerely site siège skype smart société software soporte
+south space specialist staff standard station status stock storage store street string student studio sunday
+supervisor supplier supply support switch system systems table tablet tax team teams technical technician technicien
+technicienne technique technology tel telecom telephone terminal test testing thanks the this thursday ticket time
+title today token tomorrow tool tools total training transport travel treasury trial tuesday ufficio undefined unit
+university update upgrade urgent us user users utilisateur vendor ventes version vertrieb verwaltung video viele view
+visual voir votre vpn warm web website wednesday week west wifi wiki windows word work workday worker workshop
+workspace workstation world yes you your zone zoom écran équipe étage
 """.split())
 
 # Given names, without accents, of Europe, America, Africa and Asia that are no common word, product or place: "Mark",

@@ -29,17 +29,17 @@ class TableProcesses:
     def __init__(self, limits: TableLimits, seconds: float) -> None:
         """seconds is the most time for one file. Starts no process yet."""
         self._limits, self._seconds = limits, seconds
-        self._turns = CapacityLimiter(AT_ONCE)
+        self._turns, self._processes = asyncio.Semaphore(AT_ONCE), CapacityLimiter(AT_ONCE)
 
     async def read(self, content: bytes, name: str, options: ReadOptions) -> TicketTable:
         """Return the table in a file; raise a TableError that says what is wrong."""
         async with self._turns:
             # Starts a process if the last one was ended, which shall not count as time for this file.
-            await to_process.run_sync(_do_nothing, limiter=CapacityLimiter(1))
+            await to_process.run_sync(_do_nothing, limiter=self._processes)
             try:
                 async with asyncio.timeout(self._seconds):
                     found = await to_process.run_sync(
-                        _read, content, name, options, self._limits, cancellable=True, limiter=CapacityLimiter(1)
+                        _read, content, name, options, self._limits, cancellable=True, limiter=self._processes
                     )
             except (TimeoutError, BrokenWorkerProcess):
                 raise TableError("hard") from None

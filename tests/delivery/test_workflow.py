@@ -137,7 +137,7 @@ def test_a_pull_request_gets_its_images_checked_and_a_comment_without_a_right_to
     download, comment = steps(PULL_REQUEST, "comment")
     (kept,) = (step for step in steps(PULL_REQUEST, "model-report") if "upload-artifact" in step.get("uses", ""))
     assert "download-artifact" in download["uses"] and download["with"]["pattern"] == kept["with"]["name"]
-    assert comment["run"].split()[0] == "if" and "gh pr comment" in comment["run"]
+    assert "gh pr comment" in comment["run"]
     assert PULL_REQUEST["jobs"]["check-images"]["strategy"]["matrix"] == {"service": SERVICES}
     checked = run_steps(PULL_REQUEST, "check-images")
     assert not any(is_push(step) or "upload-sarif" in step.get("uses", "") for step in checked)
