@@ -70,7 +70,7 @@ WAYS = [
     ('<add key="SmtpPassword" value="{}"/>', "secret", "mailme"),
     ('<user name="kiosk" password="{}"/>', "secret", "letmein"),
     ('"Password";"{}"', "secret", "opensesame"),
-    ('{{"mac_address":"{}"}}', "mac", "001a2b3c4d5e"),
+    ('{{"mac_address":"{}"}}', "mac", "00aa00bb00cc"),
     ('{{"ssn":"{}"}}', "national_id", "078051120"),
     ('{{"customerLastName": "{}", "n": 2}}', "person", "vandermeer"),
     ('{{"name":"{}"}}', "person", "Odalys Vandermeer"),

@@ -286,7 +286,7 @@ def test_credentials_go_through_no_proxy_that_the_environment_names(agent_double
         proxy.setblocking(False)
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         names = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), address)
-        with start(tmp_path, agent_double.address, AGENT_API_KEY="a key of the agent", **names) as running:
+        with start(tmp_path, agent_double.address, AGENT_API_KEY=PASSWORD, **names) as running:
             assert Visitor(running).post("/", text="the laptop is slow").status == 200
         with pytest.raises(BlockingIOError):
             proxy.accept()
