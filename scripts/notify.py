@@ -1,5 +1,5 @@
 """python scripts/notify.py results.json
-python scripts/notify.py --may-skip deploy-staging
+python scripts/notify.py --may-skip build-and-push deploy-staging
 
 Report how the jobs of a CI run ended: print a Markdown table and send it to the webhook of WEBHOOK_URL.
 
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the arguments, print the table and send it; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="?", help="file with toJSON(needs), or -; default: the variable NEEDS")
-    parser.add_argument("--may-skip", action="append", default=[], metavar="JOB", help="a job that may be skipped")
+    parser.add_argument("--may-skip", nargs="+", default=[], metavar="JOB", help="jobs that may be skipped")
     args = parser.parse_args(argv)
     return run(lambda: report_results(args.results, set(args.may_skip)))
 

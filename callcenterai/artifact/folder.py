@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from callcenterai.artifact.raw_text_model import RawTextModel
+from callcenterai.artifact.unpacked_size import check_unpacked_size
 from callcenterai.core.cli import UserError, one_line
 from callcenterai.core.files import read_json, sha256
 
@@ -141,6 +142,7 @@ def thresholds_of(metadata: dict[str, Any]) -> Any:
 def _read_skops(path: Path) -> Any:
     from callcenterai.artifact.skops_import import skops_io
 
+    check_unpacked_size(path.read_bytes(), path.name)
     try:
         return skops_io.load(path, trusted=TRUSTED_TYPES)
     except skops_io.exceptions.UntrustedTypesFoundException as error:

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from callcenterai.artifact.unpacked_size import check_unpacked_size
 from callcenterai.core.cli import UserError
+from callcenterai.text.normal_form import TOKEN_PATTERNS
 
 FORMAT = 3
 READABLE = (1, 2, 3)
@@ -43,7 +45,8 @@ class Arrays(NamedTuple):
 
 
 def read_arrays(archive: bytes) -> Arrays | None:
-    """Return what scorer_bytes wrote, None for a kernel machine; raise a UserError for another format."""
+    """Return what scorer_bytes wrote, None for a kernel machine; raise a UserError for what no training writes."""
+    check_unpacked_size(archive, "the scorer")
     arrays = np.load(io.BytesIO(archive), allow_pickle=False)
     header = json.loads(arrays["header"].tobytes())
     if header["format"] not in READABLE:
@@ -51,6 +54,8 @@ def read_arrays(archive: bytes) -> Arrays | None:
     if "refusal" in header:
         return None
     settings = [WORDS_BEFORE | each for each in header["vectorizers"]]
+    if any(each["analyzer"] == "word" and each["token_pattern"] not in TOKEN_PATTERNS for each in settings):
+        raise UserError("the scorer has a token pattern that no training of ours writes")
     return Arrays(
         labels=header["labels"],
         calibration=header["calibration"],

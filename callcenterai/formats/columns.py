@@ -13,12 +13,16 @@ MAX_COLUMNS = 16_384
 # A title, a date or blank cells may stand above the header.
 HEADER_WITHIN = 20
 SHOWN = 30
+# Longer names are compared as they are: sorting n combining marks takes n * n steps.
+LONGEST_NAME = 1_000
 NUMBER = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/ %-]*")
 
 
 def fold_name(name: object) -> str:
     """Return the name of a column as it is compared: without blanks around it, in one case and one Unicode form."""
-    return " ".join(unicodedata.normalize("NFC", str(name)).replace("\ufeff", "").replace("\0", "").casefold().split())
+    text = str(name)
+    form = unicodedata.normalize("NFC", text) if len(text) <= LONGEST_NAME else text
+    return " ".join(form.replace("\ufeff", "").replace("\0", "").casefold().split())
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> int | None:

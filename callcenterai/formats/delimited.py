@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 Cell = TypeVar("Cell")
-# With these a formula begins, also after a tab or a carriage return (OWASP, CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# With these a formula begins, also after a tab or a line end, and in full width (OWASP, CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable]) -> bytes:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from callcenterai.formats.columns import find_columns
+from callcenterai.formats.columns import check_width, find_columns
 from callcenterai.formats.problems import Fault
 from callcenterai.formats.rows import MAX_ROW, Row, as_shown_text, as_text, checked, unreadable
 
@@ -13,7 +13,8 @@ CHUNK = 2**20
 # How many records are looked at for the names of the columns: each may lack some.
 LOOK_AT = 2_000
 BETWEEN = re.compile(r"[\s,\ufeff\0]*")
-NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+# Possessive: with backtracking, a million blanks after a bracket would take a million times a million steps.
+NEXT_OBJECT = re.compile(r"\}\s*+,?\s*+(?=\{)")
 # What stands between two objects is at most so long that it is found where it is cut.
 LONGEST_GAP = 100
 DECODER = json.JSONDecoder()
@@ -112,6 +113,7 @@ class JsonReader:
         self._records = records
         self._first: list[Found] = []
         self.header = self._look_for_names()
+        check_width(name, len(self.header))
         # Where no record could be read, later ones may have the columns by exactly these names.
         readable = any(found[0] is not None for found in self._first)
         columns = [self.header[at] for at in find_columns(name, self.header, wanted)] if readable else list(wanted)

@@ -20,6 +20,7 @@ IN_MEMORY = 2**24
 MAX_UNPACKED, SUSPICIOUS, RATIO = 64 * 2**30, 200 * 2**20, 200
 # Other packed or binary kinds, by their first bytes, so that the message can name them.
 BINARY = {
+    GZIP_START: "packed more than twice",
     b"BZh": "packed with bzip2",
     b"\xfd7zXZ": "packed with xz",
     b"(\xb5/\xfd": "packed with zstd",

@@ -16,8 +16,11 @@ from callcenterai.formats.rows import MAX_ROW, ReadOptions, Row, as_shown_text, 
 MOST_CELLS, SPARSE, CELL_BYTES = 20_000_000, 50, 32
 # A workbook is held in memory as a whole, unlike a text.
 MOST_BYTES = 2 * 2**30
-CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-REPEATED = re.compile(rb'number-(columns|rows)-repeated="(\d+)"')
+# A cell or a row, with its place if it says one. "<" ends the search, or each of many "<c" would search up to the end.
+CELL = re.compile(rb"""<(?:\w{1,20}:)?(c|row)\b(?:[^<>]*?\br\s{0,9}=\s{0,9}["']([A-Za-z]{0,3})(\d{1,7})["'])?""")
+REPEATED = re.compile(rb"""number-(columns|rows)-repeated\s{0,9}=\s{0,9}["']0*(\d+)["']""")
+# More digits than any number that is compared.
+MANY_DIGITS = 18
 FIRST_ROWS = 50
 
 
@@ -106,10 +109,11 @@ def _check_size(name: str, file: IO[bytes], limit: int) -> None:
             raise FileProblem(name, "expands", megabytes=total // 2**20, ratio=total // max(1, size))
         try:
             for member in archive.namelist():
-                if re.fullmatch(r"xl/worksheets/[^/]+\.xml", member):
-                    _check_sheet(name, archive.open(member), most_cells)
-                elif member == "content.xml":
+                if member == "content.xml":
                     _check_repeats(name, archive.open(member), most_cells)
+                else:
+                    # A workbook may name any of its files as a sheet.
+                    _check_sheet(name, archive.open(member), most_cells)
         # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it cannot read.
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
             raise FileProblem(name, "workbook", reason=error) from None
@@ -126,20 +130,24 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_sheet(name: str, file: IO[bytes], most_cells: int) -> None:
-    count = rows = columns = 0
+    count = rows = columns = in_row = 0
     for piece in _pieces(file):
         found = CELL.findall(piece)
         count += len(found)
         if found:
-            rows = max(rows, max(int(row) for _, row in found))
-            columns = max(columns, max(_column_number(letters) for letters in {letters for letters, _ in found}))
+            rows = max(rows, max(int(row or 0) for _, _, row in found))
+            columns = max(columns, max(_column_number(letters) for letters in {letters for _, letters, _ in found}))
+            # Cells that say no place follow each other.
+            for tag, _, _ in found:
+                in_row = in_row + 1 if tag == b"c" else 0
+                columns = max(columns, in_row)
     if rows * columns > most_cells and rows * columns > SPARSE * count:
         raise FileProblem(name, "sparse", rows=rows, columns=columns)
 
 
 def _column_number(letters: bytes) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + letter - 64
     return number
 
@@ -148,8 +156,8 @@ def _check_repeats(name: str, file: IO[bytes], most_cells: int) -> None:
     """Refuse an .ods whose filled cells repeat beyond the bound."""
     total, pending = 0, 1
     for piece in _pieces(file):
-        for tag in re.finditer(rb"<table:table-(row|cell)\b[^>]*>", piece):
-            repeats = {kind: int(count) for kind, count in REPEATED.findall(tag[0])}
+        for tag in re.finditer(rb"<table:table-(row|cell)\b[^<>]*>", piece):
+            repeats = {kind: int(count[:MANY_DIGITS]) for kind, count in REPEATED.findall(tag[0])}
             if tag[1] == b"row":
                 pending = repeats.get(b"rows", 1)
             elif not tag[0].endswith(b"/>"):

@@ -26,7 +26,7 @@ _NOUN = r"""(?:(?<![^\W_])(?:d\.?o\.?b\.?|dates?[ _]?of[ _]?birth|birth[ _-]?(?:
     |data[ ]di[ ]nascita
     |data[ ]de[ ]nascimento|nascimento|geboortedatum|geb\.?datum|data[ ]urodzenia|f[öo]delse(?:datum|dag)|f[øo]dselsdato
     |дата[ ]рождения|г\.р)(?!\w)|生年月日|出生日期)"""
-_VERB = r"""(?<!\w)(?:born|née?|n[ée]e?\(e\)|n[ée]+(?:\(e\)|\(ée\)|·e)?[ ]le|geboren|geb|nacid[oa]|nat[oa][ ](?:il|a)
+_VERB = r"""(?<!\w)(?:born|née?|n[ée]e?\(e\)|n[ée]+(?:\(e\)|\(ée\)|[.]e)?[ ]le|geboren|geb|nacid[oa]|nat[oa][ ](?:il|a)
     |nascid[oa]|urodzon[ya]|ur
     |f[öo]dt|f[öo]dd|родил(?:ся|ась))(?!\w)"""
 # The word before the date, also on the line before, or after it: "14/07/1991 (date of birth)". A place may be between.

@@ -10,7 +10,7 @@ from callcenterai.privacy.spans import Span, before, is_reference
 
 # Between groups: one to three blanks, or a sign with or without blanks, or a line break, also in a quoted mail.
 _LINE = r"[ ]?\r?\n[ >]{0,4}"
-_GAP = rf"(?:[ ]?[.,/_-][ ]?|[ \t]{{1,3}}|{_LINE})"
+_GAP = rf"(?:[ ]?[.,/_|:*-][ ]?|[ \t]{{1,3}}|{_LINE})"
 # "12,4111111111111111" is a row of a table, because no number has so many decimals. The lookahead finds a number that
 # begins within something that looks like another one.
 _CARD = re.compile(
@@ -43,7 +43,7 @@ _SECURITY_CODE = re.compile(
     re.VERBOSE,
 )
 
-_IBAN = re.compile(r"(?<!\w)(?=([A-Za-z]{2}\d\d(?:[ .-]?[A-Za-z0-9]|[ \t]{0,2}\r?\n[ >]{0,4}[A-Za-z0-9]){11,30}))")
+_IBAN = re.compile(r"(?<!\w)(?=([A-Za-z]{2} ?\d\d(?:[ ._/-]?[A-Za-z0-9]|[ \t]{0,2}\r?\n[ >]{0,4}[A-Za-z0-9]){11,30}))")
 _BBAN = re.compile(r"(\d+)!")
 
 
@@ -81,7 +81,7 @@ def ibans(text: str) -> Iterator[Span]:
         places = [place for place, letter in enumerate(match[1]) if letter.isalnum()]
         if length and len(places) >= length:
             end = match.start() + places[length - 1] + 1
-            if not text[end : end + 1].isalnum() and iban.is_valid(re.sub(r"\W", "", text[match.start() : end])):
+            if not text[end : end + 1].isalnum() and iban.is_valid(re.sub(r"[\W_]", "", text[match.start() : end])):
                 yield Span("iban", match.start(), end)
 
 

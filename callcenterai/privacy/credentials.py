@@ -7,7 +7,7 @@ from callcenterai.privacy.spans import Span, has_any, spans
 
 _SHORTEST = 4
 _LABEL = r"""(?:passwords?|passwd|pwd|pw|passphrase|passcode|mots?\ de\ passe|mdp|passwort|kennwort|contrase(?:ñ|n)a
-    |senha|wachtwoord|parola|has[łl]o|l[öo]senord|adgangskode|пароль)"""
+    |clave|senha|wachtwoord|parola|has[łl]o|l[öo]senord|adgangskode|пароль)"""
 _VALUE = r"""["'«“(]?[ ]?(?P<value>[^\s"'«»“”()<>\[\],;`]{4,128}+)(?!\()"""
 # Up to four words between the label and its value: "the password of the training account is ...".
 _LABELLED = re.compile(
@@ -23,7 +23,7 @@ _LABELLED = re.compile(
 _FOLLOWING = (
     re.compile(
         rf"""(?<![^\W\d_])(?<!/){_LABEL}(?:[ ](?:to|en|provisoire|temporaire|temporary|initial))?
-        (?:[ ]{{1,2}}|\t{{1,2}}|[ ][-–][ ]){_VALUE}""",
+        (?:[ ]{{1,2}}|\t{{1,2}}|[ ][-–][ ]|["']?[,;](?=\S)){_VALUE}""",
         re.IGNORECASE | re.VERBOSE,
     ),
     re.compile(
@@ -47,12 +47,13 @@ _NEXT_LINE = re.compile(
 )
 # A user name and a password: "user/pass: jdoe/...".
 _PAIR = re.compile(
-    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_LABEL})|identifiants|credentials)
+    rf"""(?<![^\W\d_])(?:(?:user|login|id|identifiant)s?\ ?/\ ?(?:pass|{_LABEL})|identifiants|credentials
+        |login(?=[ ]?[:=]))
     [ ]?[:=]?[ ]?[^\s/:]{{1,64}}[ ]?[/:][ ]?(?P<value>[^\s/]{{4,128}})""",
     re.IGNORECASE | re.VERBOSE,
 )
 _CODES = re.compile(
-    r"""(?<!\w)(?:(?:code\ )?pin(?:\ code|\ number)?|otp|passcode
+    r"""(?<!\w)(?:(?:code[ -])?pin(?:[ -]?(?:code|number|nummer))?|otp|passcode
         |(?:activation|verification|confirmation|security|unlock|one[ -]time)\ code
         |code\ (?:d'activation|de\ (?:v[ée]rification|confirmation|s[ée]curit[ée]|d[ée]verrouillage)|secret))
     \s{0,2}(?:[:=]|is|est)?\s{0,2}(\d{4,8})(?![\w-]|[.,]\d)""",
@@ -103,15 +104,17 @@ _LABELS = (
         "mdp",
         "kennwort",
         "contrase",
+        "clave",
         "senha",
         "wachtwoord",
         "parola",
-        "has",
+        *("hasł", "haslo"),
         "senord",
         "adgang",
         "пароль",
     ),
-    *("key", "secret", "token", "jeton", "cl", "code", "wifi", "wi-fi", "user", "login", "id", "credential", "pin"),
+    *("key", "secret", "token", "jeton", "clé", "cle", "wifi", "wi-fi", "wpa"),
+    *("login", "identifiants", "credential", "pin"),
 )
 _CODE_LABELS = ("pin", "otp", "code", "cv", "csc", "cryptogramme", "card ", "fziffer", "digo")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")

@@ -15,9 +15,11 @@ _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS = "\u2010-\u2015\u2043\u2212\ufe58\ufe63"
 _SINGLE = {"\ufe52": ".", "\ufe55": ":", "\ufe6b": "@", "\ufe62": "+", "\u2044": "/", "\u2215": "/", "\u2024": "."}
-# %40 is "@" in a web address, and %2540 in one that is a part of another. Names of entities have at most 8 letters
-# here, which includes &commat; and &period;.
-_ESCAPE = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|%(?:25)?40"
+_DOTS_BETWEEN_DIGITS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb"
+_SINGLE |= dict.fromkeys(_DOTS_BETWEEN_DIGITS, ".")
+# "@" is %40 in a web address, %2540 in one that is a part of another, and \u0040 or \x40 in JSON and programs. Names
+# of entities have at most 8 letters here, which includes &commat; and &period;.
+_ESCAPE = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|%(?:25)?(?:40|2[Bb])|\\(?:u00|x)[2-7][0-9A-Fa-f]"
 _SAME_LENGTH = re.compile(rf"[{_BLANKS}{_HYPHENS}\uff01-\uff5e{''.join(_SINGLE)}]|(?![0-9])\d")
 _OTHER_LENGTH = re.compile(rf"[{_INVISIBLE}]|{_ESCAPE}")
 
@@ -85,7 +87,7 @@ def _character(written: str) -> str | None:
     """Return what an escape or an invisible character stands for, or None if it is only text such as "&foo;"."""
     if len(written) == 1:
         return ""
-    character = "@" if written[0] == "%" else html.unescape(written)
+    character = chr(int(written[-2:], 16)) if written[0] in "%\\" else html.unescape(written)
     if len(character) != 1:
         return None
     plain = character.translate(_same_length())

@@ -32,6 +32,12 @@ _TOP_LEVEL = re.compile(
 )
 _LAST_PART = re.compile(r"\w+\Z")
 _SPOKEN_DOT = re.compile(rf" {_DOT} ", re.IGNORECASE)
+# "jo @ example . com"
+_SPACED = re.compile(
+    rf"(?<![\w@]){_LOCAL}(?:[ ]@[ ]?|@[ ]){_LABEL}(?:[ ]?\.[ ]?{_LABEL}){{0,7}}"
+    rf"[ ]?\.[ ]?(?:{_TOP_LEVEL.pattern})(?![\w-])",
+    re.IGNORECASE | re.VERBOSE,
+)
 _INNER_DOT = re.compile(r"[^\W\d_]\.[^\W\d_]")
 _LONGEST_LOCAL = 100
 # Not addresses: images for dense screens (logo@2x.png), and git remotes (git@host:path).
@@ -40,7 +46,7 @@ _NO_ADDRESS = re.compile(r".*@\dx\.[a-z]{3,4}|git@.*", re.IGNORECASE)
 
 def emails(text: str) -> Iterator[Span]:
     """Find email addresses, also with "(at)" for "@", and "name at example dot com"."""
-    for pattern in (_EMAIL, _BRACKETED):
+    for pattern in (_EMAIL, _BRACKETED, _SPACED):
         for match in pattern.finditer(text):
             if not _NO_ADDRESS.fullmatch(match[0]):
                 yield Span("email", *match.span())

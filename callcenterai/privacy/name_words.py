@@ -7,9 +7,11 @@ Lists of phrases are separated by commas.
 SIGN_OFFS = """
 regards, wishes, thanks, thank you, thanks again, thanks a lot, in advance, so much, very much, thx, yours, sincerely,
 faithfully, truly, cheers, br, rgds, best, cordialement, cdlt, cdt, à vous, a vous, à toi, journée, journee,
-salutations, merci, d'avance, d’avance, beaucoup, respectueusement,
+salutations, distinguées, distinguees, distingués, amicalement, bonne soirée, bonne soiree, merci, d'avance, d’avance,
+beaucoup, respectueusement, respectfully, cordially, warmly, take care,
  grüßen, grüssen, gruessen, grüße, grüsse, gruesse, gruß, gruss,
-dank, danke, mfg, vg, lg, hochachtungsvoll, saludo, saludos, cordiales, atentamente, gracias, saluti, grazie, mille,
+dank, danke, mfg, vg, lg, hochachtungsvoll, saludo, saludos, cordiales, cordialmente, respetuosamente, abrazo, abrazos,
+atentamente, gracias, saluti, grazie, mille,
 groet, groeten, groetjes, mvg, bedankt, cumprimentos, atenciosamente, obrigado, obrigada, pozdrawiam, poważaniem,
 powazaniem, hälsning, hälsningar, halsningar, mvh, hilsen
 """
@@ -45,50 +47,75 @@ prenom, vorname, nachname, familienname, apellido, apellidos, cognome, voornaam,
 """
 INTRODUCTIONS = """
 my name is, his name is, her name is, this is, i am, i'm, i’m, je m'appelle, je m’appelle, je suis, mein name ist, ich
-heiße, ich heisse, me llamo, mi nombre es, mi chiamo, il mio nome è, mijn naam is, ik heet, o meu nome é, chamo-me,
-nazywam się
+heiße, ich heisse, hier ist, hier spricht, me llamo, mi nombre es, soy, le habla, mi chiamo, sono, il mio nome è, mijn
+naam is, ik heet, o meu nome é, chamo-me, nazywam się
+"""
+# Fields of JSON, XML and the like, whose names have a hyphen, an underscore or nothing for the blank. The value of the
+# first ones is a name, that of the others may be one.
+NAME_FIELDS = """
+first name, last name, full name, given name, family name, surname, middle name, maiden name, forename, prenom, prénom,
+nom de famille, nom complet, vorname, nachname, familienname, nombre completo, apellido, apellidos, cognome, voornaam,
+achternaam, sobrenome, nome completo, nazwisko
+"""
+FULL_NAME_FIELDS = """
+name, display name, user name, customer name, client name, contact name, employee name, caller name, requester name,
+owner name, card holder, card holder name, account holder, patient name, sender name, contact, requester, caller,
+requested by, reported by, author, assignee, nom, nom client, nombre, nome, kunde, ansprechpartner, demandeur
+"""
+# Directly before a name that an address or a number follows: "please call ... on".
+CONTACT_VERBS = """
+call, contact, ring, reach, email, mail, write to, ask for, speak to, cc, copy, appeler, rappeler, contacter, joindre,
+écrire à, anrufen, kontaktieren, an, llamar a, llame a, contactar a, contactar con, contacte con
+"""
+# Between a name and the number or address of that person.
+CONTACT_LABELS = """
+phone, telephone, tel, tél, téléphone, mobile, mobil, mob, cell, portable, port, móvil, movil, teléfono, telefono,
+telefon, handy, fax, ext, poste, direct, durchwahl, office, work, email, e-mail, mail, courriel, correo, on, at, au,
+sur, à, a, unter, al, is, est, ist, es, born, née, né, geboren, dob, address, adresse, iban, ssn
 """
 # A single letter may stand for the given name: "name on card C LEMERCIER".
 HOLDERS = """
 name on card, name on the card, card holder, cardholder, account holder, titulaire du compte, titulaire, kontoinhaber
 """
 
-# Roles, teams, things of an IT department, greetings, days, months and places.
+# Roles, teams, things of an IT department, greetings, titles, days, months and places.
 NO_NAMES = frozenset("""
 abteilung access account accounting accounts accueil achats active adapter address admin administration administrator
 adobe adresse afdeling agence agent all analyst and answer app apple application applications april area assistant
-assistante assistenza associate at atención attached audit august autumn avenue badge bank berlin best board bonjour
-bonus book box branch browser buchhaltung budget bug building bureau business button bâtiment cable calendar call
-camera card cellule center central centre chair chat check chef chief chrome citrix city clerk client cliente clinic
-cloud code comité commande community company comptabilité compte computer conference confluence console contact
-contract contractor controller coordinator corporate corporation council country customer dashboard data database day
-days dear december delivery demande departamento department design desk desktop developer development device dienst
-digital directeur direction director directory directrice disk display division document domain door download drive
-driver département edge edition einkauf email emea employee employees end engineer engineering enterprise equipe
-equipo erreur error europe event everyone excel exchange executive exploitation explorer export facilities facility
-factory facture fax february field file finance firefox firewall floor folder form formation forum france friday from
-front general germany gestion global gmail google group groupe guest guide hall hardware head headset health hello
-help helpdesk hi hotel hotline house hr human i iban id image imprimante inbox inc info information informatique
-infrastructure install insurance intel international internet intranet invoice ios ip it january java jira join july
-june junior juridique keyboard kunde kundendienst lab label laptop lead leader leave legal leitung lenovo level
-library license line link linux list livraison llc local location logiciel logistics logo london ltd mac machine mail
-mailbox mailing main maintenance management manager manual march market marketing master medical meeting member memory
-menu merci message microsoft mission mobile modem module monday monitor monitoring mot mouse my name national network
-new news night no north note notebook november number objet october of office officer online open operations operator
-option oracle order organization outlook owner page panel paris park partner passe password payment payroll pc people
-personal personalabteilung phone plan planning platform please point policy pool port portal post poste power
-president press price principal print printer pro procurement product production professional profile program project
-projet public purchase purchasing quality qualité query question queue reception receptionist recherche rechnung
-record red region release remote report request research reset resources responsable response ressources restaurant
-review road room route router réception régional réseau safety sales salle sap saturday scan scanner school screen
-secretary secrétariat section security senior sensor september server serveur service services servizio sharepoint
-shift shop site siège skype smart société software soporte south space specialist staff standard station status stock
-storage store street student studio sunday supervisor supplier supply support switch system systems table tablet tax
-team teams technical technician technicien technicienne technique technology tel telecom telephone terminal test
-testing thanks the this thursday ticket time title today token tomorrow tool tools total training transport travel
-treasury trial tuesday ufficio unit university update upgrade urgent us user users utilisateur vendor ventes version
-vertrieb verwaltung video view visual voir votre vpn web website wednesday week west wifi wiki windows word work
-workday worker workshop workspace workstation world yes you your zone zoom écran équipe étage
+assistante assistenza associate at atención atentamente attached audit august autumn avenue badge bank berlin best
+beste board bonjour bonus book box branch browser buchhaltung budget bug building bureau business button bâtiment
+cable calendar call camera card cellule center central centre chair chat check chef chief chrome citrix city clerk
+client cliente clinic cloud code comité commande community company comptabilité compte computer conference confluence
+console contact contract contractor controller coordinator cordialement corporate corporation council country customer
+dashboard data database day days dear december delivery demande departamento department design desk desktop developer
+development device dienst digital directeur direction director directory directrice disk display division document
+domain door download dr drive driver département edge edition einkauf email emea employee employees end engineer
+engineering enterprise equipe equipo erreur error europe event everyone excel exchange executive exploitation explorer
+export facilities facility factory facture fax february field file finance firefox firewall floor folder form
+formation forum france freundliche freundlichen friday from front general germany gestion global gmail google group
+groupe gruß grüsse grüssen grüße grüßen guest guide hall hardware head headset health hello help helpdesk hi hotel
+hotline house hr human i iban id image imprimante inbox inc info information informatique infrastructure install
+insurance intel international internet intranet invoice ios ip it january java jira join july june junior juridique
+keyboard kind kunde kundendienst lab label laptop lead leader leave legal leitung lenovo level library license line
+link linux list livraison llc local location logiciel logistics logo london ltd mac machine mail mailbox mailing main
+maintenance management manager manual many march market marketing master medical meeting member memory menu merci
+message microsoft mission mit mobile modem module monday monitor monitoring mot mouse my name national network new
+news night no none north note notebook november null number objet october of office officer online open operations
+operator option oracle order organization outlook owner page panel paris park partner passe password payment payroll
+pc people personal personalabteilung phone plan planning platform please point policy pool port portal post poste
+power president press price principal print printer pro procurement product production prof professional profile
+program project projet public purchase purchasing quality qualité query question queue reception receptionist
+recherche rechnung record red regards region release remote report request research reset resources responsable
+response ressources restaurant review road room route router réception régional réseau safety sales salle saludo
+saludos sap saturday scan scanner school screen secretary secrétariat section security senior sensor september server
+serveur service services servizio sharepoint shift shop sincerely site siège skype smart société software soporte
+south space specialist staff standard station status stock storage store street string student studio sunday
+supervisor supplier supply support switch system systems table tablet tax team teams technical technician technicien
+technicienne technique technology tel telecom telephone terminal test testing thanks the this thursday ticket time
+title today token tomorrow tool tools total training transport travel treasury trial tuesday ufficio undefined unit
+university update upgrade urgent us user users utilisateur vendor ventes version vertrieb verwaltung video viele view
+visual voir votre vpn warm web website wednesday week west wifi wiki windows word work workday worker workshop
+workspace workstation world yes you your zone zoom écran équipe étage
 """.split())
 
 # Given names, without accents, of Europe, America, Africa and Asia that are no common word, product or place: "Mark",

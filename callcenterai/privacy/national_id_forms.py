@@ -69,6 +69,7 @@ NATIONAL_IDS = (
     _known(_digits("3 3 4"), "gb.nhs", "nhs"),
     # United States. stdnum.us.ssn refuses numbers that were never issued, and people may write those as well.
     _known(r"\d{3}[ -]\d\d[ -]\d{4}", "", "ssn", "ss #", "ss#", "itin", "social", "social security"),
+    _known(r"\d{9}", "", "ssn", "social security", "socialsecuritynumber", "social_security_number"),
     # With a form or checksum of their own.
     _known(r"[A-Z]{6} ?\d\d[A-Z]\d\d ?[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
     _known(r"[XYZ][ -]?\d{7}[ -]?[A-Z]", "es.nie"),

@@ -29,11 +29,15 @@ _SMALL = 32
 
 _MAC = re.compile(
     r"""(?<![\w:.-])(?:[0-9a-f]{2}([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}
-        |(?<=mac[ :])[0-9a-f]{12}|(?<=mac:[ ])[0-9a-f]{12}|(?<=mac\ address[ :])[0-9a-f]{12}
-        |(?<=mac\ address:[ ])[0-9a-f]{12}|(?<=adresse\ mac[ :])[0-9a-f]{12})(?![\w:-]|\.\w)""",
+        |[0-9a-f]{12})(?![\w:-]|\.\w)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _MAC_WORD = re.compile(r"(?<!\w)(?:mac|hwaddr|ether)(?!\w)", re.IGNORECASE)
+# Twelve digits without separators need the word directly before them: "MAC 001a2b3c4d5e", {"mac_address": "..."}.
+_MAC_BEFORE = re.compile(
+    r"(?<![^\W_])(?:mac|hwaddr|ether)(?:[ _-]?(?:addr(?:ess)?|adresse))?[\"']?(?:[ ]?[:=>,][ ]?|[ ])[\"']?\Z",
+    re.IGNORECASE,
+)
 # Broadcast and unset addresses belong to no device.
 _NO_DEVICE = re.compile(r"(?:0+|f+)", re.IGNORECASE)
 
@@ -73,6 +77,8 @@ def macs(text: str) -> Iterator[Span]:
         return
     for match in _MAC.finditer(text):
         digits = re.sub(r"[:.-]", "", match[0])
+        if digits == match[0] and not _MAC_BEFORE.search(before(text, match.start())):
+            continue
         named = not digits.isdecimal() or _MAC_WORD.search(before(text, match.start()))
         if named and not _NO_DEVICE.fullmatch(digits):
             yield Span("mac", *match.span())

@@ -30,7 +30,9 @@ _NUMBER = re.compile(rf"(?<!\w)(?:[+(]{{1,3}}[ ]?)?\d(?:{_BETWEEN}\d){{6,14}}(?!
 _ABROAD = re.compile(r"\(?(?:\+|00(?=[ ]?[1-9]))")
 _DIGIT_BEFORE = re.compile(r"\d[ .-]\Z")
 # French numbers as dialled in France, and British mobiles, including ranges that phonenumbers does not know.
-_NATIONAL = re.compile(r"(?<!\d)(?:0[1-9]( ?[./-] ?| {0,2})\d\d(?:\1\d\d){3}|07\d{3} ?\d{3} ?\d{3})(?!\d)")
+_NATIONAL = re.compile(
+    r"(?<!\d)(?:0[1-9]( ?[.,:;|_/-] ?| {0,2})\d\d(?:\1\d\d){3}|\(0[1-9]\)(?: ?\d\d){4}|07\d{3} ?\d{3} ?\d{3})(?!\d)"
+)
 _TRUNK = re.compile(r"(?<!\d)\(?0\)?[ .-]?[1-9]\d")
 _INTERNATIONAL = re.compile(r"(?<!\d)\(?(?:\+|00 ?[1-9])")
 _AMERICAN = re.compile(r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}")
@@ -128,4 +130,6 @@ def _is_part(text: str, start: int, end: int) -> bool:
     """Whether the number is only a part of something longer, such as BT-0199001234."""
     sides = text[max(0, start - 2) : start], text[end : end + 2][::-1]
     row = sum(map(str.isdigit, text[start:end])) >= _FEWEST_IN_ROW
+    if sides[0].endswith("=") and _is_called(text, start):
+        sides = "", sides[1]
     return any(_JOINED.search(side) or (not row and _DECIMAL.search(side)) for side in sides)

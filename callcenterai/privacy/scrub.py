@@ -5,7 +5,7 @@ A first name alone stays: no rule distinguishes it from a product or a place, an
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from callcenterai.privacy.addresses import addresses
@@ -15,7 +15,7 @@ from callcenterai.privacy.credentials import credentials
 from callcenterai.privacy.detection_form import DetectionForm
 from callcenterai.privacy.emails import emails
 from callcenterai.privacy.identity_documents import passports, plates
-from callcenterai.privacy.names import names
+from callcenterai.privacy.names import names, names_beside
 from callcenterai.privacy.national_ids import national_ids
 from callcenterai.privacy.network import ips, macs, urls
 from callcenterai.privacy.phones import phones
@@ -66,30 +66,33 @@ def scrub(text: str) -> Scrubbed:
     """
     counts: Counter[str] = Counter()
     parts = PLACEHOLDER.split(text)
-    # The text between placeholders is searched as a text of its own, so that a placeholder never changes the meaning
-    # of its neighbours. Every second part is a placeholder.
-    parts[::2] = [_scrub_part(part, counts) for part in parts[::2]]
+    # The text between placeholders is searched as a text of its own, so that of its neighbours a placeholder tells only
+    # that they are names. Every second part is a placeholder.
+    kinds = ["", *(placeholder[1:-1].lower() for placeholder in parts[1::2]), ""]
+    sides = zip(parts[::2], kinds, kinds[1:], strict=False)
+    parts[::2] = [_scrub_part(part, counts, before, after) for part, before, after in sides]
     return Scrubbed("".join(parts), dict(sorted(counts.items())))
 
 
-def _scrub_part(part: str, counts: Counter[str], rounds: int = _MOST_ROUNDS) -> str:
+def _scrub_part(part: str, counts: Counter[str], before: str, after: str, rounds: int = _MOST_ROUNDS) -> str:
     """Return a text that has no placeholders with one for each finding, and count the findings.
 
-    What is left between findings is searched again, because it may mean something else without them. All the pieces of
-    one round are together no longer than the text. A piece with findings after the last round is removed as a whole.
+    before and after are the kinds of the placeholders beside it, or empty at the ends of the whole text. What is left
+    between findings is searched again, because it may mean something else without them. All the pieces of one round are
+    together no longer than the text. A piece with findings after the last round is removed as a whole.
     """
-    found = find_personal_data(part) if len(part) >= _SHORTEST else []
+    found = find_personal_data(part, before, after) if len(part) >= _SHORTEST else []
     if found and rounds == 0:
         found = [Span(found[0].kind, 0, len(part))]
     counts.update(span.kind for span in found)
     pieces, end = [], 0
     for span in found:
         if end < span.start:
-            pieces.append(_scrub_part(part[end : span.start], counts, rounds - 1))
+            pieces.append(_scrub_part(part[end : span.start], counts, before, span.kind, rounds - 1))
         pieces.append(f"[{span.kind.upper()}]")
-        end = span.end
+        end, before = span.end, span.kind
     rest = part[end:]
-    pieces.append(_scrub_part(rest, counts, rounds - 1) if found and rest else rest)
+    pieces.append(_scrub_part(rest, counts, before, after, rounds - 1) if found and rest else rest)
     return "".join(pieces)
 
 
@@ -101,18 +104,33 @@ def without_placeholders(text: str) -> str:
     return PLACEHOLDER.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
-def find_personal_data(text: str) -> list[Span]:
-    """Return the findings in the order of the text, without overlaps."""
+def find_personal_data(text: str, before: str = "", after: str = "") -> list[Span]:
+    """Return the findings in the order of the text, without overlaps.
+
+    before and after are the kinds of what was found directly beside the text.
+    """
     form = DetectionForm(text)
     candidates = [span for detect in _detectors(form.text) for span in detect(form.text)]
+    if not (candidates or before or after or "\n" in form.text):
+        return []
     candidates.sort(key=lambda span: (_ORDER[span.kind], span.start - span.end, span.start))
     taken = bytearray(len(form.text))
+    found = _without_overlaps(candidates, taken)
+    beside = (Span(before, 0, 0), *found, Span(after, len(form.text), len(form.text)))
+    found += _without_overlaps(names_beside(form.text, beside, ends=not after), taken)
+    return sorted(
+        (Span(span.kind, *form.original_span(span.start, span.end)) for span in found), key=lambda span: span.start
+    )
+
+
+def _without_overlaps(candidates: Iterable[Span], taken: bytearray) -> list[Span]:
+    """Return the spans that overlap none before them, and mark their places as taken."""
     found = []
     for span in candidates:
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            found.append(Span(span.kind, *form.original_span(span.start, span.end)))
-    return sorted(found, key=lambda span: span.start)
+            found.append(span)
+    return found
 
 
 def _detectors(form: str) -> Iterator[Detector]:

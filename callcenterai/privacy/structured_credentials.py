@@ -13,7 +13,7 @@ _FIELD = r"""[\w.:-]{0,40}?(?:password|passwd|passphrase|passcode|pwd|mot_?de_?p
 # Programs write these for no value, a hidden one, or the type of one.
 _VALUE_NOT = r"(?:null|none|true|false|undefined|nil|\*+|x+|\.+|string|required)"
 _JSON = re.compile(
-    rf"""(?<![\w"'\\])["']?{_FIELD}["'][ \t]{{0,4}}(?::|=>?|,)\s{{0,8}}
+    rf"""(?<![\w"'\\])["']?{_FIELD}["'][ \t]{{0,4}}(?::|=>?|[,;|])\s{{0,8}}
     (?:"(?!{_VALUE_NOT}")(?P<double>(?:[^"\\\n]|\\[^\n]){{1,4000}}+)
         |'(?!{_VALUE_NOT}')(?P<single>(?:[^'\\\n]|\\[^\n]){{1,4000}}+)
         |(?P<number>\d{{3,20}})(?![\w.]))""",

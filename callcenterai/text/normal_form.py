@@ -38,11 +38,15 @@ def _class(table: str) -> str:
 
 MARKS = _class(_MARKS)
 MOST_MARKS = 30
-_MANY_MARKS = re.compile(f"[{MARKS}]{{{MOST_MARKS + 1}}}")
+# Characters that are no marks themselves, but become marks when they are decomposed.
+_LIKE_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
+_MANY_MARKS = re.compile(f"[{MARKS}{_LIKE_MARKS}]{{{MOST_MARKS + 1}}}")
 # A word: a letter, digit or underscore, then more of them and marks.
 WORDS = rf"\w[\w{MARKS}]*"
 _UNSPACED_CLASS = _class(_UNSPACED)
 UNSPACED = re.compile(f"[{_UNSPACED_CLASS}]")
+# The token patterns of our models, the last three those of older ones. Another could take for ever on a ticket.
+TOKEN_PATTERNS = frozenset((WORDS, r"\w+", r"\b\w{1,4}", r"(?=(\w{3}))"))
 # The same for people to look at and to compare texts by: one character with its marks where a script has no spaces.
 # (?!\w): the gaps between marks in the table are letters here.
 WORDS_OR_CHARACTERS = (
@@ -78,7 +82,7 @@ def _limit_marks(text: str) -> str:
         return text
     kept, marks = [], 0
     for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        marks = marks + 1 if unicodedata.combining(character) or character in _LIKE_MARKS else 0
         if marks <= MOST_MARKS:
             kept.append(character)
     return "".join(kept)

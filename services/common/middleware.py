@@ -82,6 +82,9 @@ class ServiceMiddleware:
         if no_body:
             # HEAD is answered like GET, without the body (RFC 9110, 9.3.2).
             scope = dict(scope, method="GET")
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            # Of two names, a proxy may believe another one than we do.
+            headers[b"host"] = b""
         request_id = _request_id(headers)
         current_request_id.set(request_id.decode())
 

@@ -17,13 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from callcenterai.text.normal_form import WORDS, WORDS_OR_CHARACTERS
+from callcenterai.text.normal_form import TOKEN_PATTERNS, WORDS, WORDS_OR_CHARACTERS
 
 FORMATS = (1, 2, 3)
 # The settings that format 1 leaves out.
 WORDS_BEFORE = {"analyzer": "word", "strip_accents": "unicode"}
-# The token patterns of our models, the last three those of older ones. Another could take for ever on a ticket.
-TOKEN_PATTERNS = frozenset((WORDS, r"\w+", r"\b\w{1,4}", r"(?=(\w{3}))"))
 # An archive of a model becomes two to five times as large when it is unpacked; one that was made to fill the memory,
 # hundreds of times.
 MOST_EXPANSION, MOST_BYTES = 50, 8 * 2**30

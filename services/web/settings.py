@@ -46,6 +46,7 @@ class WebSettings(RegistrySettings):
     max_upload_bytes: int = Field(10_000_000, ge=1000)
     max_unpacked_bytes: int = Field(50_000_000, ge=1000, description="of a gzip, zip or workbook, unpacked")
     upload_seconds: float = Field(120.0, gt=0, description="how long a file may take to arrive")
+    table_seconds: float = Field(30.0, gt=0, description="how long an uploaded file may take to read")
     max_rows: int = Field(50_000, ge=1)
     max_uploads: int = Field(12, ge=1, description="files that arrive at once; they do not count as MAX_IN_FLIGHT")
     max_jobs: int = Field(6, ge=1, description="files at once, of everybody; one person may have half of them")

@@ -18,6 +18,8 @@ from services.web.security.login_attempts import LoginAttempts
 from services.web.security.openid import OpenIdLogin
 from services.web.security.sessions import Session, Sessions
 from services.web.settings import WebSettings
+from services.web.table_reading import TableProcesses
+from services.web.tables import TableLimits
 from services.web.words import Words, choose_language, read_catalogues
 
 HERE = Path(__file__).parent
@@ -36,6 +38,8 @@ class Site:
         self.agent = AgentClient(settings)
         self.registry = RegistryReader(settings)
         self.jobs = Jobs(self.agent, settings)
+        limits = TableLimits(settings.max_rows, settings.max_unpacked_bytes)
+        self.tables = TableProcesses(limits, settings.table_seconds)
         self.sessions, self.login_attempts = Sessions(settings), LoginAttempts(settings)
         self.openid = OpenIdLogin(settings) if settings.oidc_issuer else None
         self.languages = read_catalogues()

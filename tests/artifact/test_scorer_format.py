@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.scorer_format import read_arrays, scorer_bytes, vectorizers
 from callcenterai.artifact.skops_writer import model_bytes
+from callcenterai.core.cli import UserError
 from callcenterai.tfidf.model import fit_pipeline
 from services.tfidf.scorer import TfidfScorer
 from support.tfidf import parameters, part_of
@@ -157,11 +158,13 @@ def rewritten(archive: bytes, **changes: np.ndarray) -> bytes:
 
 
 def test_an_archive_that_was_made_to_fill_the_memory_is_refused_unread(models):
-    """A small file of zeros says itself how large it becomes."""
+    """A small file of zeros says itself how large it becomes; the service and the commands look first."""
     bomb = rewritten(scorer_bytes(models[0]), coefficients=np.zeros((20_000_000, 3)))
     assert len(bomb) < 2_000_000
     with pytest.raises(ValueError, match="which no model of this size does"):
         TfidfScorer(bomb)
+    with pytest.raises(UserError, match="the scorer is refused: it would take"):
+        read_arrays(bomb)
 
 
 def test_an_archive_with_a_pattern_of_somebody_else_is_refused(models):
@@ -171,3 +174,5 @@ def test_an_archive_with_a_pattern_of_somebody_else_is_refused(models):
     forged = rewritten(archive, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
     with pytest.raises(ValueError, match="a token pattern that no training of ours writes"):
         TfidfScorer(forged)
+    with pytest.raises(UserError, match="a token pattern that no training of ours writes"):
+        read_arrays(forged)

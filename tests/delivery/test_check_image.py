@@ -54,7 +54,7 @@ def test_check_image_starts_services_with_the_options_of_compose(name):
 
 @pytest.mark.slow
 def test_model_image_passes_without_a_model_and_leaves_no_container(builder):
-    """A pull request checks images this way, because training a model takes too long there."""
+    """So an image can be checked where nothing has been trained."""
     image = builder.build_service("tfidf")
     before = containers_of(image)
     done = check_image("tfidf", image)

@@ -21,7 +21,10 @@ from support.processes import free_port
 from support.repository import REPOSITORY, locked_versions
 from support.workflows import FILES, GITHUB, TEXTS, WORKFLOWS, Runner, commands_of, run_as_step, steps
 
-WORKFLOW = WORKFLOWS["ci-cd"]
+WORKFLOW, PULL_REQUEST = WORKFLOWS["ci-cd"], WORKFLOWS["pull-request"]
+ACTION_FILE = GITHUB / "actions" / "check-image" / "action.yml"
+ACTION_TEXT = ACTION_FILE.read_text(encoding="utf-8")
+ACTION = yaml.load(ACTION_TEXT, yaml.BaseLoader)
 every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
 PYTHONS = ["3.11", "3.12", "3.13"]
 JOBS = ["lint-and-test", "security-scan", "build-and-push", "deploy-staging", "notify"]
@@ -42,12 +45,39 @@ ADVISORY = {
 }
 
 
+def checks_image(step: dict) -> bool:
+    return step.get("uses") == "./.github/actions/check-image"
+
+
+def run_steps(workflow: dict, job: str) -> list[dict]:
+    """Return the steps that a runner runs: those of the local action in its place."""
+    return [
+        each for step in steps(workflow, job) for each in (ACTION["runs"]["steps"] if checks_image(step) else [step])
+    ]
+
+
 def problems(workflow: dict) -> list[str]:
     """Return which of our own rules a workflow breaks; zizmor checks permissions, pins, names and templates."""
     found = []
     for name, job in workflow["jobs"].items():
         found += [] if "timeout-minutes" in job else [f"{name}: no timeout-minutes"]
-        found += [f"{name}: a failure is ignored" for each in (job, *job["steps"]) if ignores_failure(each)]
+        found += [
+            f"{name}: a failure is ignored" for each in (job, *run_steps(workflow, name)) if ignores_failure(each)
+        ]
+        if runs_code_of_pull_request(workflow, name) and "write" in job["permissions"].values():
+            found.append(f"{name}: code of a pull request runs beside a right to write")
+    return found + (notify_problems(workflow) if set(workflow["on"]) != {"pull_request"} else [])
+
+
+def runs_code_of_pull_request(workflow: dict, job: str) -> bool:
+    """Return whether the job runs for pull requests and has their files."""
+    for_them = "pull_request" in workflow["on"] and workflow["jobs"][job].get("if") != "github.event_name == 'push'"
+    return for_them and any(step.get("uses", "").startswith("actions/checkout@") for step in steps(workflow, job))
+
+
+def notify_problems(workflow: dict) -> list[str]:
+    """Return why a failure could go unseen; beside a pull request, GitHub shows how each job ended."""
+    found = []
     if set(workflow["jobs"]) - {"notify"} != set(workflow["jobs"]["notify"]["needs"]):
         found.append("notify does not wait for every job")
     if workflow["jobs"]["notify"]["if"] != "always()":
@@ -62,9 +92,9 @@ def ignores_failure(job_or_step: dict) -> bool:
 
 
 def order_problems(workflow: dict) -> list[str]:
-    """Return whether an image is pushed before it was scanned and tested, or for a pull request."""
+    """Return whether an image is pushed before it was scanned and tested."""
     found, passed = [], set()
-    for step in steps(workflow, "build-and-push"):
+    for step in run_steps(workflow, "build-and-push"):
         given = step.get("with", {})
         if "trivy" in step.get("uses", "") and given.get("exit-code") == "1":
             passed.add("scanned")
@@ -72,7 +102,6 @@ def order_problems(workflow: dict) -> list[str]:
             passed.add("tested")
         if is_push(step):
             found += [f"pushed before it is {what}" for what in ("scanned", "tested") if what not in passed]
-            found += [] if step.get("if") == "github.event_name == 'push'" else ["a pull request pushes"]
     return found
 
 
@@ -88,6 +117,23 @@ def test_there_are_five_jobs_and_a_failed_one_stops_those_after_it():
     assert jobs["build-and-push"]["strategy"]["matrix"] == {"service": SERVICES}
     assert jobs["lint-and-test"]["strategy"]["matrix"] == {"python-version": PYTHONS}
     assert set(WORKFLOW["on"]) == {"push", "pull_request"}
+    assert {name for name in JOBS if jobs[name].get("if") == "github.event_name == 'push'"} == set(JOBS[2:4])
+
+
+def test_a_pull_request_gets_its_images_checked_and_a_comment_without_a_right_to_write_beside_its_code():
+    """The job that may comment has nothing of the pull request but the report, as an artifact."""
+    assert set(PULL_REQUEST["on"]) == {"pull_request"}
+    rights = {name: job["permissions"] for name, job in PULL_REQUEST["jobs"].items()}
+    assert rights.pop("comment") == {"pull-requests": "write"}
+    assert rights == {"model-report": {"contents": "read"}, "check-images": {"contents": "read"}}
+    download, comment = steps(PULL_REQUEST, "comment")
+    (kept,) = (step for step in steps(PULL_REQUEST, "model-report") if "upload-artifact" in step.get("uses", ""))
+    assert "download-artifact" in download["uses"] and download["with"]["pattern"] == kept["with"]["name"]
+    assert "gh pr comment" in comment["run"]
+    assert PULL_REQUEST["jobs"]["check-images"]["strategy"]["matrix"] == {"service": SERVICES}
+    checked = run_steps(PULL_REQUEST, "check-images")
+    assert not any(is_push(step) or "upload-sarif" in step.get("uses", "") for step in checked)
+    assert [step["with"]["exit-code"] for step in checked if "trivy-action" in step.get("uses", "")] == ["0", "1"]
 
 
 def test_the_nightly_workflow_runs_all_tests_on_every_python():
@@ -163,6 +209,7 @@ def push_first(workflow: dict) -> None:
         (change("security-scan", 2, run="bandit -r . || true"), "security-scan: a failure is ignored"),
         (push_first, "pushed before it is scanned"),
         (push_first, "pushed before it is tested"),
+        (remove("build-and-push", "if"), "build-and-push: code of a pull request runs beside a right to write"),
         (
             lambda workflow: workflow["jobs"]["notify"]["needs"].remove("deploy-staging"),
             "notify does not wait for every job",
@@ -181,21 +228,22 @@ def test_a_workflow_that_breaks_one_of_our_rules_is_found(spoil, problem):
 
 def test_an_action_has_one_version_in_all_workflows():
     """The same commit everywhere, followed by its version for people."""
-    text = "".join(TEXTS.values())
+    text = "".join([*TEXTS.values(), ACTION_TEXT])
     used = re.findall(r"uses: (\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$", text, re.MULTILINE)
-    assert len(used) == text.count("uses: ")
+    assert len(used) == text.count("uses: ") - text.count("uses: ./")
     assert len({action for action, _, _ in used}) == len(set(used))
 
 
 def test_the_pushed_image_is_the_scanned_one_and_is_what_is_attested():
     """Nothing is built a second time: what was scanned and tested is tagged, pushed, and attested by its digest."""
-    there = steps(WORKFLOW, "build-and-push")
+    there = run_steps(WORKFLOW, "build-and-push")
     (built,) = (step["with"] for step in there if PUSHING in step.get("uses", ""))
     assert built["load"] == "true" and "push" not in built
     (pushed,) = filter(is_push, there)
-    assert f'docker tag "{built["tags"].replace("${{ matrix.service }}", "$SERVICE")}" "$IMAGE"' in pushed["run"]
+    tags = re.sub(r"\$\{\{ (inputs|matrix)\.service \}\}", "$SERVICE", built["tags"])
+    assert f'docker tag "{tags}" "$IMAGE"' in pushed["run"]
     scanned = [step["with"]["image-ref"] for step in there if "trivy-action" in step.get("uses", "")]
-    assert set(scanned) == {built["tags"]}
+    assert len(scanned) == 3 and {re.sub(r"\$\{\{.*?\}\}", "$SERVICE", image) for image in scanned} == {tags}
     attested = [step["with"] for step in there if "actions/attest@" in step.get("uses", "")]
     assert {each["subject-digest"] for each in attested} == {"${{ steps.push.outputs.digest }}"}
     assert [each.get("sbom-path") for each in attested] == ["${{ runner.temp }}/image.cdx.json", None]
@@ -204,16 +252,23 @@ def test_the_pushed_image_is_the_scanned_one_and_is_what_is_attested():
 def test_a_failed_job_can_be_run_again():
     """Without overwrite, the second upload of an artifact with the same name fails."""
     uploads = [
-        step["with"] for job in JOBS for step in steps(WORKFLOW, job) if "upload-artifact" in step.get("uses", "")
+        step["with"]
+        for workflow in (WORKFLOW, PULL_REQUEST)
+        for job in workflow["jobs"]
+        for step in steps(workflow, job)
+        if "upload-artifact" in step.get("uses", "")
     ]
-    assert len(uploads) == 3 and {each.get("overwrite") for each in uploads} == {"true"}
+    assert len(uploads) == 4 and {each.get("overwrite") for each in uploads} == {"true"}
 
 
 def test_a_pull_request_from_a_fork_needs_no_secret():
     """Without safety's key, safety does not run; the key of a DVC remote is for a repository that names one."""
-    for job in ("lint-and-test", "build-and-push"):
-        with_secret = [step for step in steps(WORKFLOW, job) if "secrets." in json.dumps(step)]
-        assert {step["if"] for step in with_secret} <= {"vars.DVC_REMOTE != ''"}
+    with_secret = [step for step in steps(WORKFLOW, "lint-and-test") if "secrets." in json.dumps(step)]
+    assert {step["if"] for step in with_secret} == {"vars.DVC_REMOTE != ''"}
+    for job in (*PULL_REQUEST["jobs"].values(), ACTION):
+        assert "secrets." not in json.dumps(job)
+    for name in ("model-report", "check-images"):
+        assert PULL_REQUEST["jobs"][name]["if"] == "vars.DVC_REMOTE == ''"
     assert re.findall(r"secrets\.(\w+)", json.dumps(WORKFLOW["jobs"]["security-scan"])) == ["SAFETY_API_KEY"]
 
 
@@ -236,7 +291,13 @@ def test_the_locks_alone_have_the_versions_of_the_checkers():
 # What the steps run
 
 
-RUN = {f"{job}: {name}": command for job in JOBS for name, command in commands_of("ci-cd", job).items()}
+JOBS_WITH_STEPS = {**WORKFLOW["jobs"], **PULL_REQUEST["jobs"], "check-image": ACTION["runs"]}
+RUN = {
+    f"{job}: {step['name']}": step["run"]
+    for job, parts in JOBS_WITH_STEPS.items()
+    for step in parts["steps"]
+    if "run" in step
+}
 # Steps whose commands run outside this file: the documented command in the @pytest.mark.runs of a test that does the
 # same, or, in brackets, the reason why there is none.
 ELSEWHERE = {
@@ -245,17 +306,20 @@ ELSEWHERE = {
     "lint-and-test: Lint and test": "python setup_mlops.py test",
     "lint-and-test: Lint and run the quick tests": "python setup_mlops.py test",
     "lint-and-test: Get the data from the DVC remote": "python scripts/retrain.py",
-    "lint-and-test: Comment with the model report": "(needs a pull request)",
     "lint-and-test: Train the transformer and the routing policy on the sample": "dvc --cd transformer repro",
     "build-and-push: Push the very image that was scanned and tested": "(needs Docker and the registry's login)",
-    "build-and-push: Start the image and send it requests": (
-        "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf"
-    ),
     "deploy-staging: Install": "python setup_mlops.py",
     "deploy-staging: Deploy to a stack on this runner and test it": (
         "python scripts/deploy_staging.py images.env --first-model models/tfidf"
     ),
     "deploy-staging: Remove that stack": "(needs Docker)",
+    "model-report: Run the pipeline on the sample": "python setup_mlops.py",
+    "comment: Comment with the model report": "(needs a pull request)",
+    "check-images: Train TF-IDF on the sample": "python setup_mlops.py",
+    "check-images: Train the transformer and the routing policy on the sample": "dvc --cd transformer repro",
+    "check-image: Start the image and send it requests": (
+        "python scripts/check_image.py tfidf callcenterai-tfidf --model models/tfidf"
+    ),
 }
 
 
@@ -328,8 +392,11 @@ def test_every_step_runs_in_a_test():
 def test_the_pipeline_leaves_nothing_to_do_and_the_model_is_reported(runner):
     """In the order of lint-and-test; compared with its own commit, the model has not become worse."""
     assert runner.step("lint-and-test: Check that nothing is left to do").returncode == 0
-    done = runner.step("lint-and-test: Compare the model with the last one", BASE="HEAD")
-    assert done.returncode == 0, done.stderr
+    for step in (
+        runner.step("lint-and-test: Compare the model with the last one", BASE="HEAD"),
+        runner.step("model-report: Compare the model with that of the branch it goes to", BASE="HEAD"),
+    ):
+        assert step.returncode == 0, step.stderr
     assert runner.step("lint-and-test: Show the model report").returncode == 0
     assert "accuracy" in runner.summary.read_text(encoding="utf-8")
     try:
@@ -483,7 +550,9 @@ def test_notify_fails_if_a_job_failed_or_was_skipped_without_permission(runner):
 
     assert notify() == 0
     assert notify(deploy_staging="skipped") == 1
-    assert notify(may_skip="deploy-staging", deploy_staging="skipped") == 0
+    pull_request = {"build_and_push": "skipped", "deploy_staging": "skipped"}
+    assert notify(may_skip="deploy-staging", **pull_request) == 1
+    assert notify(may_skip="build-and-push deploy-staging", **pull_request) == 0
     assert notify(security_scan="failure") == 1
 
 
@@ -506,12 +575,13 @@ def zizmor(validators: Path, *arguments: str | Path) -> subprocess.CompletedProc
 
 @pytest.mark.slow
 def test_validators_find_nothing(validators):
-    """zizmor at its most pedantic, and the schemas of the workflows, of Dependabot's settings and of pre-commit's."""
+    """zizmor at its most pedantic; the schemas of workflows, the action, Dependabot's settings and pre-commit's."""
     done = zizmor(validators, GITHUB)
     assert done.returncode == 0, done.stdout + done.stderr
     schema = [validators / "check-jsonschema", "--builtin-schema"]
     for command in (
         [*schema, "vendor.github-workflows", *FILES.values()],
+        [*schema, "vendor.github-actions", ACTION_FILE],
         [*schema, "vendor.dependabot", GITHUB / "dependabot.yml"],
         [validators / "pre-commit", "validate-config", REPOSITORY / ".pre-commit-config.yaml"],
     ):
@@ -571,6 +641,6 @@ def test_actionlint_finds_nothing(tmp_path):
 @every_workflow
 def test_bash_can_parse_every_command(name):
     for job in WORKFLOWS[name]["jobs"]:
-        for step in steps(WORKFLOWS[name], job):
+        for step in run_steps(WORKFLOWS[name], job):
             done = subprocess.run(["bash", "-n"], input=step.get("run", ""), capture_output=True, text=True)
             assert done.returncode == 0, done.stderr

@@ -1,11 +1,13 @@
 """Reading files of tickets: what is in them arrives unchanged, and a fault is one line that says what to do."""
 
+import contextlib
 import csv
 import gzip
 import io
 import json
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -253,8 +255,41 @@ BROKEN = {
     "many columns": ("t.csv", b",".join(b"c%d" % n for n in range(100_000)), " has more than 16,384 columns, the most"),
     "one long line": ("t.csv", b"x" * (MAX_ROW + 9), " has no column 'text'; there are 'xxx"),
     "bomb": ("t.csv.gz", gzip.compress(bytes(250 * 2**20), 1), " MB, 200 times its size; unpack it yourself"),
+    "far cell of a sheet elsewhere": (
+        "t.xlsx",
+        workbook({"S": [COLUMNS, ("a", "A")]}, "XFD1048576", folder="data"),
+        " has a sheet of 1,048,576 rows and",
+    ),
+    "far cell in other quotes": (
+        "t.xlsx",
+        workbook({"S": [COLUMNS, ("a", "A")]}, "xfd1048576", quote="'"),
+        " has a sheet of 1,048,576 rows and",
+    ),
+    "many keys": ("t.json", json.dumps([dict.fromkeys(range(20_000))]).encode(), " has more than 16,384 columns"),
+    "packed three times": ("t.csv", gzip.compress(gzip.compress(gzip.compress(HEADER))), " is packed more than twice"),
     "far cell": ("t.xlsx", workbook({"S": [COLUMNS, ("a", "A")]}, "XFD1048576"), " has a sheet of 1,048,576 rows and"),
 }  # fmt: skip
+
+
+HOSTILE = {
+    "tags that never end": ("t.xlsx", archive(**{"[Content_Types].xml": b"", "xl/a.xml": b"<c " * 300_000 + b">"})),
+    "blanks after a bracket": ("t.json", b"[{bad}" + b" " * 1_000_000 + b"x"),
+    "repeated without end": (
+        "t.ods",
+        archive(mimetype=b"", **{"content.xml": b'<table:table-row number-rows-repeated="' + b"9" * 9_000 + b'">'}),
+    ),
+    "marks in a name": ("t.csv", ("text" + "\u0301\u0323" * 500_000 + ",category\n").encode()),
+}
+
+
+@pytest.mark.parametrize("name, content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_file_that_was_made_to_take_for_ever_is_refused_in_seconds(tmp_path, name, content):
+    """Each took minutes or hours, or ended in a traceback. Five seconds leave room for slow machines."""
+    (tmp_path / name).write_bytes(content)
+    started = time.process_time()
+    with contextlib.suppress(FileProblem), open_tickets(tmp_path / name, COLUMNS) as file:
+        assert [row.values for row in file.rows()] == [None]
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("name, content, expected", BROKEN.values(), ids=BROKEN.keys())

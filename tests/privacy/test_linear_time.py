@@ -37,6 +37,9 @@ PERIODIC = {
     "names and addresses": "M. ¦M. Dupont ¦A ¦A. ¦Jean ¦Jean Dupont ¦de la ¦Regards,\n¦Regards, John Smith\n¦Name: "
     "¦Dear John Smith,\n¦Anna-¦O'¦12 rue de la ¦12 rue ¦12 rue a "
     "¦1 rue a b c d e f g h ¦123 Main ¦123 Main Street ¦Via A ¦A Street ",
+    "escapes and blanks": "4111·¦\\u0040¦a\\u0040b.co¦a @ a . ¦a @ b . co ",
+    "names beside other data": "Ana Ruiz +33 1 99 00 55 10 ¦Ana Ruiz - a - a - ¦a@b.co\nAna Ruiz\n¦a@b.co, ¦Ana Ruiz, "
+    """¦{"firstName":"¦{"name": "Ana Ruiz", ¦<name>Ana ¦<lastName>¦name=\"""",
     "other forms": "&#64;¦&#¦&amp;¦%40¦\u200b¦a\u200b¦\u00a0¦１¦4111\u00a0¦[EMAIL]¦[PERSON¦\ud800",
     "single signs": " ¦\n¦\t¦-¦_¦:¦;¦=¦'¦\"¦/¦\\¦|¦>\n",
     "alternating": f"{CARD},a@b.co ¦1a¦(1¦ A¦\n1¦@.¦é\u200b¦Jean de ¦{CARD}, call 020 7946 0123, M. Dupont, pin 1234; ",

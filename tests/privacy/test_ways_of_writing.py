@@ -39,6 +39,13 @@ WAYS = [
     ("mail {} today", "email", "jo&commat;example&period;com"),
     ("mailto:{} today", "email", "jo%40example.com"),
     ("mail {} today", "email", "j\u200bo@exam\u00adple.com"),
+    ("mail {} today", "email", "jo\\u0040example.com"),
+    ("mail {} today", "email", "jo @ example . com"),
+    ("card {} refused", "card", "4111·1111·1111·1111"),
+    ("card {} refused", "card", "4111|1111|1111|1111"),
+    ("tél {} svp", "phone", "01•99•00•12•34"),
+    ("?phone={} today", "phone", "0199001234"),
+    ("IBAN {} now", "iban", "GB29/NWBK/6016/1331/9268/19"),
     # Words for signs.
     ("mail {} today", "email", "jane at example dot com"),
     ("mail {} today", "email", "jane dot doe at example dot co dot uk"),
@@ -62,6 +69,12 @@ WAYS = [
     ('<wsse:Password Type="Text">{}</wsse:Password>', "secret", "a b"),
     ('<add key="SmtpPassword" value="{}"/>', "secret", "mailme"),
     ('<user name="kiosk" password="{}"/>', "secret", "letmein"),
+    ('"Password";"{}"', "secret", "opensesame"),
+    ('{{"mac_address":"{}"}}', "mac", "00aa00bb00cc"),
+    ('{{"ssn":"{}"}}', "national_id", "078051120"),
+    ('{{"customerLastName": "{}", "n": 2}}', "person", "vandermeer"),
+    ('{{"name":"{}"}}', "person", "Odalys Vandermeer"),
+    ("<nom_de_famille>{}</nom_de_famille>", "person", "Vandermeer"),
     # Security codes of cards.
     ("CVV: {} please", "secret", "737"),
     ("cryptogramme {} svp", "secret", "091"),
@@ -87,6 +100,12 @@ WAYS = [
     ("Best regards, {}", "person", "Maria O'Connor"),
     ("M. {} n'imprime plus", "person", "Dupont"),
     ("Mit freundlichen Grüßen\n\n{}", "person", "Jürgen van der Berg"),
+    ("Beste Grüße aus Köln\ni. A. {}", "person", "Odalys Vandermeer"),
+    ("Un abrazo,\n{}", "person", "Odalys Vandermeer"),
+    ("Salutations distinguées\n{}", "person", "Odalys Vandermeer"),
+    ("Sehr geehrter Herr Dr. {},", "person", "Vandermeer"),
+    ("It prints again.\n\n{}", "person", "Odalys Vandermeer"),
+    ("Hier spricht {} aus dem Einkauf", "person", "Odalys Vandermeer"),
     ("My name is {} and I", "person", "Tomasz Nowak"),
     ("Create an account for {} please", "person", "Stephen Wright"),
     ("livrer {} svp", "address", "12 rue de la République, 69002 Lyon"),
@@ -109,6 +128,9 @@ STAYS = [
     "Regards\nService Desk\nLeeds, Thanks,\nMonitoring Team",
     "Dear Service Desk, please install Visual Studio Code and Google Chrome for New York",
     "Bonjour Madame, Monsieur, Kind regards,\nIngrid",
+    '{"name": "Print Server", "fileName": "Annual Report", "displayName": "Google Chrome"}',
+    "Please install the following.\n- Visual Studio\n- Google Chrome\nThe list is long.\nIt is all.\nKind Regards",
+    "commit 001a2b3c4d5e broke it, social network 078051120",
     "3 Way calls drop, 2 Square monitors flicker, room 12 on floor 4",
     "AT&T &amp; Co. &foo; 100&#37; ５０％ \u200b—\u00a0",
 ]
@@ -122,6 +144,28 @@ def test_exactly_the_data_is_cut_out_of_the_original(around, kind, data):
 @pytest.mark.parametrize("text", STAYS)
 def test_text_that_is_nobodys_data_stays_as_it_is(text):
     assert scrub(text) == (text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Odalys Vandermeer - customer care - Tel. [PHONE]",
+        "[EMAIL]\nOdalys Vandermeer\nFinance",
+        "please call Odalys Vandermeer on 020 7946 0123",
+        "Odalys Vandermeer;0199001234;jo@example.com",
+        "Odalys Vandermeer <jo@example.com>",
+        "It is broken.\nOdalys Vandermeer\n12 rue de la paix, 69002 Lyon",
+    ],
+)
+def test_a_name_beside_other_personal_data_is_found_without_a_word_for_it(text):
+    assert "[PERSON]" in scrub(text).text and "Odalys" not in scrub(text).text
+
+
+@pytest.mark.parametrize(
+    "text", ["Service Desk [PHONE]", "CALL US NOW [PHONE]", "[EMAIL]\nKind Regards", "Mail [EMAIL]"]
+)
+def test_words_beside_personal_data_that_are_no_name_stay(text):
+    assert scrub(text).counts == {}
 
 
 def test_a_card_with_its_security_code_leaves_neither():

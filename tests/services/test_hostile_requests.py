@@ -220,12 +220,21 @@ def test_a_wrong_password_is_logged_with_address_and_name_and_counted(web):
     assert "guess" not in web.log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::ffff:1.2.3.4]", ""])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example:80", "[::ffff:1.2.3.4]", "", "a@localhost", "localhost#evil.example"],
+)
 def test_on_loopback_only_names_of_this_machine_are_answered(web, agent, host):
     """A page of evil.example, whose name resolves to 127.0.0.1, would read tickets as if it were this machine's."""
     assert web.get("/", Host=host).status == 421
     assert_problem(agent.get("/reviews", Host=host), 421)
     assert_problem(agent.post("/predict", {"text": "hello"}, Host=host), 421)
+
+
+def test_two_host_headers_are_refused(agent):
+    """A proxy in front could have checked the other one."""
+    with connection(agent, b"GET /reviews HTTP/1.0\r\nHost: evil.example\r\nHost: localhost\r\n\r\n") as opened:
+        assert b" 421 " in answer(opened)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1234", "127.0.0.1:9", "[::1]:8000", "desk.localhost"])
@@ -240,7 +249,12 @@ def test_further_names_can_be_allowed(agent_double, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        *({"Origin": origin} for origin in ("http://evil.example", "null", "http://[")),
+    ],
 )
 def test_a_page_of_another_site_cannot_send_requests(web, agent, headers):
     assert_problem(agent.post("/predict", {"text": "hello"}, **headers), 403)
@@ -262,6 +276,20 @@ def test_what_a_client_says_of_its_address_before_the_proxy_is_not_believed(agen
             forged = f"198.51.100.{attempt}, 203.0.113.9"
             statuses.append(running.ask("POST", "/login", form, X_Forwarded_For=forged, **headers).status)
         assert statuses == [403, 403, 429, 429]
+
+
+def test_credentials_go_through_no_proxy_that_the_environment_names(agent_double, tmp_path):
+    """The pages send the agent's key with each ticket; here the proxy is a port that would accept them."""
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        names = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), address)
+        with start(tmp_path, agent_double.address, AGENT_API_KEY=PASSWORD, **names) as running:
+            assert Visitor(running).post("/", text="the laptop is slow").status == 200
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_redirects_stay_on_this_host(web):

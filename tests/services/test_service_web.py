@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import string
+import struct
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -402,13 +403,13 @@ class TestFile:
 
     def test_no_cell_of_the_file_for_people_is_a_formula(self, visitor):
         """A spreadsheet would run =HYPERLINK(...) of a ticket, which sends the other cells to a stranger."""
-        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "1-1", "a=1", ""]
+        starts = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1", "＝1+1", "1-1", "a=1", ""]
         buffer = io.StringIO(newline="")
         csv.writer(buffer).writerows([["text", "=note"], *(["wifi laptop", start] for start in starts)])
         answer = self.fetch(visitor, buffer.getvalue().encode())
         header, *rows = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
         assert header[:2] == ["text", "'=note"]
-        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:6]] + starts[6:]
+        assert [row[1] for row in rows] == [f"'{start}" for start in starts[:8]] + starts[8:]
 
     def test_a_column_of_the_file_called_category_is_not_overwritten(self, visitor):
         answer = self.fetch(visitor, b"category,text\nmine,wifi\n")
@@ -495,6 +496,24 @@ class TestFile:
     def test_a_bad_file_says_what_is_wrong_with_it(self, visitor, content, status, said):
         page = visitor.upload(content)
         assert page.status == status and said in re.sub(r"\s+", " ", read(page))
+
+    def test_a_file_that_cannot_be_read_in_time_ends_only_its_own_process(self, agent_double, tmp_path):
+        """Within a millisecond nothing is read; the next file gets a new process, and other pages are answered."""
+        with start(tmp_path, agent_double.address, TABLE_SECONDS=0.001) as running:
+            visitor = Visitor(running)
+            for _ in range(2):
+                page = visitor.upload(b"text\nwifi\n")
+                assert page.status == 422 and "too much time or memory" in read(page)
+            assert visitor.get("/").status == 200
+
+    def test_a_workbook_that_asks_for_more_memory_than_there_is_ends_only_its_own_process(self, visitor):
+        """The library that reads .xls ends its process then: here the last cell of the file stands far away."""
+        content = (REPOSITORY / "tests" / "support" / "tickets.xls").read_bytes()
+        last_cell = struct.pack("<HHHH", 0xFD, 10, 60, 2)
+        assert content.count(last_cell) == 1
+        page = visitor.upload(content.replace(last_cell, struct.pack("<HHHH", 0xFD, 10, 0xFFFF, 0xFFFF)), "far.xls")
+        assert page.status == 422 and "too much time or memory" in read(page)
+        assert visitor.upload(b"text\nwifi\n").status == 303
 
     def test_a_file_with_a_subject_asks_which_columns_belong_to_a_ticket(self, visitor, agent_double):
         answer = visitor.upload(b"id,text,Subject\n1,the laptop,wifi\n2,,printer\n")

@@ -68,11 +68,14 @@ def parquet(as_bytes: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def workbook(sheets: dict[str, list[Any]], far_cell: str = "") -> bytes:
-    """Return an .xlsx with these sheets, written part by part as its format wants it."""
+def workbook(sheets: dict[str, list[Any]], far_cell: str = "", folder: str = "worksheets", quote: str = '"') -> bytes:
+    """Return an .xlsx with these sheets, written part by part as its format wants it.
+
+    A far cell makes a sheet large. Programs may name the folder of the sheets and quote attributes as they like.
+    """
     from xml.sax.saxutils import escape
 
-    names = {f"xl/worksheets/sheet{n}.xml": name for n, name in enumerate(sheets, start=1)}
+    names = {f"xl/{folder}/sheet{n}.xml": name for n, name in enumerate(sheets, start=1)}
     spreadsheet = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -81,7 +84,7 @@ def workbook(sheets: dict[str, list[Any]], far_cell: str = "") -> bytes:
         f'<sheet name="{escape(name)}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, start=1)
     )
     targets = "".join(
-        f'<Relationship Id="rId{n}" Type="{relations}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        f'<Relationship Id="rId{n}" Type="{relations}/worksheet" Target="{folder}/sheet{n}.xml"/>'
         for n in range(1, len(sheets) + 1)
     )
     overrides = "".join(f'<Override PartName="/{part}" ContentType="{kind}.worksheet+xml"/>' for part in names)
@@ -106,6 +109,7 @@ def workbook(sheets: dict[str, list[Any]], far_cell: str = "") -> bytes:
             for row, cells in enumerate(sheets[name], start=1)
         )
         far = f'<row r="1048576"><c r="{far_cell}" t="inlineStr"><is><t>x</t></is></c></row>' if far_cell else ""
+        far = far.replace('"', quote)
         parts[part] = f'<worksheet xmlns="{spreadsheet}"><sheetData>{rows}{far}</sheetData></worksheet>'
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

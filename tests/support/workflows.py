@@ -11,7 +11,7 @@ from support.processes import environment
 from support.repository import REPOSITORY
 
 GITHUB = REPOSITORY / ".github"
-FILES = {name: GITHUB / "workflows" / f"{name}.yml" for name in ("ci-cd", "nightly", "retrain")}
+FILES = {name: GITHUB / "workflows" / f"{name}.yml" for name in ("ci-cd", "pull-request", "nightly", "retrain")}
 TEXTS = {name: file.read_text(encoding="utf-8") for name, file in FILES.items()}
 # BaseLoader leaves every value a string; YAML 1.1 would read `on` as true.
 WORKFLOWS: dict[str, dict] = {name: yaml.load(text, yaml.BaseLoader) for name, text in TEXTS.items()}

@@ -1,6 +1,7 @@
 """The form in which models read a text: equal texts look equal, and no letter of any language is lost."""
 
 import re
+import time
 import unicodedata
 
 import pytest
@@ -52,6 +53,14 @@ def test_the_normal_form_of_a_normal_form_is_itself(text):
 def test_no_letter_mark_or_digit_is_lost(text):
     canonical = [sign for sign in unicodedata.normalize("NFD", text) if sign not in "\u180e"]
     assert canonical == list(unicodedata.normalize("NFD", normalize_text(text)))
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0f73", "\uff9e\u0323"])
+def test_no_text_makes_the_sorting_of_marks_slow(marks):
+    """Also where a character is a mark only after decomposition, which a scorer may ask for after the normal form."""
+    started = time.process_time()
+    unicodedata.normalize("NFKD", normalize_text("a" + marks * 25_000))
+    assert time.process_time() - started < 1
 
 
 def test_scripts_without_spaces_are_cut_into_characters_with_their_marks():

@@ -1,6 +1,5 @@
 """The page that takes a file of tickets, shows the progress, and returns the file with predictions."""
 
-import asyncio
 import re
 from typing import Any
 from urllib.parse import quote
@@ -9,14 +8,13 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from callcenterai.formats.problems import FileProblem
 from callcenterai.formats.rows import ReadOptions
 from services.common.problems import Problem
 from services.web.forms import read_form, text_of
 from services.web.jobs import Job, Owner, TooManyJobs
 from services.web.security.login_attempts import network_of
 from services.web.site import Site, redirect, session_of, site_of
-from services.web.tables import TableError, TableLimits, TicketTable, read_ticket_table, write_csv_table
+from services.web.tables import TableError, TicketTable, write_csv_table
 from services.web.words import Words
 
 MAX_NAME_LENGTH = 100
@@ -46,8 +44,6 @@ async def upload_file(request: Request) -> Response:
     site = site_of(request)
     try:
         job = await _accept(site, request)
-    except FileProblem as problem:
-        return _page(site, request, 413 if problem.kind == "expands" else 422, problem)
     except (TableError, TooManyJobs) as error:
         return _page(site, request, getattr(error, "status", 503), error)
     except Problem as problem:
@@ -147,9 +143,7 @@ async def _read_table(site: Site, form: FormData) -> tuple[str, TicketTable]:
     content = await file.read()
     if len(content) > settings.max_upload_bytes:
         raise TableError("large", 413, limit=settings.max_upload_bytes)
-    # Reading a large file takes a good part of a second, so it must not block the event loop.
-    limits = TableLimits(settings.max_rows, settings.max_unpacked_bytes)
-    table = await asyncio.to_thread(read_ticket_table, content, file.filename, _options(form), limits)
+    table = await site.tables.read(content, file.filename, _options(form))
     return file.filename[-MAX_NAME_LENGTH:], table
 
 
