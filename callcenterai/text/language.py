@@ -27,10 +27,15 @@ def detect(text: str) -> str:
     The first call loads the model, which takes a second.
     """
     words = " ".join(_NOT_WORDS.sub(" ", text[:_MAX_CHARACTERS]).split()).lower()
-    letters = sum(1 for _ in _LETTER.finditer(words))
-    if not letters or 2 * sum(1 for _ in _LATIN.finditer(words)) < letters:
-        return UNKNOWN
-    return _identifier().classify(words)[0]
+    return _identifier().classify(words)[0] if _is_latin(words) else UNKNOWN
+
+
+def _is_latin(words: str) -> bool:
+    """Return whether a text has letters, and at least half of them are Latin."""
+    if words.isascii():
+        return _LATIN.search(words) is not None
+    letters = len(_LETTER.findall(words))
+    return letters > 0 and 2 * len(_LATIN.findall(words)) >= letters
 
 
 @cache

@@ -1,7 +1,7 @@
 """Removes personal data from texts, and detects their languages, where long texts cannot hold up other requests.
 
 Nothing can interrupt a search in a thread, and a thread that searches keeps all others waiting. So long texts are given
-to processes that end when their time is up.
+to processes that end when their time is up. Short ones take less time than handing them to a thread would.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class ExaminedText(NamedTuple):
 
 
 class TextExaminer:
-    """Examines texts: short ones in threads, long ones in a few processes and within a limited time.
+    """Examines texts: short ones at once, long ones in a few processes and within a limited time.
 
     With a spaCy model, which takes milliseconds for a short text and is not made for threads, all are examined there.
     """
@@ -76,13 +76,16 @@ class TextExaminer:
     async def examine(self, texts: list[str]) -> list[ExaminedText]:
         """Return what is found out about each text; a Problem 422 when that takes too long. Long texts need a turn."""
         scrubbed = await self.scrub(texts)
-        languages = await asyncio.to_thread(lambda: [detect(each.text) for each in scrubbed])
+        if total_length(texts) <= SHORT_TEXT:
+            languages = [detect(each.text) for each in scrubbed]
+        else:
+            languages = await asyncio.to_thread(lambda: [detect(each.text) for each in scrubbed])
         return [ExaminedText(*each) for each in zip(scrubbed, languages, strict=True)]
 
     async def scrub(self, texts: list[str]) -> list[Scrubbed]:
         """Return each text without personal data; a Problem 422 when that takes too long. Long texts need a turn."""
         if total_length(texts) <= SHORT_TEXT and self._spacy_model is None:
-            return await asyncio.to_thread(lambda: [self._remove(text) for text in texts])
+            return [self._remove(text) for text in texts]
         # Starts a process if the last one was ended, which shall not count as time for these texts.
         await to_process.run_sync(_scrub_all, [], self._spacy_model)
         try:

@@ -13,6 +13,7 @@ from services.agent.routing.upstream import ModelAnswer
 from services.agent.shadow import Shadow
 from services.agent.storage.holds import HoldRequest
 from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
+from services.agent.storage.writer import TicketWriter
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
 from services.common.problems import Problem
@@ -35,6 +36,7 @@ class TicketProcessor:
         self._examiner, self._router, self._store = examiner, router, store
         self._metrics, self._sampler, self._shadow = metrics, sampler, shadow
         self._max_text_length = max_text_length
+        self._writer = TicketWriter(store)
 
     async def predict(self, asked: Any, explain: bool) -> RoutedTicket:
         """Answer one ticket; the same ticket sent again gets the same answer."""
@@ -47,7 +49,7 @@ class TicketProcessor:
             if may_be_repeated and (earlier := await asyncio.to_thread(self._store.find, ticket_id, text)):
                 return {**earlier, "text": text, "explanation": []} if explain else earlier
             (ticket,) = await self._route([examined], [ticket_id], asked, explain)
-        answer = await asyncio.to_thread(self._store.add_once, ticket) if asked.store else ticket.answer
+        answer = await self._writer.add_once(ticket) if asked.store else ticket.answer
         # If the same ticket arrived meanwhile, its answer is returned, and it has been counted already.
         if answer is ticket.answer:
             self._count(ticket)

@@ -15,6 +15,7 @@ from support.processes import wait_until
 from support.servers.agent import (
     LABELS,
     QUICK,
+    REFUSED,
     SURE,
     TRANSFORMER_SAYS,
     UNKNOWN,
@@ -247,6 +248,21 @@ def test_without_the_transformer_the_tfidf_model_answers_unsure_tickets_with_its
     assert with_policy.post("/predict", {"text": UNSURE}).json["degraded"]
     transformer.start()
     wait_until(lambda: with_policy.post("/predict", {"text": UNSURE}).json["model"] == "both", 10)
+
+
+def test_a_text_that_a_service_refuses_harms_no_other_that_comes_at_the_same_moment(agent, tfidf, transformer):
+    """Texts of the same moment share a request, which the service refuses as a whole."""
+    transformer.stop()
+    tfidf.misbehave("refuses some")
+    texts = [f"{REFUSED if number % 3 == 0 else SURE} {number}w" for number in range(18)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda text: agent.post("/predict", {"text": text}), texts))
+    for text, answer in zip(texts, found, strict=True):
+        if text.startswith(REFUSED):
+            assert "tfidf: it answers 422" in assert_problem(answer, 503)
+        else:
+            assert answer.status == 200 and answer.json["category"] == "Hardware"
+    assert agent.get("/status").json["services"]["tfidf"]["breaker"] == "closed"
 
 
 @pytest.mark.parametrize("status", ["401", "413", "422"])

@@ -155,6 +155,20 @@ def test_the_same_ticket_sent_at_the_same_time_is_stored_once_and_gets_one_answe
     assert tickets_counted(agent) == counted + 20
 
 
+def test_tickets_of_the_same_moment_are_all_stored_also_beside_one_that_cannot_be(agent, address):
+    """They share a transaction, which fails as a whole if one of them has the id of an earlier ticket."""
+    predicted(agent, UNSURE, "moment-0")
+
+    def send(number: int) -> int:
+        repeated = number % 4 == 0
+        ticket = {"text": f"{SURE} {number}w", "ticket_id": "moment-0" if repeated else f"moment-{number}"}
+        return agent.post("/predict", ticket).status
+
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(send, range(64))) == [409 if number % 4 == 0 else 200 for number in range(64)]
+    assert rows(address, "SELECT count(*) FROM tickets WHERE id LIKE 'moment-%'") == [(49,)]
+
+
 def test_a_ticket_that_could_not_be_stored_is_counted_once_when_it_is_sent_again(fresh, tmp_path):
     with closing(sqlite3.connect(tmp_path / "agent.db")) as connection:
         connection.execute("ALTER TABLE tickets RENAME TO away")

@@ -12,7 +12,8 @@ from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedS
 from pydantic import TypeAdapter, ValidationError
 
 from services.agent.metrics import AgentMetrics
-from services.common.long_texts import in_parts
+from services.agent.routing.gathering import RefusedRequest, TextGatherer
+from services.common.long_texts import SHORT_TEXT, in_parts
 from services.common.middleware import current_request_id
 from services.common.model_service import ModelCard, ModelReference
 from services.common.predictions import Prediction, Predictions, TextFigures, Weight
@@ -32,6 +33,10 @@ MOST_CHARACTERS = 50_000
 
 class ServiceDown(Exception):
     """A model service gave no usable answer; the message says why, without any text of the ticket."""
+
+
+class RefusedByService(ServiceDown, RefusedRequest):
+    """The service answers, but not this request."""
 
 
 class TransientFailure(ServiceDown):
@@ -92,6 +97,7 @@ class ModelServiceClient:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
         self._breakers = AsyncCircuitBreakerFactory(limits.breaker_failures, limits.breaker_seconds)
+        self._gatherer = TextGatherer(self._predict, MOST_CHARACTERS // SHORT_TEXT)
         self.card: dict[str, Any] | None = None
         self.labels: list[str] = []
         self.trouble = "not asked yet"
@@ -114,7 +120,12 @@ class ModelServiceClient:
         return context.state == HALF_OPENED or time.time() <= (context.opened_at or 0.0) + context.ttl
 
     async def predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
-        """Return an answer for each text; a ServiceDown when a part of them has none within the time budget."""
+        """Return an answer for each text; a ServiceDown when a part of them has none within the time budget.
+
+        Short tickets that come at the same moment are sent in one request, which carries the id of the first.
+        """
+        if len(texts) == 1 and len(texts[0]) <= SHORT_TEXT:
+            return [await self._gatherer.answer(texts[0], explain)]
         return [answer for part in in_parts(texts, MOST_CHARACTERS) for answer in await self._predict(part, explain)]
 
     async def _predict(self, texts: list[str], explain: bool) -> list[ModelAnswer]:
@@ -126,7 +137,8 @@ class ModelServiceClient:
         except (ServiceDown, TimeoutError) as error:
             self._metrics.asked(self.name, "failed", time.perf_counter() - started)
             # asyncio raises its TimeoutError without a message.
-            raise ServiceDown(f"{self.name}: {str(error) or 'no answer in time'}") from None
+            failure = RefusedByService if isinstance(error, RefusedByService) else ServiceDown
+            raise failure(f"{self.name}: {str(error) or 'no answer in time'}") from None
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
 
@@ -154,7 +166,7 @@ class ModelServiceClient:
             self._log_state(breaker.context.state)
         if not answers:
             # The service works but refuses this request, which is no reason to keep the others from it.
-            raise ServiceDown(f"it answers {answer.status}")
+            raise RefusedByService(f"it answers {answer.status}")
         return answers
 
     async def _post(self, texts: list[str], query: dict[str, Any]) -> HttpReply:

@@ -132,13 +132,30 @@ class TicketStore:
         with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
             connection.execute(insert(tickets), rows)
 
-    def add_once(self, ticket: StoredTicket) -> RoutedTicket:
-        """Store a ticket and return its answer; if the same one was stored meanwhile, return the answer of that one."""
+    def add_once(self, new: list[StoredTicket]) -> list[RoutedTicket | Problem]:
+        """Store tickets, in one transaction if that is possible, and return their answers.
+
+        If a ticket was stored before, its answer is the earlier one. A ticket that cannot be stored has the Problem
+        instead; no other ticket suffers from it.
+        """
+        try:
+            self.add(new)
+            return [ticket.answer for ticket in new]
+        except IntegrityError:
+            # One of them was stored before, or is here twice.
+            return [self._add_one(ticket) for ticket in new]
+
+    def _add_one(self, ticket: StoredTicket) -> RoutedTicket | Problem:
         try:
             self.add([ticket])
             return ticket.answer
         except IntegrityError:
-            return self.find(ticket.id, ticket.text) or ticket.answer
+            try:
+                return self.find(ticket.id, ticket.text) or ticket.answer
+            except Problem as problem:
+                return problem
+        except Problem as problem:
+            return problem
 
     def waiting(self, limit: int, order: RequestedOrder = "age") -> tuple[int, list[dict[str, Any]]]:
         """Return the number of tickets that wait for a person, and the first ones in an order."""

@@ -18,6 +18,8 @@ SURE, UNSURE = "my laptop is broken again, please help me", "it is a vague thing
 TARGET = 0.95
 # The models know nothing of a text that begins so.
 UNKNOWN = "unheard-of"
+# A service that refuses some refuses a request with a text that begins so.
+REFUSED = "refused"
 # The probabilities that the two services give, in the order of LABELS; the first is unsure of a vague ticket.
 TFIDF_SURE, TFIDF_UNSURE, TRANSFORMER_SAYS = [0.06, 0.9, 0.04], [0.35, 0.45, 0.2], [0.7, 0.2, 0.1]
 # Short times in seconds, so that tests do not wait long for a slow service or an open breaker.
@@ -117,6 +119,9 @@ class Handler(BaseHTTPRequestHandler):
         trouble = self.service.next_trouble()
         if trouble is None:
             self.respond(200, json.dumps(found))
+        elif trouble == "refuses some":
+            refused = any(text.startswith(REFUSED) for text in texts)
+            self.respond(422 if refused else 200, "{}" if refused else json.dumps(found))
         elif trouble.isdecimal():
             self.respond(int(trouble), "{}")
         elif trouble == "slow":
