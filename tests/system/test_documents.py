@@ -457,6 +457,17 @@ def test_the_agent_benchmark_prints_its_table(trained):
     assert rows[0].startswith("| the tfidf service | ") and rows[1].startswith("| the agent | ") and len(rows) == 3
 
 
+@pytest.mark.runs("python benchmarks/overload.py")
+@linux
+@pytest.mark.long
+@pytest.mark.slow
+def test_the_overload_benchmark_prints_its_table(trained):
+    command = ("--model", str(trained.folder / "model"), "--data", str(trained.data), "--seconds", "1")
+    header, _, *rows = run(REPOSITORY, "benchmarks/overload.py", *command).stdout.splitlines()
+    assert header in text(BENCHMARKS)
+    assert [row.split(" | ")[0] for row in rows] == [f"| {share}%" for share in (10, 50, 80, 100, 150, 200, 300)]
+
+
 @pytest.mark.runs("python benchmarks/batching.py")
 @linux
 @pytest.mark.long
