@@ -2,8 +2,8 @@
 
 TF-IDF is cheap and answers every ticket. The transformer is asked as well when TF-IDF is less confident than
 `ask_below`; then both answers are combined, and without enough confidence a person decides. run_fit_routing learns all
-of this on validation, and services/agent/routing/policy.py applies it. run_compare shows how far the models differ on
-test.
+of this on tickets that were held out from both models, and services/agent/routing/policy.py applies it. run_compare
+shows how far the models differ on test.
 """
 
 import time
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from callcenterai.artifact.folder import check_trained_on, load_model, read_metadata, read_validation
+from callcenterai.artifact.folder import check_trained_on, load_model, read_held_out, read_metadata
 from callcenterai.core.cli import UserError
 from callcenterai.core.files import json_bytes, write_bytes, write_files
 from callcenterai.core.params import FitRoutingParameters, read_parameters
@@ -48,19 +48,18 @@ class Combination:
 
 
 class LearnedRouting(NamedTuple):
-    """What was learned on validation, and its answers there: probabilities (n, n_labels), and who needed both (n,)."""
+    """What was learned on tickets that were held out, and the probabilities of the answers there, (n, n_labels)."""
 
     combination: Combination
     ask_below: float
     threshold: Threshold
     probabilities: np.ndarray
-    asked: np.ndarray
 
 
 def run_fit_routing(
     folders: dict[str, Path], params_path: Path, data: Path, policy_path: Path, metrics_path: Path
 ) -> None:
-    """Learn the policy on validation, measure it on test, and write both files; folders has the two model folders."""
+    """Learn the policy, measure it on test, and write both files; folders has the two model folders."""
     params = read_parameters(params_path, "fit_routing", FitRoutingParameters)
     parts = read_parts(data)
     for folder in folders.values():
@@ -70,8 +69,7 @@ def run_fit_routing(
     labels = metadata["tfidf"]["labels"]
     if labels != metadata["transformer"]["labels"]:
         raise UserError("the models have different labels: train both on the same data")
-    on_validation = [read_validation(folder) for folder in folders.values()]
-    learned = learn_routing(on_validation, labels, parts["validation"], params)
+    learned = learn_routing([read_held_out(folder) for folder in folders.values()], labels, parts, params)
     models = [load_model(folder) for folder in folders.values()]
     on_test = [model.predict_proba(list(parts["test"].texts)) for model in models]
     metrics = measure_routing(learned, on_test, labels, parts, params)
@@ -82,20 +80,23 @@ def run_fit_routing(
 
 
 def learn_routing(
-    on_validation: Sequence[np.ndarray], labels: list[str], validation: Part, params: FitRoutingParameters
+    held_out: Sequence[np.ndarray], labels: list[str], parts: dict[str, Part], params: FitRoutingParameters
 ) -> LearnedRouting:
-    """Learn everything from the probabilities of both models on validation, each of shape (n, n_labels).
+    """Learn everything from the answers of both models to tickets that each did not learn from, (n, n_labels).
 
-    They are those from before the final fit, when no model had learned from validation.
+    Their tickets are the last n of train followed by validation; of more answers by one model, those are left out to
+    which the other has none.
     """
-    first, second = on_validation
-    true = np.array([labels.index(label) for label in validation.labels])
-    combination = fit_combination(first, second, true, params.random_state)
+    count = min(map(len, held_out))
+    first, second = (each[-count:] for each in held_out)
+    true = np.concatenate([parts["train"].labels, parts["validation"].labels])[-count:]
+    numbers = np.array([labels.index(label) for label in true])
+    combination = fit_combination(first, second, numbers, params.random_state)
     together = combination.probabilities(first, second)
-    ask_below = choose_ask_below(first, together, labels, validation.labels, params)
-    probabilities, asked = cascade(first, together, ask_below)
-    threshold = choose_routing_threshold(Predictions(labels, validation.labels, probabilities), params)
-    return LearnedRouting(combination, ask_below, threshold, probabilities, asked)
+    ask_below = choose_ask_below(first, together, labels, true, params)
+    probabilities, _ = cascade(first, together, ask_below)
+    threshold = choose_routing_threshold(Predictions(labels, true, probabilities), params)
+    return LearnedRouting(combination, ask_below, threshold, probabilities)
 
 
 def fit_combination(first: np.ndarray, second: np.ndarray, true: np.ndarray, seed: int) -> Combination:
@@ -185,10 +186,10 @@ def measure_routing(
     parts: dict[str, Part],
     params: FitRoutingParameters,
 ) -> dict[str, Any]:
-    """Return the figures on validation, where everything was learned, and on test."""
+    """Return the figures on validation, which is among the tickets that everything was learned on, and on test."""
     together = learned.combination.probabilities(*on_test)
     probabilities, asked = cascade(on_test[0], together, learned.ask_below)
-    answers = {"validation": learned.probabilities, "test": probabilities}
+    answers = {"validation": learned.probabilities[-len(parts["validation"]) :], "test": probabilities}
     trained_on = {"validation": [parts["train"]], "test": [parts["train"], parts["validation"]]}
     figures = {}
     for part, answer in answers.items():
@@ -198,6 +199,7 @@ def measure_routing(
         figures[part] = evaluate(predictions, seen, *rules)
     alone = {name: _accuracy(labels, parts["test"], each) for name, each in zip(MODELS, on_test, strict=True)}
     return figures | {
+        "threshold_tickets": len(learned.probabilities),
         "models": alone,
         "always_both": _accuracy(labels, parts["test"], together),
         "gain": round(figures["test"]["accuracy"] - max(alone.values()), 6),
@@ -252,7 +254,7 @@ def print_routing(metrics: dict[str, Any], costs: dict[str, float]) -> None:
     print(f"test: accuracy {100 * test['accuracy']:.2f}% ({singles}), gain {100 * metrics['gain']:+.2f} points")
     print(f"transformer asked for {100 * metrics['transformer_share']:.1f}% of {test['tickets']} tickets")
     if route["accuracy"] is None:
-        print("every ticket goes to a person: validation proves no threshold")
+        print("every ticket goes to a person: the held-out tickets prove no threshold")
     else:
         print(f"without a person: {100 * route['coverage']:.1f}% of the tickets, {100 * route['accuracy']:.2f}% right")
     print(", ".join(f"{name} {cost:.2f} ms" for name, cost in costs.items()) + " of CPU time a ticket")

@@ -1,14 +1,13 @@
 """python scripts/fit_routing.py models/tfidf models/transformer
 
-Learn on validation how the agent answers: when it asks the transformer, how it combines both models, and when a person
-decides.
+Learn how the agent answers: when it asks the transformer, how it combines both models, and when a person decides.
 
     dvc --cd transformer repro
     python scripts/fit_routing.py models/tfidf models/transformer --policy models/agent/policy.json
 
-Reads the section `fit_routing` of params.yaml. The policy is learned from the answers that both models gave on
-validation before their final fit included it; test is used once, for the figures. The policy names the models that it
-was learned for: the agent ignores it when it is served by others.
+Reads the section `fit_routing` of params.yaml. The policy is learned from answers to tickets of train and validation by
+models that had not learned from these; test is used once, for the figures. The policy names the models that it was
+learned for: the agent ignores it when it is served by others.
 """
 
 import argparse

@@ -4,9 +4,9 @@
     python scripts/train_transformer.py --params params.yaml --data data/processed --model models/transformer
 
 Needs `python setup_mlops.py transformer` once, which installs PyTorch. Reads the section `train_transformer` of
-params.yaml. Everything is chosen on train and validation, and the final model is trained from the start on both; test
-is evaluated once, through the exported model. A training that was killed resumes after its last whole epoch. The run
-is tracked in MLflow.
+params.yaml. The model learns from train and validation, and everything is chosen on answers by members that had not
+learned from the ticket; test is evaluated once, through the exported model. A training that was killed resumes after
+its last whole epoch. The run is tracked in MLflow.
 """
 
 import argparse

@@ -49,12 +49,12 @@ class Bench:
     def write_metadata(self, name, metadata):
         (self.models[name] / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
 
-    def set_validation(self, name, probabilities):
-        """Replace the probabilities that a model gave on validation."""
+    def set_held_out(self, name, probabilities):
+        """Replace the probabilities that a model gave on the tickets that were held out."""
         content = probabilities_bytes(probabilities)
-        (self.models[name] / "validation.npy").write_bytes(content)
+        (self.models[name] / "held_out.npy").write_bytes(content)
         metadata = self.metadata(name)
-        metadata["files"]["validation.npy"] = hashlib.sha256(content).hexdigest()
+        metadata["files"]["held_out.npy"] = hashlib.sha256(content).hexdigest()
         self.write_metadata(name, metadata)
 
     def replace(self, part, rows):
@@ -66,11 +66,17 @@ class Bench:
             self.write_metadata(name, metadata)
 
     def answers(self, part):
-        """Return both models' probabilities on a part and the true label numbers; on validation, the stored ones."""
-        rows, labels = read_csv(self.data / f"{part}.csv"), self.metadata("tfidf")["labels"]
+        """Return both models' probabilities on a part and the true label numbers; on all but test, the stored ones.
+
+        The part "held_out" is train followed by validation.
+        """
+        names = ["train", "validation"] if part == "held_out" else [part]
+        rows = [row for name in names for row in read_csv(self.data / f"{name}.csv")]
+        labels = self.metadata("tfidf")["labels"]
         true = np.array([labels.index(row["label"]) for row in rows])
-        if part == "validation":
-            return *(np.load(folder / "validation.npy").astype(float) for folder in self.models.values()), true
+        if part != "test":
+            stored = (np.load(folder / "held_out.npy").astype(float) for folder in self.models.values())
+            return *(each[-len(rows) :] for each in stored), true
         texts = [row["text"] for row in rows]
         return *(load_model(folder).predict_proba(texts) for folder in self.models.values()), true
 
@@ -119,8 +125,8 @@ def test_every_figure_is_computed_with_the_policy(bench, capsys):
     """The test computes each figure again, from the files alone."""
     # The good model comes first; the other one's stored answers are all right, so that asking for some tickets pays.
     bench.models = dict(zip(bench.models, reversed(bench.models.values()), strict=True))
-    true = bench.answers("validation")[2]
-    bench.set_validation("transformer", 0.8 * np.eye(len(bench.metadata("tfidf")["labels"]))[true] + 0.025)
+    true = bench.answers("held_out")[2]
+    bench.set_held_out("transformer", 0.8 * np.eye(len(bench.metadata("tfidf")["labels"]))[true] + 0.025)
     policy = bench.learn(target_accuracy=0.8)
     metrics = bench.read("routing.json")
     groups = {part: {row["group"] for row in read_csv(bench.data / f"{part}.csv")} for part in ("train", "validation")}
@@ -160,7 +166,7 @@ def test_the_policy_does_not_depend_on_test(bench):
 
 @pytest.mark.parametrize("most", [0, 0.05, 0.3, 1])
 def test_the_transformer_is_asked_for_no_more_tickets_than_allowed(bench, most):
-    first, _, _ = bench.answers("validation")
+    first, _, _ = bench.answers("held_out")
     asked = first.max(axis=1) < bench.learn(largest_transformer_share=most)["ask_below"]
     assert asked.mean() <= most
     # The first model is so bad that asking for every allowed ticket is worth it.
@@ -169,8 +175,8 @@ def test_the_transformer_is_asked_for_no_more_tickets_than_allowed(bench, most):
 
 def test_equally_confident_answers_do_not_break_the_limit(bench):
     """If the first model is equally confident of all tickets, asking for some would mean asking for all."""
-    _, second, true = bench.answers("validation")
-    bench.set_validation("tfidf", np.full_like(second, 1 / second.shape[1]))
+    _, second, true = bench.answers("held_out")
+    bench.set_held_out("tfidf", np.full_like(second, 1 / second.shape[1]))
     assert bench.learn(largest_transformer_share=0.3)["ask_below"] <= 1 / second.shape[1]
 
 
@@ -184,29 +190,29 @@ def test_with_a_share_of_zero_the_transformer_is_never_asked(bench):
 
 def test_the_pool_is_no_worse_than_either_model_alone(bench):
     """Measured by log loss on the tickets it was fitted on: each model alone, with weight 1, is one possible pool."""
-    first, second, true = bench.answers("validation")
+    first, second, true = bench.answers("held_out")
     loss = log_loss(pool(bench.learn(), first, second), true)
     assert loss <= min(log_loss(first, true), log_loss(second, true)) + 1e-5
 
 
 def test_the_pool_of_two_complementary_models_is_always_right(bench):
     """Each model is right about one half of the tickets and unsure about the other half."""
-    true = bench.answers("validation")[2]
+    true = bench.answers("held_out")[2]
     sure, doubt = (np.full((len(true), len(bench.metadata("tfidf")["labels"])), low) for low in (0.01, 0.1))
     sure[np.arange(len(true)), true] = doubt[np.arange(len(true)), (true + 1) % doubt.shape[1]] = 1
     sure, doubt = (each / each.sum(axis=1, keepdims=True) for each in (sure, doubt))
     half = (np.arange(len(true)) % 2 == 0)[:, None]
-    bench.set_validation("tfidf", np.where(half, sure, doubt))
-    bench.set_validation("transformer", np.where(half, doubt, sure))
+    bench.set_held_out("tfidf", np.where(half, sure, doubt))
+    bench.set_held_out("transformer", np.where(half, doubt, sure))
     policy = bench.learn(largest_transformer_share=0.6)
     assert bench.read("routing.json")["validation"]["accuracy"] == 1
     assert policy["weights"]["tfidf"] == pytest.approx(policy["weights"]["transformer"], rel=0.2)
 
 
 def test_a_useless_model_gets_no_weight(bench):
-    true = bench.answers("validation")[2]
+    true = bench.answers("held_out")[2]
     noise = np.random.default_rng(3).dirichlet(np.ones(len(bench.metadata("tfidf")["labels"])), len(true))
-    bench.set_validation("transformer", noise)
+    bench.set_held_out("transformer", noise)
     weights = bench.learn()["weights"]
     assert weights["transformer"] < 0.1 * weights["tfidf"]
 
@@ -227,13 +233,13 @@ def other_labels(bench):
     bench.write_metadata("transformer", metadata | {"labels": [label + "s" for label in metadata["labels"]]})
 
 
-def damaged_validation(bench):
-    path = bench.models["transformer"] / "validation.npy"
+def damaged_held_out(bench):
+    path = bench.models["transformer"] / "held_out.npy"
     path.write_bytes(path.read_bytes()[:-1])
 
 
 def missing_file(bench):
-    (bench.models["tfidf"] / "validation.npy").unlink()
+    (bench.models["tfidf"] / "held_out.npy").unlink()
 
 
 def missing_folder(bench):
@@ -245,8 +251,8 @@ def missing_folder(bench):
     [
         (other_data, "validation.csv is not the validation part of"),
         (other_labels, "the models have different labels: train both on the same data"),
-        (damaged_validation, "validation.npy is not the file that metadata.json vouches for"),
-        (missing_file, "validation.npy: no such file"),
+        (damaged_held_out, "held_out.npy is not the file that metadata.json vouches for"),
+        (missing_file, "held_out.npy: no such file"),
         (missing_folder, "metadata.json: no such file"),
     ],
 )
@@ -273,7 +279,7 @@ def test_a_transformer_is_asked_when_tfidf_is_unsure(trained, folders, transform
     bench = Bench(tmp_path, trained.data, folders["good"], transformer.model)
     policy, metrics = bench.learn(), bench.read("routing.json")
     assert policy["models"]["transformer"] == bench.metadata("transformer")["files"]["model.onnx"]
-    first, second, true = bench.answers("validation")
+    first, second, true = bench.answers("held_out")
     assert metrics["validation"]["accuracy"] >= np.mean(first.argmax(axis=1) == true)
     assert policy["weights"]["transformer"] > 0.1
     assert 0 < policy["milliseconds"]["tfidf"] <= policy["milliseconds"]["mean"]

@@ -23,7 +23,9 @@ SCORER_FILE = "scorer.npz"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 TOKENIZER_FILE = "tokenizer.json"
-VALIDATION_FILE = "validation.npy"
+HELD_OUT_FILE = "held_out.npy"
+# What only learning the routing policy needs; models from before December 2026 have the second one.
+POLICY_FILES = (HELD_OUT_FILE, "validation.npy")
 REFERENCE_FILE = "reference.json"
 METADATA_FILE = "metadata.json"
 RUN_FILE = "run.json"
@@ -161,15 +163,16 @@ def _read_onnx(folder: Path, metadata: dict[str, Any]) -> Any:
         raise UserError(f"{served} or {TOKENIZER_FILE} is refused: {one_line(str(error))}") from None
 
 
-def read_validation(folder: Path) -> Any:
-    """Return the model's probabilities of validation from before it learned from it, shape (n, n_labels), float64.
+def read_held_out(folder: Path) -> Any:
+    """Return the probabilities of tickets by weights that did not learn from them, shape (n, n_labels), float64.
 
-    Raises a UserError when the file does not have the hash that the metadata records.
+    The tickets are the last n of train followed by validation. Raises a UserError when the file does not have the hash
+    that the metadata records.
     """
     import numpy as np
 
-    check_files(folder, (VALIDATION_FILE,))
-    probabilities = np.load(folder / VALIDATION_FILE, allow_pickle=False).astype(float)
+    check_files(folder, (HELD_OUT_FILE,))
+    probabilities = np.load(folder / HELD_OUT_FILE, allow_pickle=False).astype(float)
     # In single precision their sum is off by about 1e-7.
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 

@@ -19,8 +19,8 @@ from distributed import WorkerPlugin, get_worker
 from callcenterai.artifact.array_model import ArrayModel
 from callcenterai.artifact.folder import (
     METADATA_FILE,
+    POLICY_FILES,
     SCORER_FILE,
-    VALIDATION_FILE,
     check_files,
     cleaning_of,
     read_metadata,
@@ -82,8 +82,7 @@ class ScoredPartition(NamedTuple):
 def read_model_files(folder: Path) -> ModelFiles:
     """Return the files of a model folder; raise a UserError when one does not match its hash."""
     metadata = read_metadata(folder)
-    # Its probabilities on validation are not needed for scoring.
-    names = [name for name in metadata["files"] if name != VALIDATION_FILE]
+    names = [name for name in metadata["files"] if name not in POLICY_FILES]
     check_files(folder, names)
     return ModelFiles(tuple((name, (folder / name).read_bytes()) for name in [METADATA_FILE, *names]))
 

@@ -76,3 +76,13 @@ def _choose(chance: float, have: dict[str, int], shares: dict[str, float]) -> st
         if chance < 0:
             return part
     return part
+
+
+def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int, count: int) -> np.ndarray:
+    """Return the fold of each ticket, from 0 on: groups stay whole, and those of each class are dealt out evenly."""
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    _, class_of = np.unique(labels, return_inverse=True)
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(first)), class_of[first]))
+    fold = np.empty(len(first), dtype=np.int64)
+    fold[order] = np.arange(len(first)) % count
+    return fold[group]

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
+from callcenterai.data.split import assign_folds
 from callcenterai.tfidf.features import VECTORIZERS, NgramCounts, class_spread, make_vectorizers
 
 # Cross-validation sees at most so many tickets, and at most so many characters.
@@ -163,7 +164,7 @@ class Comparison:
         self._params = params
         rows = draw_rows(train, params.random_state)
         self.texts, self.labels = train.texts[rows], train.labels[rows]
-        fold_of = assign_folds(self.labels, train.groups[rows], params.random_state)
+        fold_of = assign_folds(self.labels, train.groups[rows], params.random_state, FOLDS)
         self._folds = [np.flatnonzero(fold_of == fold) for fold in range(FOLDS)]
         self._counts: dict[tuple[str, str, int], NgramCounts] = {}
         # The predictions of each fold; a candidate that cannot be fitted has none.
@@ -287,16 +288,6 @@ def draw_rows(train: Part, seed: int) -> np.ndarray:
     lengths = np.fromiter(map(len, train.texts[order]), dtype=np.int64, count=len(order))
     fits = (np.arange(len(order)) < TICKETS) & (np.cumsum(lengths) <= max(CHARACTERS, lengths[0]))
     return np.sort(order[fits])
-
-
-def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int, count: int = FOLDS) -> np.ndarray:
-    """Return the fold of each ticket: groups stay whole, and the groups of each class are dealt out evenly."""
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    _, class_of = np.unique(labels, return_inverse=True)
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(first)), class_of[first]))
-    fold = np.empty(len(first), dtype=np.int64)
-    fold[order] = np.arange(len(first)) % count
-    return fold[group]
 
 
 def has_latin_accents(texts: Iterable[str]) -> bool:

@@ -21,8 +21,9 @@ from sklearn.svm import SVC, LinearSVC
 from callcenterai.core.cli import UserError
 from callcenterai.core.params import TrainTfidfParameters
 from callcenterai.data.parts import Part
+from callcenterai.data.split import assign_folds
 from callcenterai.tfidf.calibration import choose_calibration, fit_calibration
-from callcenterai.tfidf.choice import FeatureChoice, assign_folds, one_blas_thread, settle
+from callcenterai.tfidf.choice import FeatureChoice, one_blas_thread, settle
 from callcenterai.tfidf.features import NgramCounts, class_spread, join_vectorizers, make_vectorizers
 from callcenterai.training.evaluation import Predictions
 

@@ -38,6 +38,10 @@ class Predictions:
         known = None if self.known is None else self.known[chosen]
         return Predictions(self.labels, self.true[chosen], self.probabilities[chosen], known)
 
+    def last(self, count: int) -> "Predictions":
+        """Return the predictions of the last so many tickets."""
+        return self.select(np.arange(len(self.true)) >= len(self.true) - count)
+
     @property
     def true_numbers(self) -> np.ndarray:
         """The index of each true label in labels, shape (n,)."""

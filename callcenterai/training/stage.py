@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from callcenterai.artifact.folder import (
+    HELD_OUT_FILE,
     KINDS,
     METADATA_FILE,
     RUN_FILE,
-    VALIDATION_FILE,
     library_versions,
     probabilities_bytes,
 )
@@ -52,6 +52,8 @@ METADATA_FIGURES = ("accuracy", "macro_f1", "ece", "auto_route")
 FEW_TICKETS = 100
 # From this share of test tickets on, training warns that the model knows nothing of them.
 UNKNOWN_SHARE = 0.05
+# Sets with more tickets have so many in validation that the routing policy needs no others.
+MOST_HELD_OUT = 200_000
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,8 @@ def evaluate_and_write(
     folders: "model" and "plots" are folders, "metrics" is the file of all figures. Two files may be missing:
     "headline", that of the most important figures, and "report", the page that describes the model.
     """
-    # fit_routing.py needs these predictions: a model that was fitted on validation too cannot give them any more.
-    held_out = {VALIDATION_FILE: probabilities_bytes(trained.validation.probabilities)}
-    trained = replace(trained, files=trained.files | held_out)
+    # fit_routing.py needs these predictions: a model that was fitted on these tickets cannot give them any more.
+    trained = replace(trained, files=trained.files | {HELD_OUT_FILE: held_out_bytes(trained, parts)})
     basis = trained.held_out or trained.validation
     threshold = choose_routing_threshold(basis, params)
     texts = parts["test"].texts
@@ -153,6 +154,17 @@ def evaluate_and_write(
     }
     write_outputs(trained, EvaluatedModel(test, threshold, metrics, metadata), folders, started)
     return metadata, metrics
+
+
+def held_out_bytes(trained: TrainedModel, parts: dict[str, Part]) -> bytes:
+    """Return the content of HELD_OUT_FILE: the answers to all of train and validation, or to validation alone.
+
+    The latter where only these were held out, and where a set is so large that they are enough.
+    """
+    every, held_out = len(parts["train"]) + len(parts["validation"]), trained.held_out
+    if held_out is None or len(held_out.true) < every or every > MOST_HELD_OUT:
+        held_out = trained.validation
+    return probabilities_bytes(held_out.probabilities)
 
 
 def predict_test(trained: TrainedModel, part: Part) -> Predictions:

@@ -10,6 +10,7 @@ import logging
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from callcenterai.core.cli import UserError
 from callcenterai.core.files import sha256
 from callcenterai.core.params import TrainTransformerParameters
 from callcenterai.data.parts import Part
+from callcenterai.data.split import assign_folds
 from callcenterai.tracking import store as tracking
 from callcenterai.training.evaluation import Predictions
 from callcenterai.training.stage import TrainedModel, run_training
@@ -41,12 +43,30 @@ INPUT_NAMES = ["input_ids", "attention_mask"]
 
 
 class FittedClassifier(NamedTuple):
-    """A trained classifier inside its trainer, its tokenizer, the id of the mask token, and validation as token ids."""
+    """A trained classifier inside its trainer, its tokenizer, the id of the mask token, and validation as token ids.
+
+    tickets are those that it has learned from.
+    """
 
     trainer: Trainer
     tokenizer: Tokenizer
     mask: int | None
+    tickets: Encoded
     validation: Encoded
+    progress: Progress
+
+
+class HeldOutFit(NamedTuple):
+    """The final classifier and its exports, and what was chosen on tickets that were held out.
+
+    held_out are the answers to these tickets by weights that did not learn from them, (n, n_labels), by precision: to
+    the last n of train followed by validation.
+    """
+
+    fitted: FittedClassifier
+    exported: "ExportedModels"
+    held_out: dict[str, np.ndarray]
+    temperature: float
     progress: Progress
 
 
@@ -80,37 +100,32 @@ def train_and_export(
 ) -> TrainedModel:
     """Return the trained and exported model with its files: both exports and the tokenizer.
 
-    A first training, on train alone, chooses epoch and temperature on validation. With params.refit the final model is
-    trained from the start on both, for as many epochs and with the same temperature; the figures of validation remain
-    those of the first training.
+    With params.refit, it learns from train and validation. Epoch, temperature and the figures of validation rest on
+    answers to tickets by weights that did not learn from them.
     """
     started = time.process_time()
-    labels, validation = sorted(set(parts["train"].labels)), parts["validation"]
-    fitted = fit_classifier(parts, params, labels, checkpoints[0])
-    temperature = fit_temperature(fitted.trainer.logits(fitted.validation), fitted.validation.labels)
-    exported = export_classifier(fitted, temperature, labels, validation, params)
+    labels = sorted(set(parts["train"].labels))
+    fit = fit_on_folds if params.refit and params.members > 1 else fit_on_train
+    fitted, exported, held_out, temperature, progress = fit(parts, params, labels, checkpoints)
+    predicted = predictions_of(held_out, exported.models[params.precision], labels, parts)
     # Epoch and temperature were chosen on these tickets, so their figures are a little too good; those of test are not.
-    known = exported.models[params.precision].find_known(list(validation.texts))
-    predicted = {
-        name: Predictions(labels, validation.labels, each, known) for name, each in exported.probabilities.items()
+    validation = {name: each.last(len(parts["validation"])) for name, each in predicted.items()}
+    accuracies = {
+        name: {"validation_accuracy": round(float(each.correct.mean()), 6)} for name, each in validation.items()
     }
     metrics = {
-        "exports": {
-            name: {"validation_accuracy": round(float(each.correct.mean()), 6)} for name, each in predicted.items()
-        },
+        "exports": accuracies,
         "temperature": round(temperature, 6),
-        "epochs": {"run": fitted.progress.epoch, "best": fitted.progress.best_epoch},
+        "epochs": {"run": progress.epoch, "best": progress.best_epoch},
     }
-    if params.refit:
-        fitted = fit_classifier(parts, params, labels, checkpoints[1], fitted.progress.best_epoch)
-        exported = export_classifier(fitted, temperature, labels, validation, params)
     return TrainedModel(
         exported.models[params.precision],
         exported.files,
-        predicted[params.precision],
+        validation[params.precision],
         LIBRARIES,
         time.process_time() - started,
         refit=params.refit,
+        held_out=predicted[params.precision],
         find_known=lambda texts: exported.models[params.precision].find_known(list(texts)),
         metrics=metrics | {"onnx_difference": round(exported.difference, 9)},
         metadata={
@@ -121,29 +136,83 @@ def train_and_export(
     )
 
 
+def fit_on_folds(
+    parts: dict[str, Part], params: TrainTransformerParameters, labels: list[str], checkpoints: list[Path]
+) -> HeldOutFit:
+    """Train on train and validation; each member leaves out one fold of them, which judges it.
+
+    So all of these tickets are held out from one member, at less than the cost of training each member once. The
+    final model is all members together, a little better than what they answer alone. Near-duplicates are in one fold.
+    """
+    fitted = fit_classifier(parts, params, labels, checkpoints[0], folds=True)
+    temperature = fit_temperature(fitted.trainer.logits(fitted.tickets), fitted.tickets.labels)
+    exported = export_classifier(fitted, temperature, labels, parts["validation"], params)
+    texts = np.concatenate([parts["train"].texts, parts["validation"].texts])
+    held_out = {name: np.empty((len(texts), len(labels))) for name in exported.models}
+    for number, member in enumerate(fitted.trainer.classifier.members):
+        rows = fitted.tickets.left_out(number)
+        models, _ = make_exports(Ensemble([member]), fitted.tokenizer, temperature, labels, params)
+        for name, model in models.items():
+            held_out[name][rows] = model.predict_proba(list(texts[rows]))
+    return HeldOutFit(fitted, exported, held_out, temperature, fitted.progress)
+
+
+def fit_on_train(
+    parts: dict[str, Part], params: TrainTransformerParameters, labels: list[str], checkpoints: list[Path]
+) -> HeldOutFit:
+    """Train on train, judged by validation; with params.refit, then from the start on both, for as many epochs."""
+    first = fitted = fit_classifier(parts, params, labels, checkpoints[0])
+    temperature = fit_temperature(first.trainer.logits(first.validation), first.validation.labels)
+    exported = export_classifier(fitted, temperature, labels, parts["validation"], params)
+    held_out = exported.probabilities
+    if params.refit:
+        fitted = fit_classifier(parts, params, labels, checkpoints[1], epochs=first.progress.best_epoch)
+        exported = export_classifier(fitted, temperature, labels, parts["validation"], params)
+    return HeldOutFit(fitted, exported, held_out, temperature, first.progress)
+
+
+def predictions_of(
+    held_out: dict[str, np.ndarray], model: OnnxClassifier, labels: list[str], parts: dict[str, Part]
+) -> dict[str, Predictions]:
+    """Return HeldOutFit.held_out with the tickets' labels, and with whether the model knows anything of their texts."""
+    count = len(next(iter(held_out.values())))
+    texts, true = (
+        np.concatenate([getattr(parts[name], column) for name in ("train", "validation")])[-count:]
+        for column in ("texts", "labels")
+    )
+    known = model.find_known(list(texts))
+    return {name: Predictions(labels, true, each, known) for name, each in held_out.items()}
+
+
 def fit_classifier(
     parts: dict[str, Part],
     params: TrainTransformerParameters,
     labels: list[str],
     checkpoint: Path,
     epochs: int | None = None,
+    folds: bool = False,
 ) -> FittedClassifier:
-    """Train on train and choose the epoch on validation, or train on both for a number of epochs."""
+    """Train on train and choose the epoch on validation, or train on both for a number of epochs.
+
+    With folds, train on both, where each member leaves one fold out, and choose the epoch on these.
+    """
     torch.manual_seed(params.random_state)
-    names = ["train"] if epochs is None else ["train", "validation"]
+    names = ["train"] if epochs is None and not folds else ["train", "validation"]
     texts = [text for name in names for text in parts[name].texts]
     classifier, tokenizer, mask = build_classifier(params, texts, len(labels), tracking.ROOT)
     encoded = {name: encode_part(parts[name], tokenizer, labels) for name in ("train", "validation")}
     special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     pad = tokenizer.padding["pad_id"]  # type: ignore[index]  # None without padding, which with_limits enabled
     trainer = Trainer(classifier, pad, mask, special, params, checkpoint)
-    progress = trainer.fit(
-        concatenate([encoded[name] for name in names]),
-        encoded["validation"] if epochs is None else None,
-        epochs or params.epochs,
-        training_identity(params, parts, tokenizer, names),
-    )
-    return FittedClassifier(trainer, tokenizer, mask, encoded["validation"], progress)
+    tickets = concatenate([encoded[name] for name in names])
+    judged_by = encoded["validation"] if epochs is None else None
+    if folds:
+        groups = np.concatenate([parts[name].groups for name in names])
+        left_out_by = assign_folds(tickets.labels, groups, params.random_state, params.members)
+        tickets = judged_by = replace(tickets, left_out_by=left_out_by)
+    identity = training_identity(params, parts, tokenizer, names)
+    progress = trainer.fit(tickets, judged_by, epochs or params.epochs, identity)
+    return FittedClassifier(trainer, tokenizer, mask, tickets, encoded["validation"], progress)
 
 
 def encode_part(part: Part, tokenizer: Tokenizer, labels: list[str]) -> Encoded:
@@ -175,18 +244,30 @@ def export_classifier(
 ) -> ExportedModels:
     """Make both exports; raise a RuntimeError when the predictions of ONNX and PyTorch on validation differ."""
     expected = softmax(fitted.trainer.logits(fitted.validation) / temperature, axis=1)
-    vocabulary = fitted.tokenizer.to_str().encode()
-    files = {ONNX_FILE: onnx_bytes(fitted.trainer.classifier, temperature, params.max_tokens)}
-    files |= {INT8_FILE: int8_bytes(files[ONNX_FILE]), TOKENIZER_FILE: vocabulary}
-    models = {
-        "float32": OnnxClassifier(files[ONNX_FILE], vocabulary, labels),
-        "int8": OnnxClassifier(files[INT8_FILE], vocabulary, labels),
-    }
+    models, files = make_exports(fitted.trainer.classifier, fitted.tokenizer, temperature, labels, params)
     probabilities = {name: model.predict_proba(list(validation.texts)) for name, model in models.items()}
     difference = float(np.abs(probabilities["float32"] - expected).max())
     if difference > TOLERANCE:
         raise RuntimeError(f"the exported model's probabilities differ from PyTorch's by up to {difference:.6f}")
     return ExportedModels(models, files, probabilities, difference)
+
+
+def make_exports(
+    classifier: Ensemble,
+    tokenizer: Tokenizer,
+    temperature: float,
+    labels: list[str],
+    params: TrainTransformerParameters,
+) -> tuple[dict[str, OnnxClassifier], dict[str, bytes]]:
+    """Return both exports by precision, and their bytes by file name; moves the classifier to the CPU."""
+    vocabulary = tokenizer.to_str().encode()
+    files = {ONNX_FILE: onnx_bytes(classifier, temperature, params.max_tokens)}
+    files |= {INT8_FILE: int8_bytes(files[ONNX_FILE]), TOKENIZER_FILE: vocabulary}
+    models = {
+        "float32": OnnxClassifier(files[ONNX_FILE], vocabulary, labels),
+        "int8": OnnxClassifier(files[INT8_FILE], vocabulary, labels),
+    }
+    return models, files
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -29,15 +29,31 @@ FUSED = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Encoded:
-    """Tickets as token ids, and the numbers of their labels, int64 of shape (n,)."""
+    """Tickets as token ids, and the numbers of their labels, int64 of shape (n,).
+
+    left_out_by, of shape (n,), is the number of the member that does not learn from a ticket; None: all learn from all.
+    """
 
     ids: list[np.ndarray]
     labels: np.ndarray
+    left_out_by: np.ndarray | None = None
 
     @property
     def lengths(self) -> np.ndarray:
         """The number of tokens of each ticket, shape (n,)."""
         return np.array([len(ids) for ids in self.ids])
+
+    def learned_by(self, member: int, rows: np.ndarray) -> np.ndarray:
+        """Return the positions of the rows from which a member learns."""
+        return np.arange(len(rows)) if self.left_out_by is None else np.flatnonzero(self.left_out_by[rows] != member)
+
+    def left_out(self, member: int) -> np.ndarray:
+        """Return the positions of the tickets that a member leaves out."""
+        return np.flatnonzero(self.left_out_by == member)
+
+    def select(self, rows: np.ndarray) -> "Encoded":
+        """Return some of the tickets; none of them is left out by a member."""
+        return Encoded([self.ids[row] for row in rows], self.labels[rows])
 
 
 @dataclass
@@ -72,11 +88,12 @@ class Trainer:
         self._pad, self._mask, self._special = pad, mask, torch.tensor(sorted(special))
         self._params, self._checkpoint = params, checkpoint
 
-    def fit(self, train: Encoded, validation: Encoded | None, last: int, identity: str) -> Progress:
+    def fit(self, train: Encoded, judged_by: Encoded | None, last: int, identity: str) -> Progress:
         """Train, put the weights of the best epoch into the classifier, and return how it went.
 
-        Without validation the best epoch is the last one. A smaller `last` does not change the learning rate of any
-        epoch. identity is the hash of all that the training depends on: a checkpoint with another one is not resumed.
+        The best epoch is the most accurate one on judged_by, which may be train itself if members leave tickets of it
+        out; without it, the last one. A smaller `last` does not change the learning rate of any epoch. identity is the
+        hash of all that the training depends on: a checkpoint with another one is not resumed.
         """
         params, steps = self._params, len(self._batches(train, 0))
         optimizer = torch.optim.AdamW(
@@ -94,7 +111,7 @@ class Trainer:
         while progress.may_continue(last, params.patience):
             progress.epoch += 1
             self._train_epoch(train, f"epoch {progress.epoch} of {last}", progress.epoch, states)
-            if validation is None or self._is_best(progress, averaged, validation):
+            if judged_by is None or self._is_best(progress, averaged, judged_by):
                 progress.best_epoch = progress.epoch
                 progress.best = {name: value.cpu().clone() for name, value in averaged.module.state_dict().items()}
             self._save(states, progress, identity)
@@ -102,10 +119,20 @@ class Trainer:
         return progress
 
     def logits(self, part: Encoded) -> np.ndarray:
-        """Return the logits of a part's tickets, shape (n, n_labels)."""
+        """Return the logits of tickets, shape (n, n_labels); of one that a member leaves out, that member's alone."""
         return self._logits_of(self.classifier, part)
 
     def _logits_of(self, classifier: torch.nn.Module, part: Encoded) -> np.ndarray:
+        if part.left_out_by is None:
+            return self._answer(classifier, part)
+        logits = np.empty((len(part.ids), classifier.members[0].head.out_features))
+        for number, member in enumerate(classifier.members):
+            rows = part.left_out(number)
+            if len(rows):
+                logits[rows] = self._answer(member, part.select(rows))
+        return logits
+
+    def _answer(self, classifier: torch.nn.Module, part: Encoded) -> np.ndarray:
         classifier.eval()
         batches = self._batches(part, None)
         with torch.inference_mode():
@@ -117,9 +144,9 @@ class Trainer:
         logits[np.concatenate(batches)] = np.concatenate(found)
         return logits
 
-    def _is_best(self, progress: Progress, averaged: AveragedModel, validation: Encoded) -> bool:
-        accuracy = float((self._logits_of(averaged, validation).argmax(axis=1) == validation.labels).mean())
-        print(f"epoch {progress.epoch}: validation accuracy {accuracy:.4f}", file=sys.stderr)
+    def _is_best(self, progress: Progress, averaged: AveragedModel, judged_by: Encoded) -> bool:
+        accuracy = float((self._logits_of(averaged.module, judged_by).argmax(axis=1) == judged_by.labels).mean())
+        print(f"epoch {progress.epoch}: accuracy {accuracy:.4f} on tickets that were held out", file=sys.stderr)
         progress.accuracies.append(accuracy)
         return accuracy > max(progress.accuracies[:-1], default=-1)
 
@@ -129,15 +156,21 @@ class Trainer:
         self.classifier.train()
         for rows in tqdm(self._batches(train, epoch), desc=title, unit="batch", file=sys.stderr, mininterval=1):
             ids, attention = self._padded(train, rows)
-            labels = torch.from_numpy(train.labels[rows]).to(self.device)
+            labels = torch.from_numpy(train.labels[rows])
             states["optimizer"].zero_grad(set_to_none=True)
-            for member in self.classifier.members:
-                logits = member(self._with_masks(ids).to(self.device), attention.to(self.device))
-                cross_entropy(logits, labels, label_smoothing=self._params.label_smoothing).backward()
-                torch.nn.utils.clip_grad_norm_(member.parameters(), LONGEST_GRADIENT)
+            for number, member in enumerate(self.classifier.members):
+                learned = torch.from_numpy(train.learned_by(number, rows))
+                if len(learned):
+                    self._learn(member, self._with_masks(ids[learned]), attention[learned], labels[learned])
             states["optimizer"].step()
             states["schedule"].step()
             states["averaged"].update_parameters(self.classifier)
+
+    def _learn(self, member: torch.nn.Module, ids: torch.Tensor, attention: torch.Tensor, labels: torch.Tensor) -> None:
+        """Add the gradient of the loss on a batch to one member's."""
+        logits = member(ids.to(self.device), attention.to(self.device))
+        cross_entropy(logits, labels.to(self.device), label_smoothing=self._params.label_smoothing).backward()
+        torch.nn.utils.clip_grad_norm_(member.parameters(), LONGEST_GRADIENT)
 
     def _batches(self, part: Encoded, epoch: int | None) -> list[np.ndarray]:
         """Return the rows of each batch, tickets of similar length together, shuffled by epoch (None: in order)."""

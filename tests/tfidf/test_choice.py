@@ -11,6 +11,7 @@ import prepare_data
 import train_tfidf
 from callcenterai.artifact.folder import read_metadata
 from callcenterai.data.parts import Part
+from callcenterai.data.split import assign_folds
 from callcenterai.tfidf import choice
 from support.languages import LANGUAGES, invent_tickets
 from support.repository import REPOSITORY, write_params
@@ -139,10 +140,10 @@ def test_n_grams_of_a_single_ticket_are_tried_in_short_texts_alone(monkeypatch):
 def test_near_duplicates_are_never_separated_and_classes_are_dealt_out_evenly():
     groups = np.repeat(np.arange(90), 4)
     labels = np.array(["rare"] * 24 + ["usual"] * 336, dtype=object)
-    folds = choice.assign_folds(labels, groups, 42)
+    folds = assign_folds(labels, groups, 42, 3)
     assert all(len(set(folds[groups == group])) == 1 for group in range(90))
     for label in ("rare", "usual"):
-        sizes = np.bincount(folds[labels == label], minlength=choice.FOLDS)
+        sizes = np.bincount(folds[labels == label], minlength=3)
         assert sizes.max() - sizes.min() <= 4
 
 

@@ -107,7 +107,7 @@ def test_metadata_vouches_for_model_and_data(project):
     metadata = project.metadata()
     model = (project.folder / "model" / "model.skops").read_bytes()
     assert metadata["files"]["model.skops"] == hashlib.sha256(model).hexdigest()
-    assert set(metadata["files"]) == {"model.skops", "scorer.npz", "validation.npy", "reference.json"}
+    assert set(metadata["files"]) == {"model.skops", "scorer.npz", "held_out.npy", "reference.json"}
     assert metadata["labels"] == sorted(WORDS)
     assert list(metadata["data"]) == ["train", "validation", "test"]
     assert metadata["parameters"] == project.params["train_tfidf"]

@@ -45,7 +45,7 @@ def test_a_training_leaves_a_model_its_figures_and_a_run(transformer):
     """The files are the evaluated ones: both exports, tokenizer, metrics, plots, and one run with all of them."""
     metadata = json.loads((transformer.model / "metadata.json").read_text(encoding="utf-8"))
     metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
-    assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json", "validation.npy"]
+    assert list(metadata["files"]) == ["model.onnx", "model.int8.onnx", "tokenizer.json", "held_out.npy"]
     assert all(sha256(transformer.model / name) == recorded for name, recorded in metadata["files"].items())
     assert not list(transformer.model.glob(".*"))
     tickets = read_csv(transformer.data / "test.csv")
@@ -83,14 +83,20 @@ def test_every_text_gets_probabilities(transformer):
 
 
 @slow
-@pytest.mark.parametrize("checkpoint", [".checkpoint.tmp", pytest.param(".refit.tmp", marks=pytest.mark.long)])
-def test_a_killed_training_resumes_and_ends_with_the_same_model(transformer, tmp_path, monkeypatch, capsys, checkpoint):
-    """Killed after an epoch of either training, it resumes there, and the final model is bit for bit the same.
+@pytest.mark.parametrize(
+    "checkpoint, changes",
+    [(".checkpoint.tmp", {}), pytest.param(".refit.tmp", {"members": 1}, marks=pytest.mark.long)],
+)
+def test_a_killed_training_resumes_and_ends_with_the_same_model(
+    transformer, tmp_path, monkeypatch, capsys, checkpoint, changes
+):
+    """Killed after an epoch, it resumes there, and the final model is bit for bit the same.
 
-    Both trainings save and resume with the same code, so on a push only the first is killed.
+    A model of one member is trained twice. Both trainings save and resume with the same code, so on a push only that of
+    several members is killed.
     """
     uri = new_tracking_database(tmp_path)
-    command = [sys.executable, str(SCRIPTS / "train_transformer.py"), *arguments(tmp_path, transformer.data)]
+    command = [sys.executable, str(SCRIPTS / "train_transformer.py"), *arguments(tmp_path, transformer.data, **changes)]
     variables = environment() | {"MLFLOW_TRACKING_URI": uri}
     process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)
     try:
@@ -99,32 +105,50 @@ def test_a_killed_training_resumes_and_ends_with_the_same_model(transformer, tmp
         process.kill()
     assert process.wait() != 0 and not (tmp_path / "model" / "metadata.json").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert train_transformer.main(arguments(tmp_path, transformer.data)) == 0
+    assert train_transformer.main(arguments(tmp_path, transformer.data, **changes)) == 0
     assert re.search(rf"resuming after epoch \d+, from .*{checkpoint}$", capsys.readouterr().err, re.MULTILINE)
-    for name in ("model.onnx", "tokenizer.json", "validation.npy"):
-        assert sha256(tmp_path / "model" / name) == sha256(transformer.model / name)
+    expected = transformer.model
+    if changes:
+        expected = tmp_path / "again" / "model"
+        expected.parent.mkdir()
+        assert train_transformer.main(arguments(expected.parent, transformer.data, **changes)) == 0
+    for name in ("model.onnx", "tokenizer.json", "held_out.npy"):
+        assert sha256(tmp_path / "model" / name) == sha256(expected / name)
     assert not list((tmp_path / "model").glob(".*"))
 
 
 @slow
-def test_the_final_model_has_learned_from_validation_and_its_figures_have_not(transformer, tmp_path, monkeypatch):
+def test_every_ticket_of_train_and_validation_has_an_answer_by_a_member_that_left_it_out(transformer):
+    """The final model, all members together, has learned from each of them, and knows it better than that member."""
+    metrics = json.loads((transformer.folder / "metrics.json").read_text(encoding="utf-8"))
+    model, rows = load_model(transformer.model), [read_csv(transformer.data / f"{part}.csv") for part in PARTS[:2]]
+    texts, labels = zip(*((row["text"], row["label"]) for part in rows for row in part), strict=True)
+    held_out, final = np.load(transformer.model / "held_out.npy"), model.predict_proba(texts)
+    assert held_out.shape == final.shape and metrics["threshold_tickets"] == len(texts)
+    right = [np.array([model.classes_[best] for best in each.argmax(axis=1)]) == labels for each in (held_out, final)]
+    assert metrics["validation"]["accuracy"] == pytest.approx(right[0][-len(rows[1]) :].mean(), abs=1e-6)
+    assert right[0].mean() > 0.7 and right[1].mean() > right[0].mean()
+    learned = set(json.loads((transformer.model / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
+    assert learned & (words_of(transformer.data, "validation", at_least=2) - words_of(transformer.data, "train"))
+
+
+@slow
+def test_a_single_member_learns_from_validation_and_its_figures_do_not(transformer, tmp_path, monkeypatch):
     """Without `refit` the figures of validation are the same, and they are those of the model that is written."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_tracking_database(tmp_path))
-    assert train_transformer.main(arguments(tmp_path, transformer.data, refit=False)) == 0
-    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path, transformer.folder)]
-    assert figures[0]["validation"] == figures[1]["validation"]
-    assert [figures[0][name] for name in ("exports", "temperature", "epochs")] == [
-        figures[1][name] for name in ("exports", "temperature", "epochs")
-    ]
+    first, final = (tmp_path / name for name in ("first", "final"))
+    for folder in (first, final):
+        folder.mkdir()
+        changes = {"members": 1, "epochs": 3, "refit": folder == final}
+        assert train_transformer.main(arguments(folder, transformer.data, **changes)) == 0
+    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (first, final)]
+    for name in ("validation", "exports", "temperature", "epochs"):
+        assert figures[0][name] == figures[1][name]
     texts = [row["text"] for row in read_csv(transformer.data / "validation.csv")]
-    first, final = (folder / "model" for folder in (tmp_path, transformer.folder))
-    held_out = np.load(final / "validation.npy")
-    assert sha256(first / "validation.npy") == sha256(final / "validation.npy")
-    assert np.allclose(load_model(first).predict_proba(texts), held_out, atol=1e-5)
-    assert not np.allclose(load_model(final).predict_proba(texts), held_out, atol=1e-2)
-    learned = [json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"] for folder in (first, final)]
-    only_there = words_of(transformer.data, "validation", at_least=2) - words_of(transformer.data, "train")
-    assert not only_there & set(learned[0]) and only_there & set(learned[1])
+    held_out = np.load(final / "model" / "held_out.npy")
+    assert sha256(first / "model" / "held_out.npy") == sha256(final / "model" / "held_out.npy")
+    assert np.allclose(load_model(first / "model").predict_proba(texts), held_out, atol=1e-5)
+    assert not np.allclose(load_model(final / "model").predict_proba(texts), held_out, atol=1e-2)
     seen = [each["test"]["near_duplicates_of_training"] for each in figures]
     groups = {part: [row["group"] for row in read_csv(transformer.data / f"{part}.csv")] for part in PARTS}
     for count, parts in zip(seen, (("train",), ("train", "validation")), strict=True):
