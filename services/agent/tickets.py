@@ -76,7 +76,7 @@ class TicketProcessor:
             # What is not stored cannot be audited.
             audit = self._sampler.draw(answer["confidence"]) if asked.store and not route.review else None
             kept = (scrubbed.text, answer, route.explanation, route.decided_by, audit, drift_figures(route.first))
-            tickets.append(StoredTicket(ticket_id, *kept))
+            tickets.append(StoredTicket(ticket_id, *kept, contrast=route.contrast))
         return tickets
 
     def _count(self, ticket: StoredTicket) -> None:
@@ -123,6 +123,7 @@ def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: Routin
         "ticket_id": ticket_id,
         "category": best[0]["category"],
         "confidence": best[0]["probability"],
+        "threshold": route.threshold,
         "best": best,
         "decision": "review" if route.review else "auto",
         "model": route.model,

@@ -27,6 +27,9 @@ class RoutedTicket(TypedDict):
     ticket_id: str
     category: str
     confidence: Annotated[Probability, Field(description="calibrated probability of the category")]
+    threshold: NotRequired[
+        Annotated[float | None, Field(description="confidence from which no person is asked; null: none is enough")]
+    ]
     best: Annotated[list[Choice], Field(description="the three most probable categories")]
     decision: Annotated[Literal["auto", "review"], Field(description="review: a person decides")]
     model: AnsweringModel

@@ -507,7 +507,7 @@ def migrate_concurrently(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0005",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0006",)]
 
 
 @pytest.mark.slow

@@ -211,10 +211,16 @@ def test_a_script_in_a_ticket_shows_as_text(page, queue):
 
 
 def test_the_review_works_by_keyboard_alone(page, queue):
-    """A number chooses, Enter accepts, U withdraws, S decides later; the number of waiting tickets is updated."""
+    """A number chooses, Enter accepts, U withdraws, S decides later; the number of waiting tickets is updated.
+
+    1 to 3 are the most probable categories, whose probabilities are shown; the others follow in their order.
+    """
     page.goto("/review")
     expect(page.locator(".count")).to_have_text("3 tickets waiting")
-    page.keyboard.press("3")
+    expect(page.locator(".options button").first).to_have_text(re.compile(r"^1\s+Network\s+50%$"))
+    expect(page.get_by_text("50%, and this desk asks for 82%")).to_be_visible()
+    expect(page.locator(".legend mark")).to_have_text(["speaks for Network", "speaks for Access"])
+    page.keyboard.press("4")
     expect_ticket(page, WAITING[1])
     first = f"t-{len(queue.texts) - 2}"
     assert (queue.answers[-1]["category"], queue.answers[-1]["ticket_id"]) == (LABELS[2], first)

@@ -72,6 +72,7 @@ tickets = Table(
     Column("shadow_version", String(64)),
     Column("shadow_category", String(500)),
     Column("shadow_confidence", Float),
+    Column("contrast", JSON),
     Index("tickets_waiting", "waiting", "received_at", "id"),
     Index("tickets_day", "day", "category", "decision"),
     Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),

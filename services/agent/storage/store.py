@@ -1,7 +1,7 @@
 """Stores tickets and people's answers. Its methods block, so the application calls them on a thread."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -46,7 +46,8 @@ class DriftFigures(NamedTuple):
 class StoredTicket(NamedTuple):
     """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms.
 
-    decided_by names the models and the policy; audit_probability is None for a ticket that is not audited.
+    decided_by names the models and the policy; audit_probability is None for a ticket that is not audited. contrast has
+    the heaviest terms for the first category against the second.
     """
 
     id: str
@@ -56,6 +57,7 @@ class StoredTicket(NamedTuple):
     decided_by: str | None = None
     audit_probability: float | None = None
     figures: DriftFigures = DriftFigures()
+    contrast: Sequence[Weight] = ()
 
     @property
     def row(self) -> dict[str, Any]:
@@ -69,6 +71,7 @@ class StoredTicket(NamedTuple):
             "text_sha256": text_digest(self.id, self.text),
             "text": storable(self.text) if waiting else None,
             "explanation": self.explanation if review else None,
+            "contrast": list(self.contrast) if review else None,
             "category": self.answer["category"],
             "confidence": self.answer["confidence"],
             "decision": self.answer["decision"],
@@ -321,7 +324,8 @@ def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row
 def _ticket_shown(row: Row) -> dict[str, Any]:
     kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
     kept |= {"audit": row.audit_probability is not None, "label_check": row.decision == LABEL_CHECK}
-    return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
+    kept |= {"explanation": row.explanation or [], "contrast": row.contrast or []}
+    return row.answer | kept | {"waiting": row.waiting}
 
 
 def _review_shown(row: Row) -> dict[str, Any]:

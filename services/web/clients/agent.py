@@ -31,11 +31,14 @@ class Suggestion(BaseModel):
 
     category: str
     confidence: float
+    # Absent in tickets of releases before December 2026.
+    threshold: float | None = None
     best: list[Choice]
     reason: str
     reason_code: str = ""
     model: str
     explanation: list[Weight] | None = None
+    contrast: list[Weight] | None = None
 
 
 class WaitingTicket(BaseModel):

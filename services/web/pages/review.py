@@ -9,14 +9,13 @@ from starlette.responses import Response
 
 from services.common.agent_api import TICKET_ID, RequestedOrder
 from services.common.problems import Problem
-from services.web.clients.agent import AgentError, WaitingTicket
+from services.web.clients.agent import AgentError
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
+from services.web.pages.ticket_card import assign_keys, describe_ticket
 from services.web.site import page_status, redirect, session_of, site_of
 
 logger = logging.getLogger("services.web.review")
-# The keys 1 to 9, and 0.
-MAX_KEYS = 10
 ORDERS = get_args(RequestedOrder)
 
 
@@ -77,11 +76,10 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
         found = await site.agent.next_review(session.reviewer, skipped, wanted, session.review_order)
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or ""}
         if ticket := found.ticket:
-            suggestion = ticket.suggestion
-            labels = await site.agent.categories(suggestion.best if suggestion else [])
-            text, terms = ticket.text, suggestion.explanation if suggestion else None
-            pieces = await site.long_texts.run(len(text), mark, text, terms or [], True)
-            values |= {"labels": labels, "keys": _keys(labels, ticket), "pieces": pieces}
+            labels = await site.agent.categories(ticket.suggestion.best if ticket.suggestion else [])
+            card = describe_ticket(ticket, site.settings.ticket_url, site.words(request))
+            pieces = await site.long_texts.run(len(ticket.text), mark, ticket.text, card["contrast"].terms, True)
+            values |= {"labels": labels, "keys": assign_keys(labels, ticket), "pieces": pieces} | card
     except AgentError as another:
         trouble = trouble or another
     return site.page(request, "review.html", page_status(trouble), trouble=trouble, orders=ORDERS, **values)
@@ -89,10 +87,3 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
 
 def _is_ticket_id(text: str) -> bool:
     return re.fullmatch(TICKET_ID, text) is not None
-
-
-def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:
-    """Return a key for each category, always the same; if they are too many, for the most probable ones."""
-    best = ticket.suggestion.best if ticket.suggestion else []
-    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in best]
-    return {category: str(number % 10) for number, category in enumerate(chosen[:MAX_KEYS], start=1)}

@@ -156,7 +156,8 @@ class AgentDouble:
         terms = [{"term": w, "weight": 0.9 / (n + 1) if WORDS[w] == order[0] else -0.3} for n, w in enumerate(own)]
         if review and store:
             at = f"2026-11-24T09:{number % 60:02d}:00+00:00"
-            self.waiting[ticket["ticket_id"]] = ticket | {"received_at": at, "text": scrubbed, "explanation": terms}
+            kept = {"received_at": at, "text": scrubbed, "explanation": terms, "contrast": terms, "threshold": 0.8226}
+            self.waiting[ticket["ticket_id"]] = ticket | kept
         more = {
             "decision": "review" if review else "auto",
             "degraded": False,
