@@ -111,7 +111,9 @@ class TicketProcessor:
             texts = [ticket_text(given, self._max_text_length)]
             async with self._examiner.turn(texts):
                 text = (await self._examiner.scrub(texts))[0].text
-        stored = await asyncio.to_thread(self._store.add_answer, given.ticket_id, given.category, given.by, text)
+        comment = await self._examiner.scrub_comment(given.comment)
+        said = (given.ticket_id, given.category, given.by, text, comment)
+        stored = await asyncio.to_thread(self._store.add_answer, *said)
         self._metrics.labelled(self._metrics.answers, stored.decision, str(stored.agrees).lower()).inc()
         return stored.answer
 

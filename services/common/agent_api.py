@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict  # pydantic supports typing.TypedDict from Python 3.12 on only
 
 from services.common.predictions import Choice, Probability, Weight, request_models
@@ -19,6 +19,14 @@ AnsweringModel = Literal["tfidf", "transformer", "both"]
 ReviewOrder = Literal["age", "uncertainty"]
 # What reviewers may ask for: one of these orders, or the tickets of training whose labels are doubtful, a queue apart.
 RequestedOrder = Literal[ReviewOrder, "labels"]
+
+
+# How a review can end without a category; a ticket that was skipped waits for others.
+ReviewOutcome = Literal["none", "not_ticket", "several", "skipped"]
+SKIPPED: ReviewOutcome = "skipped"
+# Whoever reads of several categories or of a skip wants to know which and why.
+WITH_COMMENT: frozenset[ReviewOutcome] = frozenset(("several", "skipped"))
+Comment = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class RoutedTicket(TypedDict):
@@ -58,6 +66,19 @@ class ReviewAnswer(TypedDict):
     by: str | None
     answered_at: str
     withdrawn_at: str | None
+    comment: NotRequired[str | None]
+
+
+class RecordedOutcome(TypedDict):
+    """How a person's review ended without a category."""
+
+    outcome_id: int
+    ticket_id: str
+    outcome: ReviewOutcome
+    comment: str | None
+    by: str | None
+    given_at: str
+    withdrawn_at: str | None
 
 
 class Feedback(BaseModel):
@@ -68,7 +89,24 @@ class Feedback(BaseModel):
     category: Category
     by: Person | None = None
     subject: str | None = Field(None, description="of the ticket, if it was sent with one")
+    comment: Comment | None = None
     text: str | None = Field(None, description="needed if the ticket was decided automatically: its text was not kept")
+
+
+class OutcomeRequest(BaseModel):
+    """How a review ends without a category: none fits, it is no ticket, several fit, or it is left to others."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket_id: TicketId
+    outcome: ReviewOutcome
+    by: Person | None = None
+    comment: Comment | None = Field(None, description="required for several and skipped")
+
+    @model_validator(mode="after")
+    def _has_its_comment(self) -> "OutcomeRequest":
+        if self.outcome in WITH_COMMENT and not (self.comment or "").strip():
+            raise ValueError(f"the outcome {self.outcome} needs a comment")
+        return self
 
 
 class WaitingTickets(BaseModel):

@@ -55,13 +55,24 @@ class WebSettings(RegistrySettings):
     ticket_url: str | None = Field(
         None, description="address of a ticket in the helpdesk, with {ticket_id}; Review then links to it"
     )
+    category_descriptions: Path | None = Field(
+        None, description="a YAML file with a text for each category, which Review shows on demand"
+    )
     registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
         description="models to show, by commas",
     )
 
     _empty_as_unset = field_validator(
-        *("web_password", "session_secret", "logouts_file", "agent_api_key", "public_url", "ticket_url"),
+        *(
+            "web_password",
+            "session_secret",
+            "logouts_file",
+            "agent_api_key",
+            "public_url",
+            "ticket_url",
+            "category_descriptions",
+        ),
         *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_reviewer"),
         mode="before",
     )(empty_as_unset)

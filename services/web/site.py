@@ -14,6 +14,7 @@ from services.web.clients.agent import AgentClient, AgentError
 from services.web.clients.registry import RegistryReader
 from services.web.jobs import Jobs
 from services.web.metrics import WebMetrics
+from services.web.pages.descriptions import read_descriptions
 from services.web.security.login_attempts import LoginAttempts
 from services.web.security.openid import OpenIdLogin
 from services.web.security.sessions import Session, Sessions
@@ -30,7 +31,7 @@ class Site:
     """The parts of the service, built from its settings."""
 
     def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
-        """Reads templates, catalogues and static files; asks nothing yet."""
+        """Reads templates, catalogues and static files; asks nothing yet. A ValueError when a file cannot be used."""
         self.settings, self.metrics = settings, metrics
         self.long_texts = LongTextThread()
         self.agent = AgentClient(settings)
@@ -38,6 +39,7 @@ class Site:
         self.jobs = Jobs(self.agent, settings)
         self.sessions, self.login_attempts = Sessions(settings), LoginAttempts(settings)
         self.openid = OpenIdLogin(settings) if settings.oidc_issuer else None
+        self.descriptions = read_descriptions(settings.category_descriptions)
         self.languages = read_catalogues()
         self.files = {f"/static/{path.name}": StaticFile(path) for path in sorted((HERE / "static").iterdir())}
         self._templates = Environment(

@@ -205,6 +205,32 @@ def test_an_answered_ticket_no_longer_waits_until_the_answer_is_withdrawn(agent)
     assert again["withdrawn_at"] == shown[0]["withdrawn_at"], "a second withdrawal changes nothing"
 
 
+def test_a_review_can_end_without_a_category_until_that_is_withdrawn(agent, address):
+    """The ticket no longer waits, unless it was skipped: then others get it, with the reason. Comments are scrubbed."""
+    ticket_id = predicted(agent, UNSURE)["ticket_id"]
+    counted = agent.metric('review_outcomes_total{outcome="none"}') if "none" in str(agent.get("/metrics").body) else 0
+    said = {"ticket_id": ticket_id, "by": "Ada", "comment": "ask anna@example.org \x00"}
+    ended = {each: agent.post("/outcomes", said | {"outcome": each}) for each in ("skipped", "none")}
+    assert [each.status for each in ended.values()] == [201, 201]
+    assert ended["none"].json["comment"] == "ask [EMAIL] \ufffd" and ticket_id not in reviewed(agent)
+    shown = agent.get(f"/tickets/{ticket_id}").json
+    assert shown["outcomes"] == [each.json for each in ended.values()] and shown["answers"] == []
+    assert agent.ask("DELETE", f"/outcomes/{ended['none'].json['outcome_id']}").status == 200
+    assert ticket_id in reviewed(agent), "a ticket that was skipped waits"
+    assert agent.metric('review_outcomes_total{outcome="none"}') == counted + 1
+    answer = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage", "comment": said["comment"]}).json
+    assert answer["comment"] == "ask [EMAIL] \ufffd"
+    last = agent.post("/outcomes", said | {"outcome": "not_ticket"}).json
+    assert agent.ask("DELETE", f"/feedback/{answer['answer_id']}").status == 200
+    assert ticket_id not in reviewed(agent), "the other outcome stands"
+    for wrong in ({"outcome": "several", "comment": " "}, {"outcome": "skipped", "comment": None}, {"outcome": "x"}):
+        assert_problem(agent.post("/outcomes", said | wrong), 422)
+    assert_problem(agent.post("/outcomes", said | {"ticket_id": "nobody", "outcome": "none"}), 404)
+    assert_problem(agent.ask("DELETE", "/outcomes/2147483647"), 404)
+    assert agent.ask("DELETE", f"/tickets/{ticket_id}").status == 204
+    assert rows(address, f"SELECT count(*) FROM outcomes WHERE id = {last['outcome_id']}") == [(0,)]
+
+
 def test_answers_with_unknown_tickets_categories_or_fields_are_refused(agent):
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
     unknown = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Gardening"})
@@ -507,7 +533,7 @@ def migrate_concurrently(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0006",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0007",)]
 
 
 @pytest.mark.slow

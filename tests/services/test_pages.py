@@ -101,7 +101,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def web(agent_double, tmp_path_factory):
-    with start(tmp_path_factory.mktemp("web"), agent_double.address, MAX_JOBS=100, MAX_BATCH=20) as running:
+    folder = tmp_path_factory.mktemp("web")
+    described = write(folder, "Hardware: Everything with a plug.\n", "descriptions.yaml")
+    with start(folder, agent_double.address, MAX_JOBS=100, MAX_BATCH=20, CATEGORY_DESCRIPTIONS=described) as running:
         yield running
 
 
@@ -109,7 +111,7 @@ def web(agent_double, tmp_path_factory):
 def make_page(browser: Browser, web, agent_double):
     """Returns a page of a new visitor; at the end no page may have violated its policy or raised an error."""
     agent_double.trouble, agent_double.pause, agent_double.labels = None, 0, LABELS
-    agent_double.waiting, agent_double.holds = {}, {}
+    agent_double.waiting, agent_double.holds, agent_double.outcomes = {}, {}, []
     agent_double.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
     said: list[str] = []
@@ -243,6 +245,39 @@ def test_the_review_works_by_keyboard_alone(page, queue):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
     expect(page.locator(".count")).to_have_text("No tickets waiting")
+
+
+def test_a_review_ends_without_a_category_by_keyboard_alone(page, queue):
+    """A key shows what belongs where. Several categories and a skip need a note, which the next person sees."""
+    page.goto("/review")
+    expect(page.get_by_text("Everything with a plug.")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_text("Everything with a plug.")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.locator("#note")).to_contain_text("none of the categories fits")
+    expect_ticket(page, WAITING[1])
+    page.keyboard.press("u")
+    expect_ticket(page, WAITING[0])
+    page.keyboard.press("k")
+    expect(page.locator("#comment-hint")).to_contain_text("Write a note first")
+    expect(page.get_by_label("Note", exact=True)).to_be_focused()
+    page.keyboard.type("2nd floor, ask Bob")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    expect_ticket(page, WAITING[1])
+    page.keyboard.press("t")
+    expect_ticket(page, WAITING[2])
+    page.keyboard.press("Enter")
+    expect_ticket(page, WAITING[0])
+    expect(page.locator(".ask .note")).to_have_text("Skipped by somebody: 2nd floor, ask Bob")
+    page.keyboard.press("c")
+    page.keyboard.type("wifi and laptop")
+    page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    said = [(each["outcome"], each["comment"], each["withdrawn"]) for each in queue.outcomes]
+    skipped, several = ("skipped", "2nd floor, ask Bob", False), ("several", "wifi and laptop", False)
+    assert said == [("none", None, True), skipped, ("not_ticket", None, False), several]
 
 
 def test_two_people_reviewing_get_different_tickets(make_page, queue):

@@ -350,6 +350,7 @@ def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allow
         ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, must be an address"),
         ({"WEB_PASSWORD": "short"}, "WEB_PASSWORD: "),
         ({"SESSION_SECRET": "short"}, "SESSION_SECRET: "),
+        ({"CATEGORY_DESCRIPTIONS": "missing.yaml"}, "CATEGORY_DESCRIPTIONS: missing.yaml cannot be read"),
         ({"TICKET_URL": "javascript:alert({ticket_id})"}, "TICKET_URL: Value error, must be an address"),
         ({"TICKET_URL": "https://{ticket_id}/{ticket_id}"}, "TICKET_URL: Value error, must be an address"),
     ],

@@ -89,7 +89,22 @@ answers = Table(
     Column("answered_by", String(100)),
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn_at", DateTime(timezone=True)),
+    Column("comment", Text),
     Index("answers_ticket", "ticket_id", "id"),
+)
+
+# How a review ended without a category. A comment has no personal data that was found.
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(64), ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("comment", Text),
+    Column("given_by", String(100)),
+    Column("given_at", DateTime(timezone=True), nullable=False),
+    Column("withdrawn_at", DateTime(timezone=True)),
+    Index("outcomes_ticket", "ticket_id", "id"),
 )
 
 # The categories that each model service last reported: people go on answering while a service is away.

@@ -9,7 +9,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from services.common.agent_api import (
     AgentStatus,
     AuditReport,
+    RecordedOutcome,
     ReviewAnswer,
+    ReviewOutcome,
     RoutedTicket,
     RoutedTickets,
     TicketVolumes,
@@ -49,6 +51,7 @@ class WaitingTicket(BaseModel):
     text: str
     language: str
     label_check: bool = False
+    outcomes: list[RecordedOutcome] = []
     suggestion: Suggestion | None
 
     @model_validator(mode="before")
@@ -72,6 +75,7 @@ ROUTED_TICKET = TypeAdapter(RoutedTicket)
 ROUTED_TICKETS = TypeAdapter(RoutedTickets)
 REVIEW = TypeAdapter(WaitingReview)
 REVIEW_ANSWER = TypeAdapter(ReviewAnswer)
+RECORDED_OUTCOME = TypeAdapter(RecordedOutcome)
 VOLUMES = TypeAdapter(TicketVolumes)
 STATUS = TypeAdapter(AgentStatus)
 AUDITS = TypeAdapter(AuditReport)
@@ -132,14 +136,23 @@ class AgentClient:
         given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id, "order": order}
         return await self._read(REVIEW, "POST", "/reviews/next", json=_without_none(given))
 
-    async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> ReviewAnswer:
+    async def answer(
+        self, ticket_id: str, category: str, by: str | None, text: str | None = None, comment: str | None = None
+    ) -> ReviewAnswer:
         """Give a ticket its category; the text is needed if the agent has not stored it."""
-        given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text}
+        given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text, "comment": comment}
         return await self._read(REVIEW_ANSWER, "POST", "/feedback", json=_without_none(given))
 
-    async def withdraw(self, answer_id: int) -> None:
-        """Withdraw an answer."""
-        await self._ask("DELETE", f"/feedback/{answer_id}")
+    async def end_review(
+        self, ticket_id: str, outcome: ReviewOutcome, by: str | None, comment: str | None
+    ) -> RecordedOutcome:
+        """End a review without a category."""
+        given = {"ticket_id": ticket_id, "outcome": outcome, "by": by, "comment": comment}
+        return await self._read(RECORDED_OUTCOME, "POST", "/outcomes", json=_without_none(given))
+
+    async def withdraw(self, address: str) -> None:
+        """Withdraw an answer or an outcome, which has this address below the agent's."""
+        await self._ask("DELETE", f"/{address}")
 
     async def erase(self, ticket_id: str) -> None:
         """Erase a ticket with people's answers."""

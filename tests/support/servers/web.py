@@ -48,6 +48,7 @@ class AgentDouble:
         self.waiting: dict[str, dict[str, Any]] = {}
         self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
+        self.outcomes: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.days: list[dict[str, Any]] = []
@@ -121,6 +122,10 @@ class AgentDouble:
                 return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
+            if path == "/outcomes":
+                return self.end_review(body)
+            if method == "DELETE" and path.startswith("/outcomes/"):
+                return self.withdraw(int(path.rpartition("/")[2]), self.outcomes)
             if method == "DELETE" and path.startswith("/tickets/"):
                 return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
@@ -188,9 +193,20 @@ class AgentDouble:
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
         return 201, noted
 
-    def withdraw(self, answer_id: int) -> tuple[int, Any]:
-        """Withdraw an answer; the ticket waits again, before those that arrived later."""
-        answer = self.answers[answer_id - 1]
+    def end_review(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Store how a review ended without a category; the ticket no longer waits, unless it was skipped."""
+        skipped = body["outcome"] == "skipped"
+        ticket = (self.waiting.get if skipped else self.waiting.pop)(body["ticket_id"], None)
+        times = {"given_at": "2026-11-24T10:00:00+00:00", "withdrawn_at": None}
+        noted = {"outcome_id": len(self.outcomes) + 1, "by": None, "comment": None} | times | body
+        self.outcomes.append(noted | {"ticket": ticket, "withdrawn": False})
+        if ticket and skipped:
+            ticket["outcomes"] = [noted]
+        return 201, noted
+
+    def withdraw(self, number: int, kept: list[dict[str, Any]] | None = None) -> tuple[int, Any]:
+        """Withdraw an answer or an outcome; the ticket waits again, before those that arrived later."""
+        answer = (self.answers if kept is None else kept)[number - 1]
         answer["withdrawn"] = True
         if answer["ticket"]:
             again = {answer["ticket_id"]: answer["ticket"]} | self.waiting
