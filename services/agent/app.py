@@ -23,11 +23,13 @@ from services.agent.drift import DriftWatcher
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.reviews.outcomes import OutcomeRecorder, add_outcome_routes, outcome_endpoint
+from services.agent.reviews.waiting import add_waiting_routes, bulk_endpoint
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
 from services.agent.routing.upstream import ModelServiceClient, RequestLimits
 from services.agent.settings import AgentSettings
 from services.agent.shadow import Shadow
+from services.agent.storage.bulk_answers import BulkAnswers
 from services.agent.storage.database import make_engine
 from services.agent.storage.outcomes import OutcomeStore
 from services.agent.storage.store import TicketStore
@@ -117,6 +119,9 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     outcomes = OutcomeStore(store)
     add_outcome_routes(app, outcomes)
     endpoints = make_endpoints(settings, processor)
+    bulk = BulkAnswers(store)
+    add_waiting_routes(app, store, bulk)
+    endpoints["/feedback/bulk"] = bulk_endpoint(settings, bulk, router, metrics)
     endpoints["/outcomes"] = outcome_endpoint(settings, OutcomeRecorder(examiner, outcomes, metrics))
     describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)

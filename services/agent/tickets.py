@@ -15,7 +15,6 @@ from services.agent.storage.holds import HoldRequest
 from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
-from services.common.problems import Problem
 
 
 class TicketProcessor:
@@ -104,8 +103,7 @@ class TicketProcessor:
 
     async def add_feedback(self, given: Feedback) -> ReviewAnswer:
         """Store a person's answer; a Problem 422 when the models do not know the category."""
-        if given.category not in self._router.labels:
-            raise Problem(422, f"the category must be one of {', '.join(self._router.labels)}")
+        self._router.check_category(given.category)
         text = None
         if given.text is not None:
             texts = [ticket_text(given, self._max_text_length)]

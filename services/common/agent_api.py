@@ -21,6 +21,13 @@ ReviewOrder = Literal["age", "uncertainty"]
 RequestedOrder = Literal[ReviewOrder, "labels"]
 
 
+# The most tickets that are listed or answered at once.
+MOST_AT_ONCE = 100
+# Whoever lists more waiting tickets than these is told that there are more.
+MOST_COUNTED = 1000
+# Why a ticket waits: the models are unsure of it, it is audited, or training doubts its label.
+WaitingKind = Literal["unsure", "audit", "labels"]
+WaitingSort = Literal["oldest", "newest", "unsure", "sure"]
 # How a review can end without a category; a ticket that was skipped waits for others.
 ReviewOutcome = Literal["none", "not_ticket", "several", "skipped"]
 SKIPPED: ReviewOutcome = "skipped"
@@ -126,6 +133,76 @@ class ReviewRequest(BaseModel):
     order: RequestedOrder | None = Field(
         None, description="which tickets come first, null: as REVIEW_ORDER says; or doubtful labels alone"
     )
+
+
+class WaitingFilter(BaseModel):
+    """Which waiting tickets to list, in which order, and after which one.
+
+    A category, a confidence and an order by it find no blind check: they would tell what the model says of it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    kind: WaitingKind | None = None
+    category: Category | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
+    lowest: Probability | None = Field(None, description="confidence")
+    highest: Probability | None = Field(None, description="confidence")
+    hours: float | None = Field(None, ge=0, le=100_000, description="that they have waited at least")
+    text: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = Field(
+        "", description="words that all are in the text, in any case"
+    )
+    sort: WaitingSort = "oldest"
+    after: TicketId | None = Field(None, description="the last ticket of the page before")
+    limit: int = Field(25, ge=1, le=MOST_AT_ONCE)
+    reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)] | None = Field(
+        None, description="whose own tickets are not held"
+    )
+
+    @property
+    def tells_the_answer(self) -> bool:
+        """Whether finding a ticket would tell what the model says of it."""
+        asked = (self.category, self.lowest, self.highest)
+        return self.sort in ("unsure", "sure") or any(each is not None for each in asked)
+
+
+class WaitingRow(TypedDict):
+    """A waiting ticket in the list; a blind check comes without category and confidence."""
+
+    ticket_id: str
+    received_at: str
+    text: Annotated[str, Field(description="its beginning")]
+    language: str
+    kind: WaitingKind
+    category: str | None
+    confidence: float | None
+    held: Annotated[bool, Field(description="somebody else is reviewing it")]
+
+
+class WaitingPage(BaseModel):
+    """A page of the list: how many tickets the filter finds in all, the page's own, and what the next one is after."""
+
+    count: int = Field(description=f"at most {MOST_COUNTED + 1}: counting more would take longer than finding them")
+    tickets: list[WaitingRow]
+    next: str | None
+
+
+class BulkFeedback(BaseModel):
+    """One category for several waiting tickets."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket_ids: Annotated[list[TicketId], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    category: Category
+    reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
+    by: Person | None = None
+
+
+class BulkReviewAnswer(TypedDict):
+    """What one answer to several tickets has done; those that others hold or have answered are left out."""
+
+    batch_id: str
+    category: str
+    answered: int
+    left_out: int
 
 
 class Review(TypedDict):

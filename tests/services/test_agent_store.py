@@ -400,6 +400,61 @@ def test_a_skipped_ticket_is_free_for_others_and_comes_again_last(agent, few):
     assert agent.post("/reviews/next", {"reviewer": "ada"}).json == {"waiting": 1, "ticket": None}
 
 
+def listed(agent, query: str = "") -> list[str]:
+    """Return the ids of the waiting tickets that the list has, over all of its pages of two."""
+    found, after = [], ""
+    while True:
+        page = agent.get(f"/reviews/search?limit=2&{query}{after}")
+        assert page.status == 200, page.body
+        found += [ticket["ticket_id"] for ticket in page.json["tickets"]]
+        if page.json["next"] is None:
+            assert page.json["count"] == len(found)
+            return found
+        after = f"&after={page.json['next']}"
+
+
+def test_waiting_tickets_are_listed_in_pages_by_what_they_are_about(agent, address, few):
+    """Blind checks are found neither by category nor by confidence, and are shown without them."""
+    paris = predicted(agent, "vague, 100% _raté_ at PARIS")["ticket_id"]
+    check, sure = predicted(agent, UNSURE)["ticket_id"], predicted(agent, UNSURE)["ticket_id"]
+    engine = database.make_engine(address)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE tickets SET audit_probability = 0.5 WHERE id = '{check}'")
+        connection.exec_driver_sql(f"UPDATE tickets SET confidence = 0.7 WHERE id = '{sure}'")
+    engine.dispose()
+    every = [*few, paris, check, sure]
+    assert listed(agent) == every and listed(agent, "sort=newest") == every[::-1]
+    assert listed(agent, "sort=unsure") == [*few, paris, sure] == listed(agent, "sort=sure")[::-1]
+    assert listed(agent, "kind=audit") == [check] and listed(agent, "kind=unsure") == [*few, paris, sure]
+    assert listed(agent, "category=Hardware") == [*few, paris, sure] and listed(agent, "category=Storage") == []
+    assert listed(agent, "lowest=0.5") == [sure] and listed(agent, "highest=0.5") == [*few, paris]
+    assert listed(agent, "text=paris%20100%25") == [paris] and listed(agent, "text=_vague") == []
+    assert listed(agent, "hours=0") == every and listed(agent, "hours=1") == []
+    assert review(agent, "ada", ticket_id=paris) == paris
+    rows_shown = agent.get("/reviews/search?reviewer=bob").json["tickets"]
+    assert [each["ticket_id"] for each in rows_shown if each["held"]] == [paris]
+    blind = next(each for each in rows_shown if each["ticket_id"] == check)
+    assert (blind["kind"], blind["category"], blind["confidence"]) == ("audit", None, None)
+    for wrong in ("limit=0", "limit=101", "sort=x", "lowest=2", "language=1", "more=1", "after=a%20b"):
+        assert_problem(agent.get(f"/reviews/search?{wrong}"), 422)
+
+
+def test_one_category_is_given_to_several_tickets_and_withdrawn_from_all(agent, few):
+    """Those that somebody else holds or has answered are left out."""
+    assert review(agent, "bob") == few[0]
+    said = {"ticket_ids": [*few, few[1], "nobody"], "category": "Hardware", "by": "Ada", "reviewer": "ada"}
+    given = agent.post("/feedback/bulk", said)
+    assert (given.status, given.json["answered"], given.json["left_out"]) == (201, 2, 2)
+    assert reviewed(agent) == [few[0]] and agent.get(f"/tickets/{few[1]}").json["answers"][0]["by"] == "Ada"
+    assert agent.post("/feedback/bulk", said).json["answered"] == 0
+    batch = f"/feedback/bulk/{given.json['batch_id']}"
+    assert agent.ask("DELETE", batch).json == agent.ask("DELETE", batch).json == {"withdrawn": 2}
+    assert reviewed(agent) == few
+    assert_problem(agent.post("/feedback/bulk", said | {"category": "Gardening"}), 422)
+    assert_problem(agent.post("/feedback/bulk", said | {"ticket_ids": []}), 422)
+    assert_problem(agent.ask("DELETE", f"/feedback/bulk/{'0' * 32}"), 404)
+
+
 def test_concurrent_reviewers_never_get_the_same_ticket(agent, few):
     """Eight reviewers take and answer one ticket each at once, five times: then all 32 are answered."""
     tickets = few + [predicted(agent, UNSURE)["ticket_id"] for _ in range(29)]
@@ -533,7 +588,7 @@ def migrate_concurrently(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0007",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0008",)]
 
 
 @pytest.mark.slow

@@ -280,6 +280,59 @@ def test_a_review_ends_without_a_category_by_keyboard_alone(page, queue):
     assert said == [("none", None, True), skipped, ("not_ticket", None, False), several]
 
 
+def assert_accessible(page: Page) -> None:
+    """Check the contrast, the names of all controls, and that nothing is wider than the window."""
+    checked, low = page.evaluate(CONTRAST)
+    assert checked > 8 and low == [] and page.evaluate(NAMELESS) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_look_alikes_are_found_in_the_list_and_answered_at_once_by_keyboard_alone(make_page, queue):
+    """The list has pages and a search; one confirmation answers all that are selected, and U withdraws that."""
+    page = make_page(color_scheme="dark", viewport={"width": 360, "height": 740})
+    page.goto("/review")
+    page.keyboard.press("l")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    page.keyboard.press("n")
+    expect(page.locator(".waiting label")).to_have_text([WAITING[2]])
+    assert_accessible(page)
+    page.keyboard.press("/")
+    page.keyboard.type("WIFI")
+    page.keyboard.press("Enter")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    expect(page.locator(".count")).to_have_text("2 tickets waiting")
+    page.locator("h1").click()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Continue").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("choose a category")
+    page.keyboard.press("a")
+    page.get_by_label("Category for the selected").select_option("Network")
+    page.get_by_role("button", name="Continue").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Give 2 tickets the category Network?")
+    assert_accessible(page)
+    assert len(queue.waiting) == 3, "nothing is answered before it is confirmed"
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_contain_text("Answered: 2 tickets, Network.")
+    assert [answer["category"] for answer in queue.answers[-2:]] == ["Network"] * 2 and len(queue.waiting) == 1
+    page.keyboard.press("u")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    page.get_by_role("link", name="Take this one").nth(1).click()
+    expect_ticket(page, WAITING[1])
+    page.get_by_role("link", name="Same category, same word").click()
+    expect(page.locator(".waiting label")).to_have_text([WAITING[1]])
+
+
+def test_without_javascript_several_tickets_are_answered_at_once(make_page, queue):
+    page = make_page(java_script_enabled=False)
+    page.goto("/review/waiting?text=printer")
+    expect(page.get_by_role("button", name="Select all")).to_be_hidden()
+    page.get_by_role("checkbox").first.check()
+    page.get_by_label("Category for the selected").select_option("Access")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Answer 1 ticket").click()
+    expect(page.locator("#note")).to_contain_text("Answered: 1 ticket, Access.")
+
+
 def test_two_people_reviewing_get_different_tickets(make_page, queue):
     """Reloading keeps the own ticket; a skipped one is free for the other; the count includes all waiting tickets."""
     ada, bob = make_page(), make_page()

@@ -118,6 +118,11 @@ class Router:
             return known
         raise Problem(503, "no model service has reported its categories yet", {"Retry-After": RETRY_SECONDS})
 
+    def check_category(self, category: str) -> None:
+        """Raise a Problem 422 when the models do not know a category."""
+        if category not in self.labels:
+            raise Problem(422, f"the category must be one of {', '.join(self.labels)}")
+
     async def route(self, texts: list[str], force: str | None, explain: bool) -> list[RoutingDecision]:
         """Return a decision for each text; a Problem 503 when no model answers."""
         policy = None if force else self.policy

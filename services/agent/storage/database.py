@@ -74,12 +74,14 @@ tickets = Table(
     Column("shadow_confidence", Float),
     Column("contrast", JSON),
     Index("tickets_waiting", "waiting", "received_at", "id"),
+    Index("tickets_unsure", "waiting", "confidence", "received_at", "id"),
     Index("tickets_day", "day", "category", "decision"),
     Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),
     Index("tickets_shadowed", "shadow_version", sqlite_where=SHADOWED, postgresql_where=SHADOWED),
 )
 
-# People's answers. A withdrawn answer stays, with the time of the withdrawal.
+# People's answers. A withdrawn answer stays, with the time of the withdrawal. Answers that were given at once share a
+# batch_id.
 answers = Table(
     "answers",
     metadata,
@@ -90,7 +92,9 @@ answers = Table(
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn_at", DateTime(timezone=True)),
     Column("comment", Text),
+    Column("batch_id", String(32)),
     Index("answers_ticket", "ticket_id", "id"),
+    Index("answers_batch", "batch_id"),
 )
 
 # How a review ended without a category. A comment has no personal data that was found.

@@ -9,12 +9,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from services.common.agent_api import (
     AgentStatus,
     AuditReport,
+    BulkReviewAnswer,
     RecordedOutcome,
     ReviewAnswer,
     ReviewOutcome,
     RoutedTicket,
     RoutedTickets,
     TicketVolumes,
+    WaitingPage,
 )
 from services.common.middleware import current_request_id
 from services.common.predictions import Choice, Weight
@@ -75,6 +77,8 @@ ROUTED_TICKET = TypeAdapter(RoutedTicket)
 ROUTED_TICKETS = TypeAdapter(RoutedTickets)
 REVIEW = TypeAdapter(WaitingReview)
 REVIEW_ANSWER = TypeAdapter(ReviewAnswer)
+WAITING_PAGE = TypeAdapter(WaitingPage)
+BULK_ANSWER = TypeAdapter(BulkReviewAnswer)
 RECORDED_OUTCOME = TypeAdapter(RecordedOutcome)
 VOLUMES = TypeAdapter(TicketVolumes)
 STATUS = TypeAdapter(AgentStatus)
@@ -142,6 +146,15 @@ class AgentClient:
         """Give a ticket its category; the text is needed if the agent has not stored it."""
         given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text, "comment": comment}
         return await self._read(REVIEW_ANSWER, "POST", "/feedback", json=_without_none(given))
+
+    async def search_waiting(self, wanted: Mapping[str, Any]) -> WaitingPage:
+        """Return a page of the list of what waits."""
+        return await self._read(WAITING_PAGE, "GET", "/reviews/search", params=dict(wanted))
+
+    async def answer_all(self, ticket_ids: list[str], category: str, reviewer: str, by: str | None) -> BulkReviewAnswer:
+        """Give several waiting tickets one category; those that others hold are left out."""
+        given = _without_none({"category": category, "reviewer": reviewer, "by": by})
+        return await self._read(BULK_ANSWER, "POST", "/feedback/bulk", json=given | {"ticket_ids": ticket_ids})
 
     async def end_review(
         self, ticket_id: str, outcome: ReviewOutcome, by: str | None, comment: str | None

@@ -12,7 +12,7 @@ from services.common.problems import Problem
 from services.web.clients.agent import AgentError
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
-from services.web.pages.ticket_card import assign_keys, describe_ticket
+from services.web.pages.ticket_card import assign_keys, describe_ticket, look_alikes_address
 from services.web.site import page_status, redirect, session_of, site_of
 
 logger = logging.getLogger("services.web.review")
@@ -107,6 +107,7 @@ async def _page(
             card = describe_ticket(ticket, site.settings.ticket_url, site.words(request))
             pieces = await site.long_texts.run(len(ticket.text), mark, ticket.text, card["contrast"].terms, True)
             values |= {"labels": labels, "keys": assign_keys(labels, ticket), "pieces": pieces} | card
+            values["look_alikes"] = look_alikes_address(ticket, pieces)
     except AgentError as another:
         trouble = trouble or another
     values |= {"orders": ORDERS, "outcomes": OUTCOMES, "comment": comment, "wrong": wrong}

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from services.common.predictions import Weight
 from services.web.clients.agent import Suggestion, WaitingTicket
+from services.web.marking import TextPiece
 from services.web.words import Words
 
 # The keys 1 to 9, and 0.
@@ -69,6 +70,14 @@ def find_contrast(suggestion: Suggestion) -> Contrast:
     if suggestion.contrast and len(suggestion.best) > 1:
         return Contrast(suggestion.contrast, *(choice["category"] for choice in suggestion.best[:2]))
     return Contrast(suggestion.explanation or [])
+
+
+def look_alikes_address(ticket: WaitingTicket, pieces: list[TextPiece]) -> str | None:
+    """Return the address of the list of tickets with the same suggestion and the heaviest word for it, if any."""
+    telling = max((piece for piece in pieces if piece.kind == "for"), key=lambda piece: piece.strength, default=None)
+    if ticket.suggestion is None or telling is None:
+        return None
+    return "/review/waiting?" + urlencode({"category": ticket.suggestion.category, "text": telling.text})
 
 
 def helpdesk_address(template: str | None, ticket: WaitingTicket) -> str | None:

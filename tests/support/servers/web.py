@@ -49,6 +49,7 @@ class AgentDouble:
         self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
         self.outcomes: list[dict[str, Any]] = []
+        self.batches: dict[str, list[int]] = {}
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.days: list[dict[str, Any]] = []
@@ -122,6 +123,14 @@ class AgentDouble:
                 return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
+            if path == "/reviews/search":
+                return 200, self.search({name: values[0] for name, values in query.items()})
+            if path == "/feedback/bulk":
+                return self.answer_all(body)
+            if method == "DELETE" and path.startswith("/feedback/bulk/"):
+                for number in self.batches[path.rpartition("/")[2]]:
+                    self.withdraw(number)
+                return 200, {"withdrawn": 1}
             if path == "/outcomes":
                 return self.end_review(body)
             if method == "DELETE" and path.startswith("/outcomes/"):
@@ -192,6 +201,27 @@ class AgentDouble:
         noted = {"answer_id": len(self.answers) + 1, "by": None} | times | body
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
         return 201, noted
+
+    def search(self, wanted: dict[str, str]) -> dict[str, Any]:
+        """Return a page of two waiting tickets, filtered by words and category alone."""
+        words, category = wanted.get("text", "").lower().split(), wanted.get("category")
+        rows = [
+            {name: ticket[name] for name in ("ticket_id", "received_at", "text", "language", "category", "confidence")}
+            | {"kind": "unsure", "held": False}
+            for ticket in self.waiting.values()
+            if all(word in ticket["text"].lower() for word in words) and category in (None, ticket["category"])
+        ]
+        behind = [row for row in rows if int(row["ticket_id"][2:]) > int(wanted.get("after", "t-0")[2:])]
+        following = behind[1]["ticket_id"] if len(behind) > 2 else None
+        return {"count": len(rows), "tickets": behind[:2], "next": following}
+
+    def answer_all(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Give several tickets one category."""
+        batch, found = f"{len(self.batches):032x}", [each for each in body["ticket_ids"] if each in self.waiting]
+        answers = [self.answer({"ticket_id": each, "category": body["category"]})[1]["answer_id"] for each in found]
+        self.batches[batch] = answers
+        left_out = len(body["ticket_ids"]) - len(found)
+        return 201, {"batch_id": batch, "category": body["category"], "answered": len(found), "left_out": left_out}
 
     def end_review(self, body: dict[str, Any]) -> tuple[int, Any]:
         """Store how a review ended without a category; the ticket no longer waits, unless it was skipped."""
