@@ -23,6 +23,7 @@ from services.agent.drift import DriftWatcher
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
 from services.agent.reviews.outcomes import OutcomeRecorder, add_outcome_routes, outcome_endpoint
+from services.agent.reviews.team import add_team_routes
 from services.agent.reviews.waiting import add_waiting_routes, bulk_endpoint
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
@@ -121,6 +122,7 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     endpoints = make_endpoints(settings, processor)
     bulk = BulkAnswers(store)
     add_waiting_routes(app, store, bulk)
+    add_team_routes(app, store)
     endpoints["/feedback/bulk"] = bulk_endpoint(settings, bulk, router, metrics)
     endpoints["/outcomes"] = outcome_endpoint(settings, OutcomeRecorder(examiner, outcomes, metrics))
     describe_endpoints(app, endpoints, settings.needs_key)

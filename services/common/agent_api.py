@@ -272,6 +272,45 @@ class AuditReport(BaseModel):
     weeks: list[WeeklyAudits] = Field(description="the latest week first")
 
 
+class PersonDay(BaseModel):
+    """What a person answered on a day (UTC), without what was withdrawn."""
+
+    day: str
+    person: str | None = Field(description="null for answers without a name")
+    answered: int = Field(0, description="tickets that got a category")
+    suggested: int = Field(0, description="of these, with the model's suggestion in sight")
+    suggested_agreed: int = Field(0, description="of which so many got the suggested category")
+    blind: int = Field(0, description="audits, without a suggestion")
+    blind_agreed: int = Field(0, description="of which so many got the category that the model had given")
+    without_category: int = Field(0, description="none of these, not a ticket, several")
+    skipped: int = Field(0, description="left to others with a reason")
+
+
+class Correction(BaseModel):
+    """How many tickets people moved from the model's category to another one."""
+
+    suggested: str
+    answered: str
+    tickets: int
+
+
+class QueueFigures(BaseModel):
+    """What waits for people, without doubtful labels, and how fast that changes."""
+
+    waiting: int
+    oldest: str | None = Field(description="when the ticket arrived that has waited longest")
+    arrived_per_hour: float = Field(description="over the last hours")
+    answered_per_hour: float = Field(description="over the same hours, with those that ended without a category")
+
+
+class TeamReport(BaseModel):
+    """What a team has answered, what it corrected, and its queue."""
+
+    people: list[PersonDay] = Field(description="the latest day first")
+    corrections: list[Correction] = Field(description="the most frequent first")
+    queue: QueueFigures
+
+
 class ModelServiceStatus(BaseModel):
     """A model service as the agent sees it."""
 

@@ -23,8 +23,9 @@ from services.web.words import Words, choose_language, read_catalogues
 
 HERE = Path(__file__).parent
 STATIC_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-# The pages of the menu, by path.
-PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/models": "models"}
+# The pages of the menu, by path, and those among them that only leads see.
+PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/team": "team", "/models": "models"}
+LEAD_PAGES = {"/team"}
 
 
 class Site:
@@ -69,7 +70,7 @@ class Site:
             "csrf": self.sessions.token(session),
             "settings": self.settings,
             "files": {path.rpartition("/")[2]: file.address(path) for path, file in self.files.items()},
-            "pages": PAGES,
+            "pages": {path: name for path, name in PAGES.items() if session.role == "lead" or path not in LEAD_PAGES},
             "unpromoted": self.agent.unpromoted,
             "path": request.url.path,
             "request_id": current_request_id.get(),

@@ -455,6 +455,36 @@ def test_one_category_is_given_to_several_tickets_and_withdrawn_from_all(agent, 
     assert_problem(agent.ask("DELETE", f"/feedback/bulk/{'0' * 32}"), 404)
 
 
+def test_the_report_on_a_team_says_who_answered_what_and_how_fast_the_queue_shrinks(tfidf, address, tmp_path):
+    """Blind checks are counted apart; what was withdrawn is not counted, nor are people's other tickets."""
+    with start_agent(tmp_path, tfidf.url, DATABASE_URL=address, AUDIT_SHARE=1) as agent:
+        before = agent.get("/team?days=1").json
+        unsure, audits = ([predicted(agent, text)["ticket_id"] for _ in range(4)] for text in (UNSURE, SURE))
+        for ticket_id, category in [*zip(unsure, ("Hardware", "Storage"), strict=False), (audits[0], "Storage")]:
+            agent.post("/feedback", {"ticket_id": ticket_id, "category": category, "by": "Zoé"})
+        withdrawn = agent.post("/feedback", {"ticket_id": audits[1], "category": "Storage", "by": "Zoé"}).json
+        agent.ask("DELETE", f"/feedback/{withdrawn['answer_id']}")
+        for outcome in ("none", "skipped"):
+            said = {"ticket_id": unsure[2], "outcome": outcome, "comment": "so", "by": "Zoé"}
+            assert agent.post("/outcomes", said).status == 201
+        report = agent.get("/team?days=1").json
+        (zoe,) = [each for each in report["people"] if each["person"] == "Zoé"]
+        answered = {"answered": 3, "suggested": 2, "suggested_agreed": 1, "blind": 1, "blind_agreed": 0}
+        today = {"day": datetime.now(UTC).date().isoformat(), "person": "Zoé"}
+        assert zoe == today | answered | {"without_category": 1, "skipped": 1}
+        corrected = [
+            sum(each["tickets"] for each in found["corrections"] if each["answered"] == "Storage")
+            for found in (before, report)
+        ]
+        assert corrected[1] - corrected[0] == 2
+        rates, old = report["queue"], before["queue"]
+        assert rates["waiting"] - old["waiting"] == 4
+        assert rates["oldest"] == agent.get("/reviews?limit=1").json["tickets"][0]["received_at"]
+        assert 4 * (rates["arrived_per_hour"] - old["arrived_per_hour"]) == 8
+        assert 4 * (rates["answered_per_hour"] - old["answered_per_hour"]) == 4
+        assert_problem(agent.get("/team?days=0"), 422)
+
+
 def test_concurrent_reviewers_never_get_the_same_ticket(agent, few):
     """Eight reviewers take and answer one ticket each at once, five times: then all 32 are answered."""
     tickets = few + [predicted(agent, UNSURE)["ticket_id"] for _ in range(29)]
@@ -588,7 +618,7 @@ def migrate_concurrently(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0008",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0009",)]
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ tickets = Table(
     Column("contrast", JSON),
     Index("tickets_waiting", "waiting", "received_at", "id"),
     Index("tickets_unsure", "waiting", "confidence", "received_at", "id"),
+    Index("tickets_waiting_decision", "waiting", "decision"),
     Index("tickets_day", "day", "category", "decision"),
     Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),
     Index("tickets_shadowed", "shadow_version", sqlite_where=SHADOWED, postgresql_where=SHADOWED),
@@ -95,6 +96,7 @@ answers = Table(
     Column("batch_id", String(32)),
     Index("answers_ticket", "ticket_id", "id"),
     Index("answers_batch", "batch_id"),
+    Index("answers_time", "answered_at"),
 )
 
 # How a review ended without a category. A comment has no personal data that was found.
@@ -109,6 +111,7 @@ outcomes = Table(
     Column("given_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn_at", DateTime(timezone=True)),
     Index("outcomes_ticket", "ticket_id", "id"),
+    Index("outcomes_time", "given_at"),
 )
 
 # The categories that each model service last reported: people go on answering while a service is away.

@@ -15,6 +15,7 @@ from services.common.agent_api import (
     ReviewOutcome,
     RoutedTicket,
     RoutedTickets,
+    TeamReport,
     TicketVolumes,
     WaitingPage,
 )
@@ -82,6 +83,7 @@ BULK_ANSWER = TypeAdapter(BulkReviewAnswer)
 RECORDED_OUTCOME = TypeAdapter(RecordedOutcome)
 VOLUMES = TypeAdapter(TicketVolumes)
 STATUS = TypeAdapter(AgentStatus)
+TEAM = TypeAdapter(TeamReport)
 AUDITS = TypeAdapter(AuditReport)
 
 
@@ -178,6 +180,10 @@ class AgentClient:
     async def audits(self, weeks: int) -> AuditReport:
         """Return what the audits of the last weeks say about the live accuracy."""
         return await self._read(AUDITS, "GET", "/audits", params={"weeks": weeks})
+
+    async def team(self, days: int) -> TeamReport:
+        """Return what the team has answered in the last days."""
+        return await self._read(TEAM, "GET", "/team", params={"days": days})
 
     async def status(self) -> AgentStatus:
         """Return the categories and the state of the model services, and remember which models were not promoted."""

@@ -49,6 +49,7 @@ class AgentDouble:
         self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
         self.outcomes: list[dict[str, Any]] = []
+        self.team: dict[str, Any] = {}
         self.batches: dict[str, list[int]] = {}
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
@@ -139,6 +140,8 @@ class AgentDouble:
                 return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
+            if path == "/team":
+                return 200, self.team
             if path == "/audits":
                 return 200, self.audits
             if path == "/volumes":
