@@ -11,7 +11,11 @@ from callcenterai.core.cli import UserError
 # The longest name, address or other words that contains_sha256 is compared with.
 MOST_WORDS = 12
 PAGE = 1000
-DELETIONS = ("DELETE FROM answers WHERE ticket_id = :id", "DELETE FROM tickets WHERE id = :id")
+DELETIONS = (
+    "DELETE FROM answers WHERE ticket_id = :id",
+    "DELETE FROM outcomes WHERE ticket_id = :id",
+    "DELETE FROM tickets WHERE id = :id",
+)
 
 
 def erase_tickets(database: str, ids: list[str], digests: list[str], dry_run: bool = False) -> list[str]:

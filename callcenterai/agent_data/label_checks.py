@@ -19,7 +19,10 @@ DECISION = "check"
 # services/agent/storage/database.py makes the table.
 TICKETS = sqlalchemy.table(
     "tickets",
-    *(sqlalchemy.column(name) for name in ("id", "day", "text_sha256", "text", "category", "confidence", "decision")),
+    *(
+        sqlalchemy.column(name)
+        for name in ("id", "day", "text_sha256", "text", "category", "confidence", "decision", "language")
+    ),
     sqlalchemy.column("received_at", sqlalchemy.DateTime(timezone=True)),
     sqlalchemy.column("waiting", sqlalchemy.Boolean),
     sqlalchemy.column("answer", sqlalchemy.JSON),
@@ -73,7 +76,7 @@ def make_ticket(doubt: Doubt) -> dict[str, Any]:
     scrubbed, now = scrub(doubt.text), datetime.now(UTC)
     text = without_placeholders(scrubbed.text)
     ticket_id = f"label-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-    shown = {"category": doubt.category, "confidence": doubt.confidence}
+    shown = {"category": doubt.category, "confidence": doubt.confidence, "language": detect(text)}
     return {
         "id": ticket_id,
         "received_at": now,
@@ -87,7 +90,6 @@ def make_ticket(doubt: Doubt) -> dict[str, Any]:
         "answer": {
             "ticket_id": ticket_id,
             **shown,
-            "language": detect(text),
             "personal_data": scrubbed.counts,
         },
     }

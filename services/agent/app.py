@@ -22,12 +22,17 @@ from services.agent.audit.sampling import AuditSampler
 from services.agent.drift import DriftWatcher
 from services.agent.examination import TextExaminer
 from services.agent.metrics import AgentMetrics
+from services.agent.reviews.outcomes import OutcomeRecorder, add_outcome_routes, outcome_endpoint
+from services.agent.reviews.team import add_team_routes
+from services.agent.reviews.waiting import add_waiting_routes, bulk_endpoint
 from services.agent.routing.policy import PolicyFile
 from services.agent.routing.router import Router
 from services.agent.routing.upstream import ModelServiceClient, RequestLimits
 from services.agent.settings import AgentSettings
 from services.agent.shadow import Shadow
+from services.agent.storage.bulk_answers import BulkAnswers
 from services.agent.storage.database import make_engine
+from services.agent.storage.outcomes import OutcomeStore
 from services.agent.storage.store import TicketStore
 from services.agent.tickets import TicketProcessor
 from services.agent.upkeep import Upkeep
@@ -112,7 +117,14 @@ def make_app(settings: AgentSettings) -> ServiceMiddleware:
     app = base_app("CallCenterAI: agent", metrics, lifespan)
     add_status_routes(app, router, policy_file, store)
     add_ticket_routes(app, store, reporter, settings.review_order)
+    outcomes = OutcomeStore(store)
+    add_outcome_routes(app, outcomes)
     endpoints = make_endpoints(settings, processor)
+    bulk = BulkAnswers(store)
+    add_waiting_routes(app, store, bulk)
+    add_team_routes(app, store)
+    endpoints["/feedback/bulk"] = bulk_endpoint(settings, bulk, router, metrics)
+    endpoints["/outcomes"] = outcome_endpoint(settings, OutcomeRecorder(examiner, outcomes, metrics))
     describe_endpoints(app, endpoints, settings.needs_key)
     return ServiceMiddleware(app, endpoints, settings, metrics)
 

@@ -82,6 +82,13 @@ class TextExaminer:
             languages = await asyncio.to_thread(lambda: [detect(each.text) for each in scrubbed])
         return [ExaminedText(*each) for each in zip(scrubbed, languages, strict=True)]
 
+    async def scrub_comment(self, comment: str | None) -> str | None:
+        """Return a person's comment without personal data, None if it is missing or blank."""
+        if comment is None or not comment.strip():
+            return None
+        async with self.turn([comment]):
+            return (await self.scrub([comment]))[0].text
+
     async def scrub(self, texts: list[str]) -> list[Scrubbed]:
         """Return each text without personal data; a Problem 422 when that takes too long. Long texts need a turn."""
         if total_length(texts) <= SHORT_TEXT and self._spacy_model is None:

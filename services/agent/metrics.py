@@ -42,6 +42,9 @@ class AgentMetrics(Metrics):
             ["decision", "agrees"],
             registry=own,
         )
+        self.outcomes = Counter(
+            "review_outcomes", "Reviews that ended without a category, and skips", ["outcome"], registry=own
+        )
         self.audits = Counter("tickets_audited", "Tickets that were drawn for the audit", registry=own)
         by = ["decided_by", "days"]
         self.live = {

@@ -16,7 +16,6 @@ from services.agent.storage.store import DriftFigures, StoredTicket, TicketStore
 from services.agent.storage.writer import TicketWriter
 from services.common.agent_api import Feedback, Review, ReviewAnswer, ReviewOrder, ReviewRequest, RoutedTicket
 from services.common.predictions import ticket_text
-from services.common.problems import Problem
 
 
 class TicketProcessor:
@@ -78,7 +77,7 @@ class TicketProcessor:
             # What is not stored cannot be audited.
             audit = self._sampler.draw(answer["confidence"]) if asked.store and not route.review else None
             kept = (scrubbed.text, answer, route.explanation, route.decided_by, audit, drift_figures(route.first))
-            tickets.append(StoredTicket(ticket_id, *kept))
+            tickets.append(StoredTicket(ticket_id, *kept, contrast=route.contrast))
         return tickets
 
     def _count(self, ticket: StoredTicket) -> None:
@@ -106,14 +105,15 @@ class TicketProcessor:
 
     async def add_feedback(self, given: Feedback) -> ReviewAnswer:
         """Store a person's answer; a Problem 422 when the models do not know the category."""
-        if given.category not in self._router.labels:
-            raise Problem(422, f"the category must be one of {', '.join(self._router.labels)}")
+        self._router.check_category(given.category)
         text = None
         if given.text is not None:
             texts = [ticket_text(given, self._max_text_length)]
             async with self._examiner.turn(texts):
                 text = (await self._examiner.scrub(texts))[0].text
-        stored = await asyncio.to_thread(self._store.add_answer, given.ticket_id, given.category, given.by, text)
+        comment = await self._examiner.scrub_comment(given.comment)
+        said = (given.ticket_id, given.category, given.by, text, comment)
+        stored = await asyncio.to_thread(self._store.add_answer, *said)
         self._metrics.labelled(self._metrics.answers, stored.decision, str(stored.agrees).lower()).inc()
         return stored.answer
 
@@ -125,6 +125,7 @@ def make_answer(ticket_id: str, scrubbed: Scrubbed, language: str, route: Routin
         "ticket_id": ticket_id,
         "category": best[0]["category"],
         "confidence": best[0]["probability"],
+        "threshold": route.threshold,
         "best": best,
         "decision": "review" if route.review else "auto",
         "model": route.model,

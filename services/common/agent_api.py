@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict  # pydantic supports typing.TypedDict from Python 3.12 on only
 
 from services.common.predictions import Choice, Probability, Weight, request_models
@@ -21,12 +21,30 @@ ReviewOrder = Literal["age", "uncertainty"]
 RequestedOrder = Literal[ReviewOrder, "labels"]
 
 
+# The most tickets that are listed or answered at once.
+MOST_AT_ONCE = 100
+# Whoever lists more waiting tickets than these is told that there are more.
+MOST_COUNTED = 1000
+# Why a ticket waits: the models are unsure of it, it is audited, or training doubts its label.
+WaitingKind = Literal["unsure", "audit", "labels"]
+WaitingSort = Literal["oldest", "newest", "unsure", "sure"]
+# How a review can end without a category; a ticket that was skipped waits for others.
+ReviewOutcome = Literal["none", "not_ticket", "several", "skipped"]
+SKIPPED: ReviewOutcome = "skipped"
+# Whoever reads of several categories or of a skip wants to know which and why.
+WITH_COMMENT: frozenset[ReviewOutcome] = frozenset(("several", "skipped"))
+Comment = Annotated[str, StringConstraints(max_length=1000)]
+
+
 class RoutedTicket(TypedDict):
     """The category of a ticket, whether a person has to review it, and why."""
 
     ticket_id: str
     category: str
     confidence: Annotated[Probability, Field(description="calibrated probability of the category")]
+    threshold: NotRequired[
+        Annotated[float | None, Field(description="confidence from which no person is asked; null: none is enough")]
+    ]
     best: Annotated[list[Choice], Field(description="the three most probable categories")]
     decision: Annotated[Literal["auto", "review"], Field(description="review: a person decides")]
     model: AnsweringModel
@@ -55,6 +73,19 @@ class ReviewAnswer(TypedDict):
     by: str | None
     answered_at: str
     withdrawn_at: str | None
+    comment: NotRequired[str | None]
+
+
+class RecordedOutcome(TypedDict):
+    """How a person's review ended without a category."""
+
+    outcome_id: int
+    ticket_id: str
+    outcome: ReviewOutcome
+    comment: str | None
+    by: str | None
+    given_at: str
+    withdrawn_at: str | None
 
 
 class Feedback(BaseModel):
@@ -65,7 +96,24 @@ class Feedback(BaseModel):
     category: Category
     by: Person | None = None
     subject: str | None = Field(None, description="of the ticket, if it was sent with one")
+    comment: Comment | None = None
     text: str | None = Field(None, description="needed if the ticket was decided automatically: its text was not kept")
+
+
+class OutcomeRequest(BaseModel):
+    """How a review ends without a category: none fits, it is no ticket, several fit, or it is left to others."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket_id: TicketId
+    outcome: ReviewOutcome
+    by: Person | None = None
+    comment: Comment | None = Field(None, description="required for several and skipped")
+
+    @model_validator(mode="after")
+    def _has_its_comment(self) -> "OutcomeRequest":
+        if self.outcome in WITH_COMMENT and not (self.comment or "").strip():
+            raise ValueError(f"the outcome {self.outcome} needs a comment")
+        return self
 
 
 class WaitingTickets(BaseModel):
@@ -85,6 +133,76 @@ class ReviewRequest(BaseModel):
     order: RequestedOrder | None = Field(
         None, description="which tickets come first, null: as REVIEW_ORDER says; or doubtful labels alone"
     )
+
+
+class WaitingFilter(BaseModel):
+    """Which waiting tickets to list, in which order, and after which one.
+
+    A category, a confidence and an order by it find no blind check: they would tell what the model says of it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    kind: WaitingKind | None = None
+    category: Category | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
+    lowest: Probability | None = Field(None, description="confidence")
+    highest: Probability | None = Field(None, description="confidence")
+    hours: float | None = Field(None, ge=0, le=100_000, description="that they have waited at least")
+    text: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = Field(
+        "", description="words that all are in the text, in any case"
+    )
+    sort: WaitingSort = "oldest"
+    after: TicketId | None = Field(None, description="the last ticket of the page before")
+    limit: int = Field(25, ge=1, le=MOST_AT_ONCE)
+    reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)] | None = Field(
+        None, description="whose own tickets are not held"
+    )
+
+    @property
+    def tells_the_answer(self) -> bool:
+        """Whether finding a ticket would tell what the model says of it."""
+        asked = (self.category, self.lowest, self.highest)
+        return self.sort in ("unsure", "sure") or any(each is not None for each in asked)
+
+
+class WaitingRow(TypedDict):
+    """A waiting ticket in the list; a blind check comes without category and confidence."""
+
+    ticket_id: str
+    received_at: str
+    text: Annotated[str, Field(description="its beginning")]
+    language: str
+    kind: WaitingKind
+    category: str | None
+    confidence: float | None
+    held: Annotated[bool, Field(description="somebody else is reviewing it")]
+
+
+class WaitingPage(BaseModel):
+    """A page of the list: how many tickets the filter finds in all, the page's own, and what the next one is after."""
+
+    count: int = Field(description=f"at most {MOST_COUNTED + 1}: counting more would take longer than finding them")
+    tickets: list[WaitingRow]
+    next: str | None
+
+
+class BulkFeedback(BaseModel):
+    """One category for several waiting tickets."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket_ids: Annotated[list[TicketId], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    category: Category
+    reviewer: Annotated[str, StringConstraints(pattern=TICKET_ID)]
+    by: Person | None = None
+
+
+class BulkReviewAnswer(TypedDict):
+    """What one answer to several tickets has done; those that others hold or have answered are left out."""
+
+    batch_id: str
+    category: str
+    answered: int
+    left_out: int
 
 
 class Review(TypedDict):
@@ -152,6 +270,45 @@ class AuditReport(BaseModel):
     deciding: AuditTarget | None = Field(description="null while no model is ready")
     recent: list[RecentAudits]
     weeks: list[WeeklyAudits] = Field(description="the latest week first")
+
+
+class PersonDay(BaseModel):
+    """What a person answered on a day (UTC), without what was withdrawn."""
+
+    day: str
+    person: str | None = Field(description="null for answers without a name")
+    answered: int = Field(0, description="tickets that got a category")
+    suggested: int = Field(0, description="of these, with the model's suggestion in sight")
+    suggested_agreed: int = Field(0, description="of which so many got the suggested category")
+    blind: int = Field(0, description="audits, without a suggestion")
+    blind_agreed: int = Field(0, description="of which so many got the category that the model had given")
+    without_category: int = Field(0, description="none of these, not a ticket, several")
+    skipped: int = Field(0, description="left to others with a reason")
+
+
+class Correction(BaseModel):
+    """How many tickets people moved from the model's category to another one."""
+
+    suggested: str
+    answered: str
+    tickets: int
+
+
+class QueueFigures(BaseModel):
+    """What waits for people, without doubtful labels, and how fast that changes."""
+
+    waiting: int
+    oldest: str | None = Field(description="when the ticket arrived that has waited longest")
+    arrived_per_hour: float = Field(description="over the last hours")
+    answered_per_hour: float = Field(description="over the same hours, with those that ended without a category")
+
+
+class TeamReport(BaseModel):
+    """What a team has answered, what it corrected, and its queue."""
+
+    people: list[PersonDay] = Field(description="the latest day first")
+    corrections: list[Correction] = Field(description="the most frequent first")
+    queue: QueueFigures
 
 
 class ModelServiceStatus(BaseModel):

@@ -155,6 +155,7 @@ def make_prediction(
         "confidence": confidence,
         "best": [{"category": labels[at], "probability": highest[n]} for n, at in enumerate(order)],
         "needs_review": review,
+        "threshold": loaded.threshold_of(category),
         "known_text": known,
         "model_version": loaded.version,
     }

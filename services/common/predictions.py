@@ -51,11 +51,17 @@ class Prediction(TypedDict):
     needs_review: Annotated[
         bool, Field(description="the confidence is below the threshold that training chose, or the text is unknown")
     ]
+    threshold: NotRequired[
+        Annotated[float | None, Field(description="of this category, or of all; null if none meets training's target")]
+    ]
     known_text: NotRequired[
         Annotated[bool, Field(description="false if the model knows no word and no character sequence of the text")]
     ]
     model_version: str
     explanation: NotRequired[Annotated[list[Weight], Field(description="with ?explain=true: the heaviest terms")]]
+    contrast: NotRequired[
+        Annotated[list[Weight], Field(description="the heaviest terms for the first category against the second")]
+    ]
     text_figures: NotRequired[Annotated[TextFigures, Field(description="TF-IDF with ?explain=true")]]
 
 

@@ -36,9 +36,13 @@ class LoadedModel(Generic[Model]):
         """The same for each predicted category, if training chose one for each; threshold is None then."""
         return self.metadata.get("class_thresholds")
 
+    def threshold_of(self, category: str) -> float | None:
+        """Return the threshold for tickets with this prediction; None when every one of them needs a person."""
+        return self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+
     def needs_review(self, category: str, confidence: float) -> bool:
         """Whether a person has to review a ticket with this prediction."""
-        threshold = self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+        threshold = self.threshold_of(category)
         return threshold is None or confidence < threshold
 
     def read(self, text: str) -> str:

@@ -70,6 +70,11 @@ def predict_ticket(loaded: LoadedModel[TfidfModel], text: str, options: Options,
     scorer, text = loaded.model.scorer, loaded.read(text)
     probabilities, known = scorer.score(text)
     prediction, label = make_prediction(loaded, scorer.labels, probabilities, options.top, metrics, known)
+    best = prediction["best"]
+    if options.explain and prediction["needs_review"] and len(best) > 1:
+        # A person compares the first two, so only then is the contrast worth its time.
+        second = scorer.labels.index(best[1]["category"])
+        prediction["contrast"] = make_explanation(scorer.explain(text, label, against=second))
     if options.explain:
         prediction["explanation"] = make_explanation(scorer.explain(text, label))
         prediction["text_figures"] = {"characters": len(text), "unknown_words": scorer.unknown_words(text)}

@@ -119,20 +119,21 @@ class TfidfScorer:
         scaled = np.exp(logits - logits.max())
         return scaled / scaled.sum()
 
-    def explain(self, text: str, label: int, most: int = 10) -> list[tuple[str, float]]:
+    def explain(self, text: str, label: int, most: int = 10, against: int | None = None) -> list[tuple[str, float]]:
         """Return what weighed most, for or against a label, and what each added to its margin.
+
+        With `against`, it is what each added to the difference between the margins of the two labels.
 
         A model of words shows its words and pairs of words; one of characters shares their weight out among whole
         words, or characters of a script without spaces, and other signs. The sum is the margin without the intercept,
         but for features that are nothing but blanks.
         """
         plain = self._plain(text)
-        margin, sign = (0, 2 * label - 1) if len(self._intercepts) == 1 else (label, 1)
         only_words = all(vectorizer.analyzer == "word" for vectorizer in self._vectorizers)
         added: dict[str, float] = defaultdict(float)
         for vectorizer in self._vectorizers:
             columns, weights = self._weigh_with(vectorizer, plain)
-            contributions = (sign * weights * self._coefficients[columns, margin]).tolist()
+            contributions = (weights * self._direction(columns, label, against)).tolist()
             of_column = dict(zip(columns.tolist(), contributions, strict=True))
             if vectorizer.analyzer != "word":
                 _share_out(vectorizer, plain, of_column, added)
@@ -144,6 +145,14 @@ class TfidfScorer:
                 for word in words:
                     added[word] += weight / len(words)
         return sorted(added.items(), key=lambda each: -abs(each[1]))[:most]
+
+    def _direction(self, columns: np.ndarray, label: int, against: int | None) -> np.ndarray:
+        """Return the coefficients of features for a label, less those for another one if it is named."""
+        if len(self._intercepts) == 1:
+            # Of two labels, what speaks for the one speaks against the other.
+            return (2 * label - 1) * self._coefficients[columns, 0]
+        own = self._coefficients[columns, label]
+        return own if against is None else own - self._coefficients[columns, against]
 
     def _plain(self, text: str) -> str:
         text = text.lower()

@@ -23,7 +23,7 @@ from services.common.middleware import ServiceMiddleware
 from services.common.problems import Problem, documented
 from services.web.clients.agent import AgentError
 from services.web.metrics import WebMetrics
-from services.web.pages import batch, classify, login, models, problem_pages, review, undo
+from services.web.pages import batch, classify, login, models, problem_pages, review, team, undo, waiting
 from services.web.security.middleware import PageMiddleware
 from services.web.settings import WebSettings
 from services.web.site import Site, StaticFile
@@ -41,7 +41,7 @@ def make_app(settings: WebSettings) -> ServiceMiddleware:
     # Outside PageMiddleware, which needs what the proxy reports: the scheme for Secure cookies, the address for logins.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     app.state.site = site
-    for page in (classify, review, undo, batch, models, login):
+    for page in (classify, review, waiting, undo, batch, team, models, login):
         page.add_routes(app)
     for path, file in site.files.items():
         _add_file(app, path, file)

@@ -10,13 +10,13 @@ from services.web.site import session_of, site_of
 MAX_FIELDS = 20
 
 
-async def read_form(request: Request) -> FormData:
+async def read_form(request: Request, max_fields: int = MAX_FIELDS) -> FormData:
     """Return the form; a Problem when it is malformed or has no token of this session."""
     site = site_of(request)
     limit = site.settings.max_body_bytes
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
         parser = MultiPartParser(
-            _without_charset(request.headers), request.stream(), max_files=1, max_fields=MAX_FIELDS, max_part_size=limit
+            _without_charset(request.headers), request.stream(), max_files=1, max_fields=max_fields, max_part_size=limit
         )
         # Keeps files in memory, so that no ticket is written to disk. The middleware limits their size.
         parser.spool_max_size = 0
@@ -25,7 +25,7 @@ async def read_form(request: Request) -> FormData:
         except MultiPartException:
             raise Problem(400, "the form is malformed") from None
     else:
-        form = await request.form(max_fields=MAX_FIELDS, max_part_size=limit)
+        form = await request.form(max_fields=max_fields, max_part_size=limit)
     if not site.sessions.has_token(session_of(request), form.get("csrf")):
         raise Problem(403, "the form does not have the token of this session")
     return form

@@ -1,5 +1,6 @@
 """Marks the words of an explanation in the ticket, whatever their case and accents there.
 
+Words that weigh next to nothing are not marked, nor are function words, such as "the": nobody can learn from them.
 Where a script has no spaces, single characters are marked; other signs, such as an emoji, are marked like words.
 """
 
@@ -9,6 +10,7 @@ import unicodedata
 from bisect import bisect_left
 from typing import NamedTuple
 
+from callcenterai.text.function_words import FUNCTION_WORDS
 from callcenterai.text.normal_form import WORDS_OR_CHARACTERS, normalize_text
 from services.common.predictions import Weight
 
@@ -16,6 +18,8 @@ WORD = re.compile(rf"{WORDS_OR_CHARACTERS}|\S")
 PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*\]")
 # How many strengths can be distinguished at a glance.
 STRENGTHS = 3
+# A word is marked if it weighs more than this share of the heaviest one.
+LEAST_SHARE = 0.1
 
 
 class TextPiece(NamedTuple):
@@ -46,7 +50,7 @@ def mark(text: str, explanation: list[Weight], scrubbed: bool) -> list[TextPiece
     most = max(map(abs, weights.values()), default=0.0)
     for number, weight in weights.items():
         start, end = words[number].start, words[number].end
-        if weight and not _overlaps(places, start, end):
+        if abs(weight) > LEAST_SHARE * most and not _overlaps(places, start, end):
             strength = math.ceil(STRENGTHS * abs(weight) / most)
             spans.append((start, end, "for" if weight > 0 else "against", strength))
     return _cut(text, sorted(spans))
@@ -69,7 +73,7 @@ def _weigh(words: list[_Word], explanation: list[Weight]) -> dict[int, float]:
         places = _find(forms, term) or _find(plain, term) or _find([form[:4] for form in plain], term)
         for number in {place + step for place in places for step in range(len(term))}:
             weights[number] = weights.get(number, 0.0) + weight
-    return weights
+    return {number: weight for number, weight in weights.items() if words[number].form not in FUNCTION_WORDS}
 
 
 def _find(forms: list[str], term: list[str]) -> list[int]:

@@ -53,13 +53,27 @@ class WebSettings(RegistrySettings):
     max_jobs_each: int = Field(2, ge=1, description="files at once, of one session")
     job_minutes: float = Field(30.0, gt=0, description="how long a file is kept after its page was last open")
     run_minutes: float = Field(60.0, gt=0, description="how long a file may be classified before it stops")
+    ticket_url: str | None = Field(
+        None, description="address of a ticket in the helpdesk, with {ticket_id}; Review then links to it"
+    )
+    category_descriptions: Path | None = Field(
+        None, description="a YAML file with a text for each category, which Review shows on demand"
+    )
     registered_models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("callcenterai-tfidf-classifier", "callcenterai-transformer-classifier"),
         description="models to show, by commas",
     )
 
     _empty_as_unset = field_validator(
-        *("web_password", "session_secret", "logouts_file", "agent_api_key", "public_url"),
+        *(
+            "web_password",
+            "session_secret",
+            "logouts_file",
+            "agent_api_key",
+            "public_url",
+            "ticket_url",
+            "category_descriptions",
+        ),
         *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_reviewer"),
         mode="before",
     )(empty_as_unset)
@@ -79,6 +93,17 @@ class WebSettings(RegistrySettings):
         if address.scheme not in HTTP or not address.hostname:
             raise ValueError("must be an address such as http://127.0.0.1:8002")
         return value and value.rstrip("/")
+
+    @field_validator("ticket_url")
+    @classmethod
+    def _names_the_ticket(cls, value: str | None) -> str | None:
+        address = urlsplit(value or "http://unset/{ticket_id}")
+        after_host = f"{address.path}?{address.query}#{address.fragment}"
+        # The host has to be the same for every ticket: whoever sends a ticket chooses its id.
+        is_fixed = address.hostname and "{" not in address.netloc
+        if address.scheme not in HTTP or not is_fixed or "{ticket_id}" not in after_host:
+            raise ValueError("must be an address such as https://desk.example.org/tickets/{ticket_id}")
+        return value
 
     @property
     def needs_login(self) -> bool:

@@ -14,6 +14,7 @@ from services.web.clients.agent import AgentClient, AgentError
 from services.web.clients.registry import RegistryReader
 from services.web.jobs import Jobs
 from services.web.metrics import WebMetrics
+from services.web.pages.descriptions import read_descriptions
 from services.web.security.login_attempts import LoginAttempts
 from services.web.security.openid import OpenIdLogin
 from services.web.security.sessions import Session, Sessions
@@ -24,15 +25,16 @@ from services.web.words import Words, choose_language, read_catalogues
 
 HERE = Path(__file__).parent
 STATIC_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-# The pages of the menu, by path.
-PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/models": "models"}
+# The pages of the menu, by path, and those among them that only leads see.
+PAGES = {"/": "classify", "/review": "review", "/batch": "batch", "/team": "team", "/models": "models"}
+LEAD_PAGES = {"/team"}
 
 
 class Site:
     """The parts of the service, built from its settings."""
 
     def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
-        """Reads templates, catalogues and static files; asks nothing yet."""
+        """Reads templates, catalogues and static files; asks nothing yet. A ValueError when a file cannot be used."""
         self.settings, self.metrics = settings, metrics
         self.long_texts = LongTextThread()
         self.agent = AgentClient(settings)
@@ -42,6 +44,7 @@ class Site:
         self.tables = TableProcesses(limits, settings.table_seconds)
         self.sessions, self.login_attempts = Sessions(settings), LoginAttempts(settings)
         self.openid = OpenIdLogin(settings) if settings.oidc_issuer else None
+        self.descriptions = read_descriptions(settings.category_descriptions)
         self.languages = read_catalogues()
         self.files = {f"/static/{path.name}": StaticFile(path) for path in sorted((HERE / "static").iterdir())}
         self._templates = Environment(
@@ -71,7 +74,7 @@ class Site:
             "csrf": self.sessions.token(session),
             "settings": self.settings,
             "files": {path.rpartition("/")[2]: file.address(path) for path, file in self.files.items()},
-            "pages": PAGES,
+            "pages": {path: name for path, name in PAGES.items() if session.role == "lead" or path not in LEAD_PAGES},
             "unpromoted": self.agent.unpromoted,
             "path": request.url.path,
             "request_id": current_request_id.get(),

@@ -74,7 +74,10 @@ def test_any_text(models, texts):
 
 
 def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
-    """But for the weight of a single blank, which is a feature of a model of characters and shows nothing."""
+    """And those of a contrast to the difference of two margins.
+
+    But for the weight of a single blank, which is a feature of a model of characters and shows nothing.
+    """
     pipeline, scorer, _ = models
     text = f"{NOUNS[0]} {NOUNS[1]} motA prêtB motC motB"
     svm = pipeline.named_steps["svm"].estimator
@@ -89,6 +92,9 @@ def test_the_weights_of_an_explanation_add_up_to_the_margin(models):
         added = sum(weight for _, weight in scorer.explain(text, label, most=1000))
         expected = (2 * label - 1) * margins[0] if len(scorer.labels) == 2 else margins[label]
         assert added == pytest.approx(expected)
+        other = (label + 1) % len(scorer.labels)
+        contrast = sum(weight for _, weight in scorer.explain(text, label, most=1000, against=other))
+        assert contrast == pytest.approx(expected - (0 if len(scorer.labels) == 2 else margins[other]))
 
 
 def test_an_explanation_by_characters_shows_whole_words_and_characters_of_a_script_without_spaces():

@@ -219,6 +219,32 @@ def test_an_answered_ticket_no_longer_waits_until_the_answer_is_withdrawn(agent)
     assert again["withdrawn_at"] == shown[0]["withdrawn_at"], "a second withdrawal changes nothing"
 
 
+def test_a_review_can_end_without_a_category_until_that_is_withdrawn(agent, address):
+    """The ticket no longer waits, unless it was skipped: then others get it, with the reason. Comments are scrubbed."""
+    ticket_id = predicted(agent, UNSURE)["ticket_id"]
+    counted = agent.metric('review_outcomes_total{outcome="none"}') if "none" in str(agent.get("/metrics").body) else 0
+    said = {"ticket_id": ticket_id, "by": "Ada", "comment": "ask anna@example.org \x00"}
+    ended = {each: agent.post("/outcomes", said | {"outcome": each}) for each in ("skipped", "none")}
+    assert [each.status for each in ended.values()] == [201, 201]
+    assert ended["none"].json["comment"] == "ask [EMAIL] \ufffd" and ticket_id not in reviewed(agent)
+    shown = agent.get(f"/tickets/{ticket_id}").json
+    assert shown["outcomes"] == [each.json for each in ended.values()] and shown["answers"] == []
+    assert agent.ask("DELETE", f"/outcomes/{ended['none'].json['outcome_id']}").status == 200
+    assert ticket_id in reviewed(agent), "a ticket that was skipped waits"
+    assert agent.metric('review_outcomes_total{outcome="none"}') == counted + 1
+    answer = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Storage", "comment": said["comment"]}).json
+    assert answer["comment"] == "ask [EMAIL] \ufffd"
+    last = agent.post("/outcomes", said | {"outcome": "not_ticket"}).json
+    assert agent.ask("DELETE", f"/feedback/{answer['answer_id']}").status == 200
+    assert ticket_id not in reviewed(agent), "the other outcome stands"
+    for wrong in ({"outcome": "several", "comment": " "}, {"outcome": "skipped", "comment": None}, {"outcome": "x"}):
+        assert_problem(agent.post("/outcomes", said | wrong), 422)
+    assert_problem(agent.post("/outcomes", said | {"ticket_id": "nobody", "outcome": "none"}), 404)
+    assert_problem(agent.ask("DELETE", "/outcomes/2147483647"), 404)
+    assert agent.ask("DELETE", f"/tickets/{ticket_id}").status == 204
+    assert rows(address, f"SELECT count(*) FROM outcomes WHERE id = {last['outcome_id']}") == [(0,)]
+
+
 def test_answers_with_unknown_tickets_categories_or_fields_are_refused(agent):
     ticket_id = predicted(agent, UNSURE)["ticket_id"]
     unknown = agent.post("/feedback", {"ticket_id": ticket_id, "category": "Gardening"})
@@ -388,6 +414,91 @@ def test_a_skipped_ticket_is_free_for_others_and_comes_again_last(agent, few):
     assert agent.post("/reviews/next", {"reviewer": "ada"}).json == {"waiting": 1, "ticket": None}
 
 
+def listed(agent, query: str = "") -> list[str]:
+    """Return the ids of the waiting tickets that the list has, over all of its pages of two."""
+    found, after = [], ""
+    while True:
+        page = agent.get(f"/reviews/search?limit=2&{query}{after}")
+        assert page.status == 200, page.body
+        found += [ticket["ticket_id"] for ticket in page.json["tickets"]]
+        if page.json["next"] is None:
+            assert page.json["count"] == len(found)
+            return found
+        after = f"&after={page.json['next']}"
+
+
+def test_waiting_tickets_are_listed_in_pages_by_what_they_are_about(agent, address, few):
+    """Blind checks are found neither by category nor by confidence, and are shown without them."""
+    paris = predicted(agent, "vague, 100% _raté_ at PARIS")["ticket_id"]
+    check, sure = predicted(agent, UNSURE)["ticket_id"], predicted(agent, UNSURE)["ticket_id"]
+    engine = database.make_engine(address)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE tickets SET audit_probability = 0.5 WHERE id = '{check}'")
+        connection.exec_driver_sql(f"UPDATE tickets SET confidence = 0.7 WHERE id = '{sure}'")
+    engine.dispose()
+    every = [*few, paris, check, sure]
+    assert listed(agent) == every and listed(agent, "sort=newest") == every[::-1]
+    assert listed(agent, "sort=unsure") == [*few, paris, sure] == listed(agent, "sort=sure")[::-1]
+    assert listed(agent, "kind=audit") == [check] and listed(agent, "kind=unsure") == [*few, paris, sure]
+    assert listed(agent, "category=Hardware") == [*few, paris, sure] and listed(agent, "category=Storage") == []
+    assert listed(agent, "lowest=0.5") == [sure] and listed(agent, "highest=0.5") == [*few, paris]
+    assert listed(agent, "text=paris%20100%25") == [paris] and listed(agent, "text=_vague") == []
+    assert listed(agent, "hours=0") == every and listed(agent, "hours=1") == []
+    assert review(agent, "ada", ticket_id=paris) == paris
+    rows_shown = agent.get("/reviews/search?reviewer=bob").json["tickets"]
+    assert [each["ticket_id"] for each in rows_shown if each["held"]] == [paris]
+    blind = next(each for each in rows_shown if each["ticket_id"] == check)
+    assert (blind["kind"], blind["category"], blind["confidence"]) == ("audit", None, None)
+    for wrong in ("limit=0", "limit=101", "sort=x", "lowest=2", "language=1", "more=1", "after=a%20b"):
+        assert_problem(agent.get(f"/reviews/search?{wrong}"), 422)
+
+
+def test_one_category_is_given_to_several_tickets_and_withdrawn_from_all(agent, few):
+    """Those that somebody else holds or has answered are left out."""
+    assert review(agent, "bob") == few[0]
+    said = {"ticket_ids": [*few, few[1], "nobody"], "category": "Hardware", "by": "Ada", "reviewer": "ada"}
+    given = agent.post("/feedback/bulk", said)
+    assert (given.status, given.json["answered"], given.json["left_out"]) == (201, 2, 2)
+    assert reviewed(agent) == [few[0]] and agent.get(f"/tickets/{few[1]}").json["answers"][0]["by"] == "Ada"
+    assert agent.post("/feedback/bulk", said).json["answered"] == 0
+    batch = f"/feedback/bulk/{given.json['batch_id']}"
+    assert agent.ask("DELETE", batch).json == agent.ask("DELETE", batch).json == {"withdrawn": 2}
+    assert reviewed(agent) == few
+    assert_problem(agent.post("/feedback/bulk", said | {"category": "Gardening"}), 422)
+    assert_problem(agent.post("/feedback/bulk", said | {"ticket_ids": []}), 422)
+    assert_problem(agent.ask("DELETE", f"/feedback/bulk/{'0' * 32}"), 404)
+
+
+def test_the_report_on_a_team_says_who_answered_what_and_how_fast_the_queue_shrinks(tfidf, address, tmp_path):
+    """Blind checks are counted apart; what was withdrawn is not counted, nor are people's other tickets."""
+    with start_agent(tmp_path, tfidf.url, DATABASE_URL=address, AUDIT_SHARE=1) as agent:
+        before = agent.get("/team?days=1").json
+        unsure, audits = ([predicted(agent, text)["ticket_id"] for _ in range(4)] for text in (UNSURE, SURE))
+        for ticket_id, category in [*zip(unsure, ("Hardware", "Storage"), strict=False), (audits[0], "Storage")]:
+            agent.post("/feedback", {"ticket_id": ticket_id, "category": category, "by": "Zoé"})
+        withdrawn = agent.post("/feedback", {"ticket_id": audits[1], "category": "Storage", "by": "Zoé"}).json
+        agent.ask("DELETE", f"/feedback/{withdrawn['answer_id']}")
+        for outcome in ("none", "skipped"):
+            said = {"ticket_id": unsure[2], "outcome": outcome, "comment": "so", "by": "Zoé"}
+            assert agent.post("/outcomes", said).status == 201
+        report = agent.get("/team?days=1").json
+        (zoe,) = [each for each in report["people"] if each["person"] == "Zoé"]
+        answered = {"answered": 3, "suggested": 2, "suggested_agreed": 1, "blind": 1, "blind_agreed": 0}
+        today = {"day": datetime.now(UTC).date().isoformat(), "person": "Zoé"}
+        assert zoe == today | answered | {"without_category": 1, "skipped": 1}
+        corrected = [
+            sum(each["tickets"] for each in found["corrections"] if each["answered"] == "Storage")
+            for found in (before, report)
+        ]
+        assert corrected[1] - corrected[0] == 2
+        rates, old = report["queue"], before["queue"]
+        assert rates["waiting"] - old["waiting"] == 4
+        assert rates["oldest"] == agent.get("/reviews?limit=1").json["tickets"][0]["received_at"]
+        assert 4 * (rates["arrived_per_hour"] - old["arrived_per_hour"]) == 8
+        assert 4 * (rates["answered_per_hour"] - old["answered_per_hour"]) == 4
+        assert_problem(agent.get("/team?days=0"), 422)
+
+
 def test_concurrent_reviewers_never_get_the_same_ticket(agent, few):
     """Eight reviewers take and answer one ticket each at once, five times: then all 32 are answered."""
     tickets = few + [predicted(agent, UNSURE)["ticket_id"] for _ in range(29)]
@@ -521,7 +632,7 @@ def migrate_concurrently(address: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(upgrade, range(4)))
-    assert rows(address, "SELECT version_num FROM alembic_version") == [("0005",)]
+    assert rows(address, "SELECT version_num FROM alembic_version") == [("0009",)]
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_an_audited_ticket_is_answered_as_always_and_reviewed_without_the_models
     assert held["waiting"] == 1 and held["ticket"]["text"] == SURE
     (listed,) = agent.get("/reviews").json["tickets"]
     told = {"ticket_id", "received_at", "text", "language", "personal_data", "waiting", "audit", "label_check"}
-    assert set(listed) == told and set(held["ticket"]) == told | {"answers"} and listed["audit"] is True
+    assert set(listed) == told and set(held["ticket"]) == told | {"answers", "outcomes"} and listed["audit"] is True
     # The program that sent the ticket gets its category again, as always.
     assert route(agent, ticket_id="one") == answer and agent.get("/tickets/one").json["category"] == RIGHT
 
@@ -133,6 +133,12 @@ def test_the_live_accuracy_follows_from_the_last_standing_answers(agent):
     assert agent.get("/audits").json["recent"][0]["accuracy"] == pytest.approx(19 / 21), "the last answer counts"
     assert agent.ask("DELETE", f"/feedback/{wrong}").status == 200
     assert agent.get("/audits").json["recent"][0]["accuracy"] == pytest.approx(19 / 21)
+    for outcome, answered in (("none", 22), ("not_ticket", 22), ("several", 21)):
+        # That none fits says that the model was wrong; of several, it may have named one.
+        ended = agent.post("/outcomes", {"ticket_id": route(agent)["ticket_id"], "outcome": outcome, "comment": "why"})
+        recent = agent.get("/audits").json["recent"][0]
+        assert (recent["answered"], recent["accuracy"]) == (answered, pytest.approx(19 / answered))
+        agent.ask("DELETE", f"/outcomes/{ended.json['outcome_id']}")
 
 
 def test_a_withdrawn_audit_waits_again(agent):

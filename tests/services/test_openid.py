@@ -1,6 +1,8 @@
 """Logging in to the pages by OpenID Connect, against a real provider that runs in the test."""
 
+import csv
 import http.client
+import re
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -71,6 +73,27 @@ def test_only_a_lead_erases_a_ticket(pages, agent_double):
     assert reviewer.post("/erase", ticket_id=ticket).status == 403 and ticket in agent_double.waiting
     lead, _ = log_in(pages, "lea")
     assert lead.post("/erase", ticket_id=ticket).status == 303 and ticket not in agent_double.waiting
+
+
+def test_only_a_lead_sees_what_the_team_answers(pages, agent_double):
+    """On a page, and as CSV in which no name is a formula."""
+    person = {"day": "2026-11-30", "person": "=1+1", "answered": 30, "suggested": 20, "suggested_agreed": 19}
+    queue = {"waiting": 12, "oldest": None, "arrived_per_hour": 2, "answered_per_hour": 5}
+    correction = {"suggested": "Hardware", "answered": "Network", "tickets": 3}
+    agent_double.team = {"people": [person], "corrections": [correction], "queue": queue}
+    reviewer, _ = log_in(pages, "rob")
+    assert {reviewer.get(path).status for path in ("/team", "/team/answers.csv")} == {404}
+    assert "Team" not in reviewer.get("/review").body.decode()
+    lead, _ = log_in(pages, "lea")
+    page = re.sub(r"<[^>]*>|\s+", " ", lead.get("/team").body.decode())
+    assert "95%" in page and "19 of 20" in page and "Hardware → Network" in page
+    assert "In about 4 hours at this pace" in page
+    agent_double.team["queue"] = queue | {"answered_per_hour": 2}
+    assert "Not at this pace" in lead.get("/team?days=1").body.decode()
+    table = lead.get("/team/answers.csv")
+    assert table.headers["content-disposition"].startswith("attachment")
+    (row,) = csv.DictReader(table.body.decode("utf-8-sig").splitlines())
+    assert (row["person"], row["answered"], row["suggested_agreed"], row["skipped"]) == ("'=1+1", "30", "19", "0")
 
 
 def test_somebody_without_a_role_has_no_access(pages):

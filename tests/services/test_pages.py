@@ -101,7 +101,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def web(agent_double, tmp_path_factory):
-    with start(tmp_path_factory.mktemp("web"), agent_double.address, MAX_JOBS=100, MAX_BATCH=20) as running:
+    folder = tmp_path_factory.mktemp("web")
+    described = write(folder, "Hardware: Everything with a plug.\n", "descriptions.yaml")
+    with start(folder, agent_double.address, MAX_JOBS=100, MAX_BATCH=20, CATEGORY_DESCRIPTIONS=described) as running:
         yield running
 
 
@@ -109,7 +111,7 @@ def web(agent_double, tmp_path_factory):
 def make_page(browser: Browser, web, agent_double):
     """Returns a page of a new visitor; at the end no page may have violated its policy or raised an error."""
     agent_double.trouble, agent_double.pause, agent_double.labels = None, 0, LABELS
-    agent_double.waiting, agent_double.holds = {}, {}
+    agent_double.waiting, agent_double.holds, agent_double.outcomes = {}, {}, []
     agent_double.days = [{"day": "2026-11-24", "category": label, "decision": "auto", "tickets": 7} for label in LABELS]
     contexts: list[BrowserContext] = []
     said: list[str] = []
@@ -211,10 +213,16 @@ def test_a_script_in_a_ticket_shows_as_text(page, queue):
 
 
 def test_the_review_works_by_keyboard_alone(page, queue):
-    """A number chooses, Enter accepts, U withdraws, S decides later; the number of waiting tickets is updated."""
+    """A number chooses, Enter accepts, U withdraws, S decides later; the number of waiting tickets is updated.
+
+    1 to 3 are the most probable categories, whose probabilities are shown; the others follow in their order.
+    """
     page.goto("/review")
     expect(page.locator(".count")).to_have_text("3 tickets waiting")
-    page.keyboard.press("3")
+    expect(page.locator(".options button").first).to_have_text(re.compile(r"^1\s+Network\s+50%$"))
+    expect(page.get_by_text("50%, and this desk asks for 82%")).to_be_visible()
+    expect(page.locator(".legend mark")).to_have_text(["speaks for Network", "speaks for Access"])
+    page.keyboard.press("4")
     expect_ticket(page, WAITING[1])
     first = f"t-{len(queue.texts) - 2}"
     assert (queue.answers[-1]["category"], queue.answers[-1]["ticket_id"]) == (LABELS[2], first)
@@ -237,6 +245,92 @@ def test_the_review_works_by_keyboard_alone(page, queue):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
     expect(page.locator(".count")).to_have_text("No tickets waiting")
+
+
+def test_a_review_ends_without_a_category_by_keyboard_alone(page, queue):
+    """A key shows what belongs where. Several categories and a skip need a note, which the next person sees."""
+    page.goto("/review")
+    expect(page.get_by_text("Everything with a plug.")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_text("Everything with a plug.")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.locator("#note")).to_contain_text("none of the categories fits")
+    expect_ticket(page, WAITING[1])
+    page.keyboard.press("u")
+    expect_ticket(page, WAITING[0])
+    page.keyboard.press("k")
+    expect(page.locator("#comment-hint")).to_contain_text("Write a note first")
+    expect(page.get_by_label("Note", exact=True)).to_be_focused()
+    page.keyboard.type("2nd floor, ask Bob")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    expect_ticket(page, WAITING[1])
+    page.keyboard.press("t")
+    expect_ticket(page, WAITING[2])
+    page.keyboard.press("Enter")
+    expect_ticket(page, WAITING[0])
+    expect(page.locator(".ask .note")).to_have_text("Skipped by somebody: 2nd floor, ask Bob")
+    page.keyboard.press("c")
+    page.keyboard.type("wifi and laptop")
+    page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    said = [(each["outcome"], each["comment"], each["withdrawn"]) for each in queue.outcomes]
+    skipped, several = ("skipped", "2nd floor, ask Bob", False), ("several", "wifi and laptop", False)
+    assert said == [("none", None, True), skipped, ("not_ticket", None, False), several]
+
+
+def assert_accessible(page: Page) -> None:
+    """Check the contrast, the names of all controls, and that nothing is wider than the window."""
+    checked, low = page.evaluate(CONTRAST)
+    assert checked > 8 and low == [] and page.evaluate(NAMELESS) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_look_alikes_are_found_in_the_list_and_answered_at_once_by_keyboard_alone(make_page, queue):
+    """The list has pages and a search; one confirmation answers all that are selected, and U withdraws that."""
+    page = make_page(color_scheme="dark", viewport={"width": 360, "height": 740})
+    page.goto("/review")
+    page.keyboard.press("l")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    page.keyboard.press("n")
+    expect(page.locator(".waiting label")).to_have_text([WAITING[2]])
+    assert_accessible(page)
+    page.keyboard.press("/")
+    page.keyboard.type("WIFI")
+    page.keyboard.press("Enter")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    expect(page.locator(".count")).to_have_text("2 tickets waiting")
+    page.locator("h1").click()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Continue").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("choose a category")
+    page.keyboard.press("a")
+    page.get_by_label("Category for the selected").select_option("Network")
+    page.get_by_role("button", name="Continue").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Give 2 tickets the category Network?")
+    assert_accessible(page)
+    assert len(queue.waiting) == 3, "nothing is answered before it is confirmed"
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_contain_text("Answered: 2 tickets, Network.")
+    assert [answer["category"] for answer in queue.answers[-2:]] == ["Network"] * 2 and len(queue.waiting) == 1
+    page.keyboard.press("u")
+    expect(page.locator(".waiting label")).to_have_text(list(WAITING[:2]))
+    page.get_by_role("link", name="Take this one").nth(1).click()
+    expect_ticket(page, WAITING[1])
+    page.get_by_role("link", name="Same category, same word").click()
+    expect(page.locator(".waiting label")).to_have_text([WAITING[1]])
+
+
+def test_without_javascript_several_tickets_are_answered_at_once(make_page, queue):
+    page = make_page(java_script_enabled=False)
+    page.goto("/review/waiting?text=printer")
+    expect(page.get_by_role("button", name="Select all")).to_be_hidden()
+    page.get_by_role("checkbox").first.check()
+    page.get_by_label("Category for the selected").select_option("Access")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Answer 1 ticket").click()
+    expect(page.locator("#note")).to_contain_text("Answered: 1 ticket, Access.")
 
 
 def test_two_people_reviewing_get_different_tickets(make_page, queue):

@@ -70,7 +70,7 @@ def test_a_model_with_a_threshold_for_each_category_uses_that_of_its_answer(serv
         card = running.ready().get("/model").json
         assert (card["threshold"], card["class_thresholds"]) == (None, limits)
         found = running.post("/predict/batch", {"texts": texts}).json["predictions"]
-    assert found[0] == answer | {"needs_review": True}
+    assert found[0] == answer | {"needs_review": True, "threshold": None}
     assert {each["needs_review"] for each in found} == {True, False}
     assert all(each["needs_review"] == (each["category"] == answer["category"]) for each in found)
 
@@ -95,6 +95,8 @@ def test_an_explanation_names_the_words_that_decided(service):
     terms = {weight["term"]: weight["weight"] for weight in prediction["explanation"]}
     assert prediction["category"] == "Hardware" and terms["laptop"] > 0
     assert list(map(abs, terms.values())) == sorted(map(abs, terms.values()), reverse=True)
+    vague = service.post("/predict?explain=true", {"text": "laptop holiday"}).json
+    assert vague["needs_review"] and len({weight["weight"] > 0 for weight in vague["contrast"]}) == 2
     assert "explain must be true or false" in assert_problem(service.post("/predict?explain=maybe", TICKET), 422)
 
 

@@ -14,6 +14,7 @@ import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,6 +50,7 @@ def web(agent_double, tmp_path_factory):
         "AGENT_SECONDS": 1,
         "MAX_TEXT_LENGTH": 2_000,
         "MAX_JOBS": 12,
+        "TICKET_URL": "https://desk.example.org/tickets/{ticket_id}/edit",
     }
     with start(tmp_path_factory.mktemp("web"), agent_double.address, **limits) as running:
         yield running.ready()
@@ -349,6 +351,9 @@ def test_beyond_loopback_a_password_is_required_unless_anonymous_access_is_allow
         ({"AGENT_URL": "agent:8002"}, "AGENT_URL: Value error, must be an address"),
         ({"WEB_PASSWORD": "short"}, "WEB_PASSWORD: "),
         ({"SESSION_SECRET": "short"}, "SESSION_SECRET: "),
+        ({"CATEGORY_DESCRIPTIONS": "missing.yaml"}, "CATEGORY_DESCRIPTIONS: missing.yaml cannot be read"),
+        ({"TICKET_URL": "javascript:alert({ticket_id})"}, "TICKET_URL: Value error, must be an address"),
+        ({"TICKET_URL": "https://{ticket_id}/{ticket_id}"}, "TICKET_URL: Value error, must be an address"),
     ],
 )
 def test_invalid_settings_of_the_pages_are_reported_in_one_line_without_secrets(variables, said):
@@ -695,8 +700,25 @@ def test_an_audited_ticket_is_reviewed_without_the_models_answer(visitor, agent_
     page = read(visitor.get("/review"))
     assert "the lift is stuck" in page and "Choose the right category" in page and "routed already" in page
     assert "Suggestion" not in page and "Accept" not in page and "%" not in page
+    assert "desk.example.org" not in visitor.get("/review").body.decode()
     assert visitor.post("/review", ticket_id="t-1", category="Hardware").status == 303
     assert agent_double.answers[-1]["ticket_id"] == "t-1"
+
+
+def test_a_waiting_ticket_is_shown_with_its_age_its_helpdesk_address_and_the_words_that_say_something(
+    visitor, agent_double
+):
+    """Words without weight and function words are not coloured."""
+    ticket = agent_double.predict("the laptop with the wifi of today", True, False)
+    waiting = agent_double.waiting[ticket["ticket_id"]]
+    waiting["received_at"] = (datetime.now(UTC) - timedelta(hours=3, minutes=30)).isoformat()
+    weights = {"laptop": 1.0, "with the wifi": -0.8, "the": 0.9, "today": 0.05}
+    waiting["contrast"] = [{"term": term, "weight": weight} for term, weight in weights.items()]
+    page = visitor.get("/review")
+    assert "Waiting for 3 hours" in read(page)
+    assert f'href="https://desk.example.org/tickets/{ticket["ticket_id"]}/edit"' in page.body.decode()
+    shown = re.search(r'<p class="ticket"[^>]*>(.*?)</p>', page.body.decode())[1]
+    assert re.findall(r"<mark[^>]*>(.*?)</mark>", shown) == ["laptop", "wifi"]
 
 
 def test_the_models_page_shows_the_live_accuracy_and_what_it_says_of_the_target(visitor, agent_double):

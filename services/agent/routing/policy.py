@@ -73,9 +73,13 @@ class Policy(BaseModel):
         total = sum(parts)
         return {label: part / total for label, part in zip(self.labels, parts, strict=True)}
 
+    def threshold_of(self, category: str) -> float | None:
+        """Return the threshold of a category, or of all; None when a person has to review every such ticket."""
+        return self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+
     def needs_review(self, category: str, confidence: float) -> bool:
-        """Whether a person has to review the ticket, by the threshold of its category if each has one."""
-        threshold = self.threshold if self.class_thresholds is None else self.class_thresholds.get(category)
+        """Whether a person has to review the ticket."""
+        threshold = self.threshold_of(category)
         return threshold is None or confidence < threshold
 
 

@@ -18,7 +18,7 @@ class RoutingDecision(NamedTuple):
     """The probabilities by label, whether a person reviews the ticket, and the reason as a code and in words.
 
     decided_by names whose promise of accuracy the decision rests on: a model, or a model with a policy. first is what
-    the TF-IDF model said by itself.
+    the TF-IDF model said by itself. threshold is the confidence from which no person is asked; None: none is enough.
     """
 
     probabilities: dict[str, float]
@@ -31,12 +31,23 @@ class RoutingDecision(NamedTuple):
     explanation: list[Weight]
     decided_by: str
     first: ModelAnswer | None
+    threshold: float | None = None
 
     @property
     def best(self) -> list[Choice]:
         """The three most probable categories."""
         order = sorted(self.probabilities, key=self.probabilities.__getitem__, reverse=True)[:BEST]
         return [{"category": label, "probability": min(1.0, self.probabilities[label])} for label in order]
+
+    @property
+    def contrast(self) -> list[Weight]:
+        """The heaviest terms for the first category against the second, if the TF-IDF model compared these two."""
+        order = sorted(self.probabilities, key=self.probabilities.__getitem__, reverse=True)[:2]
+        compared = self.first.ranking[:2] if self.first else []
+        if self.first is None or set(order) != set(compared):
+            return []
+        sign = 1 if order == compared else -1
+        return [{"term": each["term"], "weight": sign * each["weight"]} for each in self.first.contrast]
 
 
 class ModelAnswers(NamedTuple):
@@ -107,6 +118,11 @@ class Router:
             return known
         raise Problem(503, "no model service has reported its categories yet", {"Retry-After": RETRY_SECONDS})
 
+    def check_category(self, category: str) -> None:
+        """Raise a Problem 422 when the models do not know a category."""
+        if category not in self.labels:
+            raise Problem(422, f"the category must be one of {', '.join(self.labels)}")
+
     async def route(self, texts: list[str], force: str | None, explain: bool) -> list[RoutingDecision]:
         """Return a decision for each text; a Problem 503 when no model answers."""
         policy = None if force else self.policy
@@ -176,7 +192,9 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
         probabilities = policy.combine(answers.tfidf.probabilities, answers.transformer.probabilities)
     category = max(probabilities, key=probabilities.__getitem__)
     # The policy's threshold was fitted for its cascade; a model that stands in for the cascade uses its own threshold.
-    review = policy.needs_review(category, probabilities[category]) if policy and not degraded else alone.needs_review
+    review, threshold = alone.needs_review, alone.threshold
+    if policy and not degraded:
+        review, threshold = policy.needs_review(category, probabilities[category]), policy.threshold_of(category)
     if all(answer.known_text for answer in answers if answer):
         code, reason = explain_decision(model, review, degraded, force, policy)
     else:
@@ -185,9 +203,8 @@ def decide_route(answers: ModelAnswers, policy: Policy | None, force: str | None
     asked_first = "tfidf" if answers.tfidf else "transformer"
     decided_by = name_decider(asked_first, versions[asked_first], None if degraded else policy)
     explanation = next((a.explanation for a in answers if a and a.category == category and a.explanation), [])
-    return RoutingDecision(
-        probabilities, model, review, degraded, code, reason, versions, explanation, decided_by, answers.tfidf
-    )
+    said = (code, reason, versions, explanation, decided_by)
+    return RoutingDecision(probabilities, model, review, degraded, *said, answers.tfidf, threshold)
 
 
 def name_decider(model: str, version: str, policy: Policy | None) -> str:

@@ -52,11 +52,18 @@ class ModelAnswer(NamedTuple):
     explanation: list[Weight]
     known_text: bool = True
     text_figures: TextFigures | None = None
+    threshold: float | None = None
+    contrast: tuple[Weight, ...] = ()
 
     @property
     def category(self) -> str:
         """The most probable label."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def ranking(self) -> list[str]:
+        """The labels, the most probable first."""
+        return sorted(self.probabilities, key=self.probabilities.__getitem__, reverse=True)
 
     @property
     def confidence(self) -> float:
@@ -259,4 +266,6 @@ def _answer(found: Prediction) -> ModelAnswer:
     probabilities = {each["category"]: each["probability"] for each in found["best"]}
     explanation, known_text = found.get("explanation", []), found.get("known_text", True)
     version, figures = found["model_version"], found.get("text_figures")
-    return ModelAnswer(probabilities, found["needs_review"], version, explanation, known_text, figures)
+    threshold, contrast = found.get("threshold"), tuple(found.get("contrast", ()))
+    reasons = (explanation, known_text, figures, threshold, contrast)
+    return ModelAnswer(probabilities, found["needs_review"], version, *reasons)

@@ -2,10 +2,14 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from callcenterai.agent_data.live_figures.accuracy import AuditSums
-from services.agent.storage.database import answers, tickets
+from services.agent.storage.database import answers, outcomes, tickets
+from services.common.agent_api import ReviewOutcome
+
+# The outcomes that say that the category was wrong. With several categories, it may be one of them.
+REFUTING: tuple[ReviewOutcome, ...] = ("none", "not_ticket")
 
 
 class AuditedDay(NamedTuple):
@@ -18,7 +22,10 @@ class AuditedDay(NamedTuple):
 
 
 def audited_days(connection: Connection, since: str) -> list[AuditedDay]:
-    """Return the audits of the days from one on; the last answer to a ticket that was not withdrawn counts."""
+    """Return the audits of the days from one on; the last answer to a ticket that was not withdrawn counts.
+
+    Without an answer, a review that found no category to fit, or no ticket, says that the model was wrong.
+    """
     audited = tickets.c.audit_probability.is_not(None)
     standing = (
         select(func.max(answers.c.id).label("id"))
@@ -27,12 +34,16 @@ def audited_days(connection: Connection, since: str) -> list[AuditedDay]:
         .group_by(answers.c.ticket_id)
     )
     answered = and_(answers.c.ticket_id == tickets.c.id, answers.c.id.in_(standing))
-    weight = case((answers.c.id.is_(None), 0.0), else_=1 / tickets.c.audit_probability)
+    refuted = exists().where(
+        outcomes.c.ticket_id == tickets.c.id, outcomes.c.withdrawn_at.is_(None), outcomes.c.outcome.in_(REFUTING)
+    )
+    judged = or_(answers.c.id.is_not(None), refuted)
+    weight = case((judged, 1 / tickets.c.audit_probability), else_=0.0)
     right = case((answers.c.category == tickets.c.category, 1.0), else_=0.0)
     by = (tickets.c.day, tickets.c.decided_by)
     sums = [func.sum(each) for each in (weight, weight * weight, weight * right, weight * weight * right)]
     found = (
-        select(*by, func.count(), func.count(answers.c.id), *sums)
+        select(*by, func.count(), func.sum(case((judged, 1), else_=0)), *sums)
         .select_from(tickets.outerjoin(answers, answered))
         .where(audited, tickets.c.day >= since)
         .group_by(*by)

@@ -72,13 +72,17 @@ tickets = Table(
     Column("shadow_version", String(64)),
     Column("shadow_category", String(500)),
     Column("shadow_confidence", Float),
+    Column("contrast", JSON),
     Index("tickets_waiting", "waiting", "received_at", "id"),
+    Index("tickets_unsure", "waiting", "confidence", "received_at", "id"),
+    Index("tickets_waiting_decision", "waiting", "decision"),
     Index("tickets_day", "day", "category", "decision"),
     Index("tickets_audited", "day", sqlite_where=AUDITED, postgresql_where=AUDITED),
     Index("tickets_shadowed", "shadow_version", sqlite_where=SHADOWED, postgresql_where=SHADOWED),
 )
 
-# People's answers. A withdrawn answer stays, with the time of the withdrawal.
+# People's answers. A withdrawn answer stays, with the time of the withdrawal. Answers that were given at once share a
+# batch_id.
 answers = Table(
     "answers",
     metadata,
@@ -88,7 +92,26 @@ answers = Table(
     Column("answered_by", String(100)),
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn_at", DateTime(timezone=True)),
+    Column("comment", Text),
+    Column("batch_id", String(32)),
     Index("answers_ticket", "ticket_id", "id"),
+    Index("answers_batch", "batch_id"),
+    Index("answers_time", "answered_at"),
+)
+
+# How a review ended without a category. A comment has no personal data that was found.
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(64), ForeignKey("tickets.id", ondelete="CASCADE"), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("comment", Text),
+    Column("given_by", String(100)),
+    Column("given_at", DateTime(timezone=True), nullable=False),
+    Column("withdrawn_at", DateTime(timezone=True)),
+    Index("outcomes_ticket", "ticket_id", "id"),
+    Index("outcomes_time", "given_at"),
 )
 
 # The categories that each model service last reported: people go on answering while a service is away.

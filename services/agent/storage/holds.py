@@ -87,7 +87,7 @@ def queues_in_order(connection: Connection, order: RequestedOrder) -> tuple[Queu
 def _choose(engine: Engine, request: HoldRequest) -> str | None:
     with engine.connect() as connection:
         for which, columns in _preferences(connection, request):
-            free = select(tickets.c.id).where(_free(request.reviewer), which).order_by(*columns).limit(1)
+            free = select(tickets.c.id).where(is_free(request.reviewer), which).order_by(*columns).limit(1)
             if found := connection.scalar(free):
                 return found
     return None
@@ -123,10 +123,11 @@ def _hold(engine: Engine, reviewer: str, ticket_id: str, seconds: float) -> bool
     values = {"held_by": reviewer, "held_until": datetime.now(UTC) + timedelta(seconds=seconds)}
     with engine.begin() as connection:
         # The database checks again that it is free, under the lock of the row (PostgreSQL) or of the file (SQLite).
-        held = connection.execute(update(tickets).where(tickets.c.id == ticket_id, _free(reviewer)).values(values))
+        held = connection.execute(update(tickets).where(tickets.c.id == ticket_id, is_free(reviewer)).values(values))
         return held.rowcount == 1
 
 
-def _free(reviewer: str) -> ColumnElement[bool]:
+def is_free(reviewer: str) -> ColumnElement[bool]:
+    """Return whether a ticket waits and nobody but this reviewer holds it."""
     expired = tickets.c.held_until < datetime.now(UTC)
     return and_(IS_WAITING, or_(tickets.c.held_by.is_(None), tickets.c.held_by == reviewer, expired))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, delete, select
 
-from services.agent.storage.database import answers, tickets
+from services.agent.storage.database import answers, outcomes, tickets
 
 # Tickets in one transaction: few enough that others do not wait long for its locks.
 MAX_DELETED = 1000
@@ -25,6 +25,7 @@ def delete_old_tickets(engine: Engine, days: int) -> int:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         ids = connection.scalars(oldest).all()
         if ids:
-            connection.execute(delete(answers).where(answers.c.ticket_id.in_(ids)))
+            for table in (answers, outcomes):
+                connection.execute(delete(table).where(table.c.ticket_id.in_(ids)))
             connection.execute(delete(tickets).where(tickets.c.id.in_(ids)))
     return len(ids)

@@ -1,7 +1,7 @@
 """Stores tickets and people's answers. Its methods block, so the application calls them on a thread."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from callcenterai.agent_data.live_figures.counting import SeenTickets, count_tickets
 from services.agent.storage.audits import AuditedDay, audited_days
-from services.agent.storage.database import answers, known_labels, migrate, tickets
+from services.agent.storage.database import answers, known_labels, migrate, outcomes, tickets
 from services.agent.storage.holds import (
     IS_LABEL_CHECK,
     IS_WAITING,
@@ -25,6 +25,7 @@ from services.agent.storage.holds import (
     queues_in_order,
 )
 from services.agent.storage.retention import delete_old_tickets
+from services.agent.storage.rows import existing_ticket, isoformat, standing_outcomes, wait_unless_settled
 from services.common.agent_api import RequestedOrder, ReviewAnswer, RoutedTicket
 from services.common.predictions import Weight
 from services.common.problems import Problem
@@ -46,7 +47,8 @@ class DriftFigures(NamedTuple):
 class StoredTicket(NamedTuple):
     """An answered ticket: its text without personal data, the answer as it was given, and the heaviest terms.
 
-    decided_by names the models and the policy; audit_probability is None for a ticket that is not audited.
+    decided_by names the models and the policy; audit_probability is None for a ticket that is not audited. contrast has
+    the heaviest terms for the first category against the second.
     """
 
     id: str
@@ -56,6 +58,7 @@ class StoredTicket(NamedTuple):
     decided_by: str | None = None
     audit_probability: float | None = None
     figures: DriftFigures = DriftFigures()
+    contrast: Sequence[Weight] = ()
 
     @property
     def row(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class StoredTicket(NamedTuple):
             "text_sha256": text_digest(self.id, self.text),
             "text": storable(self.text) if waiting else None,
             "explanation": self.explanation if review else None,
+            "contrast": list(self.contrast) if review else None,
             "category": self.answer["category"],
             "confidence": self.answer["confidence"],
             "decision": self.answer["decision"],
@@ -115,6 +119,18 @@ class TicketStore:
             with _database_errors_as_problems():
                 migrate(self._engine)
             self.prepared = True
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that writes nothing."""
+        with _database_errors_as_problems(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that is committed at the end."""
+        with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
+            yield connection
 
     def find(self, ticket_id: str, text: str) -> RoutedTicket | None:
         """Return the earlier answer to this ticket, or None; a Problem 409 when its text was another one."""
@@ -182,16 +198,19 @@ class TicketStore:
     def _with_answers(self, ticket_id: str, show: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
         given = select(answers).where(answers.c.ticket_id == ticket_id).order_by(answers.c.id)
         with _database_errors_as_problems(), self._engine.connect() as connection:
-            row = _existing(connection, ticket_id)
-            return show(row) | {"answers": [_answer_shown(each) for each in connection.execute(given)]}
+            row = existing_ticket(connection, ticket_id)
+            said = {"answers": [_answer_shown(each) for each in connection.execute(given)]}
+            return show(row) | said | {"outcomes": standing_outcomes(connection, ticket_id)}
 
-    def add_answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> StoredAnswer:
+    def add_answer(
+        self, ticket_id: str, category: str, by: str | None, text: str | None, comment: str | None = None
+    ) -> StoredAnswer:
         """Store a person's answer, after which the ticket no longer waits.
 
         text is the text without personal data; it is needed for a ticket that was stored without it.
         """
         with _database_errors_as_problems(), self._engine.begin() as connection:
-            row = _existing(connection, ticket_id, lock=True)
+            row = existing_ticket(connection, ticket_id, lock=True)
             changes: dict[str, Any] = {"waiting": False} | NOT_HELD
             if row.text is None:
                 if text is None:
@@ -203,7 +222,8 @@ class TicketStore:
                 changes["text"] = storable(text)
             connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(changes))
             values = {"ticket_id": ticket_id, "category": category, "answered_by": by, "answered_at": datetime.now(UTC)}
-            inserted = connection.execute(insert(answers).values(values)).inserted_primary_key
+            new = insert(answers).values(values | {"comment": comment and storable(comment)})
+            inserted = connection.execute(new).inserted_primary_key
             number = inserted[0]  # type: ignore[index]  # None only for an insert of several rows
             found = connection.execute(select(answers).where(answers.c.id == number)).one()
         return StoredAnswer(_review_answer(found), row.decision, category == row.category)
@@ -217,19 +237,16 @@ class TicketStore:
             standing = answers.c.withdrawn_at.is_(None)
             this = update(answers).where(answers.c.id == answer_id, standing)
             connection.execute(this.values(withdrawn_at=datetime.now(UTC)))
-            others = select(func.count()).select_from(answers).where(answers.c.ticket_id == found.ticket_id, standing)
-            ticket = _existing(connection, found.ticket_id, lock=True)
-            for_people = ticket.decision != "auto" or ticket.audit_probability is not None
-            waits = for_people and connection.scalar(others) == 0
-            connection.execute(update(tickets).where(tickets.c.id == ticket.id).values(waiting=waits))
+            wait_unless_settled(connection, found.ticket_id)
             row = connection.execute(select(answers).where(answers.c.id == answer_id)).one()
         return _review_answer(row)
 
     def erase(self, ticket_id: str) -> None:
         """Erase a ticket and people's answers to it; a Problem 404 when there is none."""
         with _database_errors_as_problems(), self._writing, self._engine.begin() as connection:
-            _existing(connection, ticket_id, lock=True)
-            connection.execute(delete(answers).where(answers.c.ticket_id == ticket_id))
+            existing_ticket(connection, ticket_id, lock=True)
+            for table in (answers, outcomes):
+                connection.execute(delete(table).where(table.c.ticket_id == ticket_id))
             connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
 
     def volumes(self, days: int) -> list[dict[str, Any]]:
@@ -327,18 +344,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
-def _existing(connection: Connection, ticket_id: str, lock: bool = False) -> Row:
-    wanted = select(tickets).where(tickets.c.id == ticket_id)
-    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
-    if row is None:
-        raise Problem(404, "there is no ticket with this id")
-    return row
-
-
 def _ticket_shown(row: Row) -> dict[str, Any]:
-    kept = {"ticket_id": row.id, "received_at": _isoformat(row.received_at), "text": row.text}
+    kept = {"ticket_id": row.id, "received_at": isoformat(row.received_at), "text": row.text}
     kept |= {"audit": row.audit_probability is not None, "label_check": row.decision == LABEL_CHECK}
-    return row.answer | kept | {"explanation": row.explanation or [], "waiting": row.waiting}
+    kept |= {"explanation": row.explanation or [], "contrast": row.contrast or []}
+    return row.answer | kept | {"waiting": row.waiting}
 
 
 def _review_shown(row: Row) -> dict[str, Any]:
@@ -357,12 +367,8 @@ def _review_answer(row: Row) -> ReviewAnswer:
         "answer_id": row.id,
         "category": row.category,
         "by": row.answered_by,
-        "answered_at": _isoformat(row.answered_at),
-        "withdrawn_at": _isoformat(row.withdrawn_at) if row.withdrawn_at else None,
+        "comment": row.comment,
+        "answered_at": isoformat(row.answered_at),
+        "withdrawn_at": isoformat(row.withdrawn_at) if row.withdrawn_at else None,
         "ticket_id": row.ticket_id,
     }
-
-
-def _isoformat(at: datetime) -> str:
-    # SQLite drops the time zone; all our times are UTC.
-    return at.replace(tzinfo=at.tzinfo or UTC).isoformat(timespec="seconds")

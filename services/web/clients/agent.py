@@ -9,10 +9,15 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from services.common.agent_api import (
     AgentStatus,
     AuditReport,
+    BulkReviewAnswer,
+    RecordedOutcome,
     ReviewAnswer,
+    ReviewOutcome,
     RoutedTicket,
     RoutedTickets,
+    TeamReport,
     TicketVolumes,
+    WaitingPage,
 )
 from services.common.middleware import current_request_id
 from services.common.predictions import Choice, Weight
@@ -31,11 +36,14 @@ class Suggestion(BaseModel):
 
     category: str
     confidence: float
+    # Absent in tickets of releases before December 2026.
+    threshold: float | None = None
     best: list[Choice]
     reason: str
     reason_code: str = ""
     model: str
     explanation: list[Weight] | None = None
+    contrast: list[Weight] | None = None
 
 
 class WaitingTicket(BaseModel):
@@ -46,6 +54,7 @@ class WaitingTicket(BaseModel):
     text: str
     language: str
     label_check: bool = False
+    outcomes: list[RecordedOutcome] = []
     suggestion: Suggestion | None
 
     @model_validator(mode="before")
@@ -69,8 +78,12 @@ ROUTED_TICKET = TypeAdapter(RoutedTicket)
 ROUTED_TICKETS = TypeAdapter(RoutedTickets)
 REVIEW = TypeAdapter(WaitingReview)
 REVIEW_ANSWER = TypeAdapter(ReviewAnswer)
+WAITING_PAGE = TypeAdapter(WaitingPage)
+BULK_ANSWER = TypeAdapter(BulkReviewAnswer)
+RECORDED_OUTCOME = TypeAdapter(RecordedOutcome)
 VOLUMES = TypeAdapter(TicketVolumes)
 STATUS = TypeAdapter(AgentStatus)
+TEAM = TypeAdapter(TeamReport)
 AUDITS = TypeAdapter(AuditReport)
 
 
@@ -129,14 +142,32 @@ class AgentClient:
         given = {"reviewer": reviewer, "after": after, "ticket_id": ticket_id, "order": order}
         return await self._read(REVIEW, "POST", "/reviews/next", json=_without_none(given))
 
-    async def answer(self, ticket_id: str, category: str, by: str | None, text: str | None) -> ReviewAnswer:
+    async def answer(
+        self, ticket_id: str, category: str, by: str | None, text: str | None = None, comment: str | None = None
+    ) -> ReviewAnswer:
         """Give a ticket its category; the text is needed if the agent has not stored it."""
-        given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text}
+        given = {"ticket_id": ticket_id, "category": category, "by": by, "text": text, "comment": comment}
         return await self._read(REVIEW_ANSWER, "POST", "/feedback", json=_without_none(given))
 
-    async def withdraw(self, answer_id: int) -> None:
-        """Withdraw an answer."""
-        await self._ask("DELETE", f"/feedback/{answer_id}")
+    async def search_waiting(self, wanted: Mapping[str, Any]) -> WaitingPage:
+        """Return a page of the list of what waits."""
+        return await self._read(WAITING_PAGE, "GET", "/reviews/search", params=dict(wanted))
+
+    async def answer_all(self, ticket_ids: list[str], category: str, reviewer: str, by: str | None) -> BulkReviewAnswer:
+        """Give several waiting tickets one category; those that others hold are left out."""
+        given = _without_none({"category": category, "reviewer": reviewer, "by": by})
+        return await self._read(BULK_ANSWER, "POST", "/feedback/bulk", json=given | {"ticket_ids": ticket_ids})
+
+    async def end_review(
+        self, ticket_id: str, outcome: ReviewOutcome, by: str | None, comment: str | None
+    ) -> RecordedOutcome:
+        """End a review without a category."""
+        given = {"ticket_id": ticket_id, "outcome": outcome, "by": by, "comment": comment}
+        return await self._read(RECORDED_OUTCOME, "POST", "/outcomes", json=_without_none(given))
+
+    async def withdraw(self, address: str) -> None:
+        """Withdraw an answer or an outcome, which has this address below the agent's."""
+        await self._ask("DELETE", f"/{address}")
 
     async def erase(self, ticket_id: str) -> None:
         """Erase a ticket with people's answers."""
@@ -149,6 +180,10 @@ class AgentClient:
     async def audits(self, weeks: int) -> AuditReport:
         """Return what the audits of the last weeks say about the live accuracy."""
         return await self._read(AUDITS, "GET", "/audits", params={"weeks": weeks})
+
+    async def team(self, days: int) -> TeamReport:
+        """Return what the team has answered in the last days."""
+        return await self._read(TEAM, "GET", "/team", params={"days": days})
 
     async def status(self) -> AgentStatus:
         """Return the categories and the state of the model services, and remember which models were not promoted."""

@@ -54,7 +54,7 @@ async def correct_category(request: Request) -> Response:
         noted = await site_of(request).agent.answer(**given, by=session.name)
     except AgentError as trouble:
         return _page(request, trouble.status, text=given["text"], trouble=trouble)
-    session.remember(noted["answer_id"], noted["ticket_id"], "/")
+    session.remember(f"feedback/{noted['answer_id']}", noted["ticket_id"], "/")
     session.notice = ["notice.corrected", {"category": noted["category"]}]
     return redirect("/")
 

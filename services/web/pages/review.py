@@ -7,17 +7,18 @@ from typing import Any, get_args
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from services.common.agent_api import TICKET_ID, RequestedOrder
+from services.common.agent_api import SKIPPED, TICKET_ID, WITH_COMMENT, RequestedOrder, ReviewOutcome
 from services.common.problems import Problem
-from services.web.clients.agent import AgentError, WaitingTicket
+from services.web.clients.agent import AgentError
 from services.web.forms import read_form, text_of
 from services.web.marking import mark
+from services.web.pages.ticket_card import assign_keys, describe_ticket, look_alikes_address
 from services.web.site import page_status, redirect, session_of, site_of
 
 logger = logging.getLogger("services.web.review")
-# The keys 1 to 9, and 0.
-MAX_KEYS = 10
 ORDERS = get_args(RequestedOrder)
+# The ways to end a review without a category, and the key of each.
+OUTCOMES: dict[ReviewOutcome, str] = {"none": "n", "not_ticket": "t", "several": "m", "skipped": "k"}
 
 
 def add_routes(app: FastAPI) -> None:
@@ -35,17 +36,35 @@ async def show_review(request: Request, ticket: str = "", after: str = "", order
 
 
 async def answer_review(request: Request) -> Response:
-    """Give the ticket its category, and show the next one."""
+    """Give the ticket its category, or end the review without one, and show the next ticket."""
     form = await read_form(request)
-    ticket_id, category, after = (text_of(form, name) for name in ("ticket_id", "category", "after"))
-    session = session_of(request)
+    ticket_id, after, comment = (text_of(form, name) for name in ("ticket_id", "after", "comment"))
+    outcome = next((each for each in OUTCOMES if each == text_of(form, "outcome")), None)
+    if outcome in WITH_COMMENT and not comment.strip():
+        return await _page(request, ticket_id, after, wrong=True)
     try:
-        noted = await site_of(request).agent.answer(ticket_id, category, session.name, None)
+        if outcome:
+            await _end(request, ticket_id, outcome, comment)
+        else:
+            await _answer(request, ticket_id, text_of(form, "category"), comment)
     except AgentError as trouble:
-        return await _page(request, ticket_id, after, trouble)
-    session.remember(noted["answer_id"], noted["ticket_id"], "/review")
-    session.notice = ["notice.answered", {"category": noted["category"]}]
+        return await _page(request, ticket_id, after, trouble, comment)
+    after = ticket_id if outcome == SKIPPED else after
     return redirect(f"/review?after={after}" if _is_ticket_id(after) else "/review")
+
+
+async def _answer(request: Request, ticket_id: str, category: str, comment: str) -> None:
+    session = session_of(request)
+    noted = await site_of(request).agent.answer(ticket_id, category, session.name, comment=comment or None)
+    session.remember(f"feedback/{noted['answer_id']}", noted["ticket_id"], "/review")
+    session.notice = ["notice.answered", {"category": noted["category"]}]
+
+
+async def _end(request: Request, ticket_id: str, outcome: ReviewOutcome, comment: str) -> None:
+    session = session_of(request)
+    noted = await site_of(request).agent.end_review(ticket_id, outcome, session.name, comment or None)
+    session.remember(f"outcomes/{noted['outcome_id']}", noted["ticket_id"], "/review")
+    session.notice = [f"notice.outcome.{outcome}", {}]
 
 
 async def erase_ticket(request: Request) -> Response:
@@ -64,10 +83,17 @@ async def erase_ticket(request: Request) -> Response:
     return redirect("/review")
 
 
-async def _page(request: Request, ticket_id: str, after: str, trouble: AgentError | None = None) -> Response:
+async def _page(
+    request: Request,
+    ticket_id: str,
+    after: str,
+    trouble: AgentError | None = None,
+    comment: str = "",
+    wrong: bool = False,
+) -> Response:
     """Show the ticket of an id if it is free, else the next after the one that was skipped last.
 
-    trouble is the error of an earlier step, if any.
+    trouble is the error of an earlier step, if any, and comment what was written for it; wrong: a comment is missing.
     """
     site = site_of(request)
     values: dict[str, Any] = {"ticket": None, "waiting": None, "after": "", "labels": [], "keys": {}, "pieces": []}
@@ -77,22 +103,17 @@ async def _page(request: Request, ticket_id: str, after: str, trouble: AgentErro
         found = await site.agent.next_review(session.reviewer, skipped, wanted, session.review_order)
         values |= {"ticket": found.ticket, "waiting": found.waiting, "after": skipped or ""}
         if ticket := found.ticket:
-            suggestion = ticket.suggestion
-            labels = await site.agent.categories(suggestion.best if suggestion else [])
-            text, terms = ticket.text, suggestion.explanation if suggestion else None
-            pieces = await site.long_texts.run(len(text), mark, text, terms or [], True)
-            values |= {"labels": labels, "keys": _keys(labels, ticket), "pieces": pieces}
+            labels = await site.agent.categories(ticket.suggestion.best if ticket.suggestion else [])
+            card = describe_ticket(ticket, site.settings.ticket_url, site.words(request))
+            pieces = await site.long_texts.run(len(ticket.text), mark, ticket.text, card["contrast"].terms, True)
+            values |= {"labels": labels, "keys": assign_keys(labels, ticket), "pieces": pieces} | card
+            values["look_alikes"] = look_alikes_address(ticket, pieces)
     except AgentError as another:
         trouble = trouble or another
-    return site.page(request, "review.html", page_status(trouble), trouble=trouble, orders=ORDERS, **values)
+    values |= {"orders": ORDERS, "outcomes": OUTCOMES, "comment": comment, "wrong": wrong}
+    values["descriptions"] = site.descriptions
+    return site.page(request, "review.html", 422 if wrong else page_status(trouble), trouble=trouble, **values)
 
 
 def _is_ticket_id(text: str) -> bool:
     return re.fullmatch(TICKET_ID, text) is not None
-
-
-def _keys(labels: list[str], ticket: WaitingTicket) -> dict[str, str]:
-    """Return a key for each category, always the same; if they are too many, for the most probable ones."""
-    best = ticket.suggestion.best if ticket.suggestion else []
-    chosen = labels if len(labels) <= MAX_KEYS else [choice["category"] for choice in best]
-    return {category: str(number % 10) for number, category in enumerate(chosen[:MAX_KEYS], start=1)}

@@ -20,9 +20,9 @@ async def withdraw_last_answer(request: Request) -> Response:
     if not session.answers:
         session.notice = ["notice.nothing", {}]
         return redirect("/review")
-    answer_id, ticket_id, page = session.answers[-1]
+    address, ticket_id, page = session.answers[-1]
     try:
-        await site.agent.withdraw(answer_id)
+        await site.agent.withdraw(f"feedback/{address}" if isinstance(address, int) else address)
     except AgentError as trouble:
         # An answer that the agent no longer has needs no withdrawal.
         if trouble.status != 404:

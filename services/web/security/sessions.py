@@ -21,7 +21,10 @@ MAX_ANSWERS = 8
 
 @dataclass
 class Session:
-    """The content of the cookie. Answers are [answer_id, ticket_id, page], the latest last."""
+    """The content of the cookie. Answers are [address at the agent, ticket_id, page], the latest last.
+
+    Cookies of the release before have the number of an answer instead of its address.
+    """
 
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     # When the session or, later, the login began, in seconds since 1970; what is clicked later does not prolong it.
@@ -44,9 +47,9 @@ class Session:
         """The id by which the agent recognises this session; it reveals nothing else about it."""
         return hashlib.sha256(f"reviewer {self.id}".encode()).hexdigest()[:32]
 
-    def remember(self, answer_id: int, ticket_id: str, page: str) -> None:
-        """Remember an answer, so that it can be withdrawn."""
-        self.answers = [*self.answers, [answer_id, ticket_id, page]][-MAX_ANSWERS:]
+    def remember(self, address: str, ticket_id: str, page: str) -> None:
+        """Remember an answer by its address at the agent, so that it can be withdrawn."""
+        self.answers = [*self.answers, [address, ticket_id, page]][-MAX_ANSWERS:]
 
     def begin(self, name: str, role: str = "reviewer") -> None:
         """Log in under a new id: whoever knew the old one must not be logged in too."""

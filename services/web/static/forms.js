@@ -56,7 +56,7 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea:not([data-key])")) {
     event.preventDefault();
     event.target.form.requestSubmit(event.target.form.querySelector("button"));
   }

@@ -23,6 +23,7 @@ document.addEventListener("change", (event) => {
 document.addEventListener("keydown", (event) => {
   const held = event.ctrlKey || event.altKey || event.metaKey || event.repeat;
   if (held || !keysAreOn() || document.body.dataset.busy) return;
+  if (event.key === "Escape" && event.target.matches("textarea[data-key]")) event.target.blur();
   if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
   // Enter belongs to the focused element, if there is one.
   if (event.key === "Enter" && event.target.matches("a, button, input, summary")) return;
@@ -30,7 +31,7 @@ document.addEventListener("keydown", (event) => {
   const wanted = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
   if (!wanted) return;
   event.preventDefault();
-  if (wanted.matches("input")) wanted.focus();
+  if (wanted.matches("input, textarea")) wanted.focus();
   else wanted.click();
 });
 

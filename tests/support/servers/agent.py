@@ -92,6 +92,8 @@ class ModelService:
             prediction["best"] = [{"category": label, "probability": probability} for probability, label in best]
             prediction["known_text"] = not text.startswith(UNKNOWN)
             prediction["needs_review"] = confidence < self.threshold
+            prediction["threshold"] = self.threshold
+            prediction["contrast"] = [{"term": text.split()[-1], "weight": 0.5}]
             prediction["text_figures"] = {"characters": len(text), "unknown_words": 0.25}
             found.append(prediction | {"explanation": [{"term": text.split()[0], "weight": 1.5}]})
         return found

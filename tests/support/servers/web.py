@@ -48,6 +48,9 @@ class AgentDouble:
         self.waiting: dict[str, dict[str, Any]] = {}
         self.holds: dict[str, str | None] = {}
         self.answers: list[dict[str, Any]] = []
+        self.outcomes: list[dict[str, Any]] = []
+        self.team: dict[str, Any] = {}
+        self.batches: dict[str, list[int]] = {}
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.days: list[dict[str, Any]] = []
@@ -121,10 +124,24 @@ class AgentDouble:
                 return 200, {"waiting": len(self.waiting), "ticket": self.next_review(**body)}
             if path == "/feedback":
                 return self.answer(body)
+            if path == "/reviews/search":
+                return 200, self.search({name: values[0] for name, values in query.items()})
+            if path == "/feedback/bulk":
+                return self.answer_all(body)
+            if method == "DELETE" and path.startswith("/feedback/bulk/"):
+                for number in self.batches[path.rpartition("/")[2]]:
+                    self.withdraw(number)
+                return 200, {"withdrawn": 1}
+            if path == "/outcomes":
+                return self.end_review(body)
+            if method == "DELETE" and path.startswith("/outcomes/"):
+                return self.withdraw(int(path.rpartition("/")[2]), self.outcomes)
             if method == "DELETE" and path.startswith("/tickets/"):
                 return (204, {}) if self.waiting.pop(path.rpartition("/")[2], None) else (404, {})
             if method == "DELETE":
                 return self.withdraw(int(path.rpartition("/")[2]))
+            if path == "/team":
+                return 200, self.team
             if path == "/audits":
                 return 200, self.audits
             if path == "/volumes":
@@ -156,7 +173,8 @@ class AgentDouble:
         terms = [{"term": w, "weight": 0.9 / (n + 1) if WORDS[w] == order[0] else -0.3} for n, w in enumerate(own)]
         if review and store:
             at = f"2026-11-24T09:{number % 60:02d}:00+00:00"
-            self.waiting[ticket["ticket_id"]] = ticket | {"received_at": at, "text": scrubbed, "explanation": terms}
+            kept = {"received_at": at, "text": scrubbed, "explanation": terms, "contrast": terms, "threshold": 0.8226}
+            self.waiting[ticket["ticket_id"]] = ticket | kept
         more = {
             "decision": "review" if review else "auto",
             "degraded": False,
@@ -187,9 +205,41 @@ class AgentDouble:
         self.answers.append(noted | {"ticket": ticket, "withdrawn": False})
         return 201, noted
 
-    def withdraw(self, answer_id: int) -> tuple[int, Any]:
-        """Withdraw an answer; the ticket waits again, before those that arrived later."""
-        answer = self.answers[answer_id - 1]
+    def search(self, wanted: dict[str, str]) -> dict[str, Any]:
+        """Return a page of two waiting tickets, filtered by words and category alone."""
+        words, category = wanted.get("text", "").lower().split(), wanted.get("category")
+        rows = [
+            {name: ticket[name] for name in ("ticket_id", "received_at", "text", "language", "category", "confidence")}
+            | {"kind": "unsure", "held": False}
+            for ticket in self.waiting.values()
+            if all(word in ticket["text"].lower() for word in words) and category in (None, ticket["category"])
+        ]
+        behind = [row for row in rows if int(row["ticket_id"][2:]) > int(wanted.get("after", "t-0")[2:])]
+        following = behind[1]["ticket_id"] if len(behind) > 2 else None
+        return {"count": len(rows), "tickets": behind[:2], "next": following}
+
+    def answer_all(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Give several tickets one category."""
+        batch, found = f"{len(self.batches):032x}", [each for each in body["ticket_ids"] if each in self.waiting]
+        answers = [self.answer({"ticket_id": each, "category": body["category"]})[1]["answer_id"] for each in found]
+        self.batches[batch] = answers
+        left_out = len(body["ticket_ids"]) - len(found)
+        return 201, {"batch_id": batch, "category": body["category"], "answered": len(found), "left_out": left_out}
+
+    def end_review(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Store how a review ended without a category; the ticket no longer waits, unless it was skipped."""
+        skipped = body["outcome"] == "skipped"
+        ticket = (self.waiting.get if skipped else self.waiting.pop)(body["ticket_id"], None)
+        times = {"given_at": "2026-11-24T10:00:00+00:00", "withdrawn_at": None}
+        noted = {"outcome_id": len(self.outcomes) + 1, "by": None, "comment": None} | times | body
+        self.outcomes.append(noted | {"ticket": ticket, "withdrawn": False})
+        if ticket and skipped:
+            ticket["outcomes"] = [noted]
+        return 201, noted
+
+    def withdraw(self, number: int, kept: list[dict[str, Any]] | None = None) -> tuple[int, Any]:
+        """Withdraw an answer or an outcome; the ticket waits again, before those that arrived later."""
+        answer = (self.answers if kept is None else kept)[number - 1]
         answer["withdrawn"] = True
         if answer["ticket"]:
             again = {answer["ticket_id"]: answer["ticket"]} | self.waiting

@@ -1,0 +1,1 @@
+"""What reviewers do beside giving a ticket its category."""
