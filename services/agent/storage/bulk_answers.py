@@ -32,7 +32,7 @@ class BulkAnswers:
     ) -> tuple[str, list[AnsweredTicket]]:
         """Answer those of the tickets that wait and that nobody else holds: all or none of these.
 
-        Returns a new id for these answers, and the tickets.
+        Returns a new id for these answers, and the tickets. A Problem 409 when there is no such ticket.
         """
         batch, now = secrets.token_hex(16), datetime.now(UTC)
         with self._store.writing() as connection:
@@ -41,10 +41,11 @@ class BulkAnswers:
             free = select(tickets.c.id, tickets.c.decision, tickets.c.category).where(*wanted).order_by(tickets.c.id)
             found = connection.execute(free.with_for_update()).all()
             values = {"category": category, "answered_by": by, "answered_at": now, "batch_id": batch}
-            if found:
-                connection.execute(insert(answers), [values | {"ticket_id": row.id} for row in found])
-                these = tickets.c.id.in_([row.id for row in found])
-                connection.execute(update(tickets).where(these).values({"waiting": False} | NOT_HELD))
+            if not found:
+                raise Problem(409, "others hold or have answered all of these tickets")
+            connection.execute(insert(answers), [values | {"ticket_id": row.id} for row in found])
+            these = tickets.c.id.in_([row.id for row in found])
+            connection.execute(update(tickets).where(these).values({"waiting": False} | NOT_HELD))
         return batch, [AnsweredTicket(row.decision, row.category == category) for row in found]
 
     def withdraw(self, batch: str) -> int:
