@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 import erase
+from services.agent.storage.outcomes import OutcomeStore
 from support.answers import LAPTOP, PRINTER
 
 
@@ -34,10 +35,12 @@ def test_tickets_with_certain_words_are_found_by_their_hash(answered, capsys):
     answered.ask("a", 'The laptop of "Anna Schmidt" is broken', "Hardware")
     answered.ask("b", "Anna Schmidts laptop", "Hardware")
     answered.ask("c", "waits for a person: Anna Schmidt.")
+    answered.ask("d", LAPTOP)
+    OutcomeStore(answered.store).add("d", "skipped", "Amina", "ask Anna Schmidt")
     command = ["--database", answered.url, "--contains-sha256", digest("Anna Schmidt")]
     assert erase.main([*command, "--dry-run"]) == 0
-    assert ["a", "c"] == capsys.readouterr().out.split()
-    assert {"a", "b", "c"} == stored(answered)
+    assert ["a", "c", "d"] == capsys.readouterr().out.split()
+    assert {"a", "b", "c", "d"} == stored(answered)
     assert erase.main(command) == 0
     assert {"b"} == stored(answered)
 

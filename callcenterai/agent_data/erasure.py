@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 
 import sqlalchemy
 
@@ -11,6 +12,10 @@ from callcenterai.core.cli import UserError
 # The longest name, address or other words that contains_sha256 is compared with.
 MOST_WORDS = 12
 PAGE = 1000
+COMMENTS = """
+    SELECT ticket_id, comment FROM answers WHERE comment IS NOT NULL
+    UNION ALL SELECT ticket_id, comment FROM outcomes WHERE comment IS NOT NULL
+"""
 DELETIONS = (
     "DELETE FROM answers WHERE ticket_id = :id",
     "DELETE FROM outcomes WHERE ticket_id = :id",
@@ -19,9 +24,10 @@ DELETIONS = (
 
 
 def erase_tickets(database: str, ids: list[str], digests: list[str], dry_run: bool = False) -> list[str]:
-    """Erase the tickets with these ids, and those whose text has words with one of these SHA-256; return their ids.
+    """Erase the tickets with these ids, and those whose words have one of these SHA-256; return their ids.
 
-    Raises a UserError, and erases nothing, when an id is unknown.
+    A ticket's words are those of its text and of people's comments. Raises a UserError, and erases nothing, when an id
+    is unknown.
     """
     wanted = {digest.lower() for digest in digests}
     with open_agent_database(database) as connection:
@@ -29,7 +35,8 @@ def erase_tickets(database: str, ids: list[str], digests: list[str], dry_run: bo
             raise UserError(f"there is no ticket {', '.join(missing)} in this database; nothing was erased")
         found = list(ids)
         if wanted:
-            found += [each for each, text in _texts(connection) if not wanted.isdisjoint(word_digests(text))]
+            texts = chain(_texts(connection), _comments(connection))
+            found += [each for each, text in texts if not wanted.isdisjoint(word_digests(text))]
         found = list(dict.fromkeys(found))
         for ticket_id in () if dry_run else found:
             for statement in DELETIONS:
@@ -60,6 +67,11 @@ def _digest(text: str) -> str:
 def _exists(connection: sqlalchemy.Connection, ticket_id: str) -> bool:
     found = connection.execute(sqlalchemy.text("SELECT 1 FROM tickets WHERE id = :id"), {"id": ticket_id})
     return found.first() is not None
+
+
+def _comments(connection: sqlalchemy.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the id of the ticket and the text of every comment that a person has written."""
+    yield from ((row.ticket_id, row.comment) for row in connection.execute(sqlalchemy.text(COMMENTS)))
 
 
 def _texts(connection: sqlalchemy.Connection) -> Iterator[tuple[str, str]]:

@@ -143,7 +143,8 @@ class WaitingFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     kind: WaitingKind | None = None
-    category: Category | None = None
+    # PostgreSQL compares no text with NUL.
+    category: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
     lowest: Probability | None = Field(None, description="confidence")
     highest: Probability | None = Field(None, description="confidence")

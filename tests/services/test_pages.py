@@ -400,12 +400,14 @@ def test_one_of_77_categories_is_found_by_its_words_and_chosen_by_keyboard_alone
 
 
 def test_without_javascript_77_categories_are_buttons_without_a_search_field(make_page, many):
+    """The note goes with each of them."""
     page = make_page(java_script_enabled=False)
     page.goto("/review")
     expect(page.get_by_role("searchbox")).to_be_hidden()
+    page.get_by_label("Note", exact=True).fill("ask Bob")
     page.get_by_role("button", name="transfer_limits").click()
     expect_ticket(page, WAITING[1])
-    assert many.answers[-1]["category"] == "transfer_limits"
+    assert (many.answers[-1]["category"], many.answers[-1]["comment"]) == ("transfer_limits", "ask Bob")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -446,7 +448,6 @@ def test_keyboard_shortcuts_can_be_turned_off(page, queue):
 def test_keys_typed_into_a_field_or_with_a_modifier_are_not_shortcuts(page, queue):
     page.goto("/review")
     answered = len(queue.answers)
-    page.evaluate("document.querySelector('main').append(document.createElement('textarea'))")
     page.locator("textarea").press("1")
     page.keyboard.press("Control+1")
     page.reload()

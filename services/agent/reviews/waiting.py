@@ -28,7 +28,7 @@ def bulk_endpoint(settings: Settings, bulk: BulkAnswers, router: Router, metrics
         left_out = len(set(given.ticket_ids)) - len(answered)
         return {"batch_id": batch, "category": given.category, "answered": len(answered), "left_out": left_out}
 
-    return JsonEndpoint(settings, BulkFeedback, BulkReviewAnswer, answer_all, options=(), status=201)
+    return JsonEndpoint(settings, BulkFeedback, BulkReviewAnswer, answer_all, options=(), failures=(409,), status=201)
 
 
 def add_waiting_routes(app: FastAPI, store: TicketStore, bulk: BulkAnswers) -> None:

@@ -32,19 +32,20 @@ class BulkAnswers:
     ) -> tuple[str, list[AnsweredTicket]]:
         """Answer those of the tickets that wait and that nobody else holds: all or none of these.
 
-        Returns a new id for these answers, and the tickets.
+        Returns a new id for these answers, and the tickets. A Problem 409 when there is no such ticket.
         """
         batch, now = secrets.token_hex(16), datetime.now(UTC)
         with self._store.writing() as connection:
             wanted = (tickets.c.id.in_(ticket_ids), is_free(reviewer))
-            # In one order for everybody, so that two people who answer the same tickets do not wait for each other.
-            free = select(tickets.c.id, tickets.c.decision, tickets.c.category).where(*wanted).order_by(tickets.c.id)
-            found = connection.execute(free.with_for_update()).all()
+            # Locked in one order for everybody: otherwise two people who answer the same tickets could each wait for
+            # the other.
+            connection.execute(select(tickets.c.id).where(*wanted).order_by(tickets.c.id).with_for_update()).all()
+            settled = update(tickets).where(*wanted).values({"waiting": False} | NOT_HELD)
+            found = connection.execute(settled.returning(tickets.c.id, tickets.c.decision, tickets.c.category)).all()
+            if not found:
+                raise Problem(409, "others hold or have answered all of these tickets")
             values = {"category": category, "answered_by": by, "answered_at": now, "batch_id": batch}
-            if found:
-                connection.execute(insert(answers), [values | {"ticket_id": row.id} for row in found])
-                these = tickets.c.id.in_([row.id for row in found])
-                connection.execute(update(tickets).where(these).values({"waiting": False} | NOT_HELD))
+            connection.execute(insert(answers), [values | {"ticket_id": row.id} for row in found])
         return batch, [AnsweredTicket(row.decision, row.category == category) for row in found]
 
     def withdraw(self, batch: str) -> int:

@@ -19,6 +19,8 @@ IS_AUDIT = tickets.c.audit_probability.is_not(None)
 # The decision of a ticket of training whose label is doubtful; callcenterai/agent_data/label_checks.py stores them.
 LABEL_CHECK = "check"
 IS_LABEL_CHECK = tickets.c.decision == LABEL_CHECK
+# No blind check: whoever reviews such a ticket sees what the model suggests.
+IS_UNSURE = and_(tickets.c.audit_probability.is_(None), not_(IS_LABEL_CHECK))
 chance = SystemRandom()
 
 
@@ -34,7 +36,7 @@ BY_UNCERTAINTY = (tickets.c.confidence, *BY_AGE)
 EVERY_TICKET = Queue(not_(IS_LABEL_CHECK), BY_AGE)
 # By age in any case: if people answered the uncertain audits first, those answered would not be a random sample.
 AUDITS = Queue(IS_AUDIT, BY_AGE)
-UNCERTAIN = Queue(and_(tickets.c.audit_probability.is_(None), not_(IS_LABEL_CHECK)), BY_UNCERTAINTY)
+UNCERTAIN = Queue(IS_UNSURE, BY_UNCERTAINTY)
 # The labels that the model contradicts most come first.
 LABEL_CHECKS = Queue(IS_LABEL_CHECK, (-tickets.c.confidence, tickets.c.id))
 

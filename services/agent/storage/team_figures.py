@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, not_, or_, select, union
 
 from services.agent.storage.database import answers, outcomes, tickets
-from services.agent.storage.holds import IS_AUDIT, IS_LABEL_CHECK, IS_WAITING
+from services.agent.storage.holds import IS_AUDIT, IS_LABEL_CHECK, IS_UNSURE, IS_WAITING
 from services.agent.storage.rows import isoformat
 from services.agent.storage.store import TicketStore
 from services.common.agent_api import SKIPPED, Correction, PersonDay, QueueFigures, TeamReport
@@ -18,9 +18,6 @@ MOST_CORRECTIONS = 20
 # People who have no name answer through a program, or without a login.
 NOBODY = ""
 AGREES = answers.c.category == tickets.c.category
-# Whoever answers these has seen what the model suggests. A doubtful label is neither this nor an audit, since it is
-# checked because the model differs.
-IS_SUGGESTED = and_(not_(IS_LABEL_CHECK), tickets.c.audit_probability.is_(None))
 
 
 def report_team(store: TicketStore, days: int) -> TeamReport:
@@ -36,11 +33,14 @@ def report_team(store: TicketStore, days: int) -> TeamReport:
 
 
 def _people(connection: Connection, since: datetime) -> list[PersonDay]:
-    """Return what each person did on each day, the latest day first."""
+    """Return what each person did on each day, the latest day first.
+
+    An answer to a doubtful label counts as such alone: the label is doubtful because the model differs.
+    """
     found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     key = _key(connection, answers.c.answered_at, answers.c.answered_by)
-    counts = {"answered": func.count(), "suggested": _number_of(IS_SUGGESTED), "blind": _number_of(IS_AUDIT)}
-    counts |= {"suggested_agreed": _number_of(and_(IS_SUGGESTED, AGREES)), "blind_agreed": _number_of(IS_AUDIT, AGREES)}
+    counts = {"answered": func.count(), "suggested": _number_of(IS_UNSURE), "blind": _number_of(IS_AUDIT)}
+    counts |= {"suggested_agreed": _number_of(IS_UNSURE, AGREES), "blind_agreed": _number_of(IS_AUDIT, AGREES)}
     answered = (
         select(*key, *(count.label(name) for name, count in counts.items()))
         .select_from(answers.join(tickets, tickets.c.id == answers.c.ticket_id))
@@ -55,9 +55,9 @@ def _people(connection: Connection, since: datetime) -> list[PersonDay]:
         .group_by("on_day", "by_person")
     )
     for statement in (answered, ended):
-        for on, by, *figures in connection.execute(statement):
-            names = [column.name for column in list(statement.selected_columns)[2:]]
-            found[on, by] |= dict(zip(names, figures, strict=True))
+        for row in connection.execute(statement):
+            figures = dict(row._mapping)
+            found[figures.pop("on_day"), figures.pop("by_person")] |= figures
     order = sorted(sorted(found), key=lambda key: key[0], reverse=True)
     return [PersonDay.model_validate({"day": on, "person": by or None, **found[on, by]}) for on, by in order]
 

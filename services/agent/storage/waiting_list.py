@@ -7,30 +7,41 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, tuple_
 
 from services.agent.storage.database import tickets
-from services.agent.storage.holds import IS_AUDIT, IS_LABEL_CHECK, IS_WAITING, is_free
+from services.agent.storage.holds import (
+    BY_AGE,
+    BY_UNCERTAINTY,
+    IS_AUDIT,
+    IS_LABEL_CHECK,
+    IS_UNSURE,
+    IS_WAITING,
+    is_free,
+)
 from services.agent.storage.rows import isoformat
 from services.agent.storage.store import TicketStore
 from services.common.agent_api import MOST_COUNTED, WaitingFilter, WaitingKind, WaitingPage, WaitingRow
 
 EXCERPT = 300
-IS_UNSURE = and_(tickets.c.audit_probability.is_(None), not_(IS_LABEL_CHECK))
 KINDS: dict[WaitingKind, ColumnElement[bool]] = {"unsure": IS_UNSURE, "audit": IS_AUDIT, "labels": IS_LABEL_CHECK}
-BY_TIME = (tickets.c.received_at, tickets.c.id)
-BY_CONFIDENCE = (tickets.c.confidence, *BY_TIME)
+SHOWN = (
+    *(tickets.c.id, tickets.c.received_at, tickets.c.language, tickets.c.category, tickets.c.confidence),
+    func.substr(tickets.c.text, 1, EXCERPT).label("excerpt"),
+    IS_AUDIT.label("is_audit"),
+    IS_LABEL_CHECK.label("is_label_check"),
+)
 
 
 def list_waiting(store: TicketStore, wanted: WaitingFilter) -> WaitingPage:
     """Return a page of the tickets that a filter lets through, and how many there are of them in all."""
     conditions = list(_conditions(wanted))
     by_confidence, backwards = wanted.sort in ("unsure", "sure"), wanted.sort in ("newest", "sure")
-    columns = BY_CONFIDENCE if by_confidence else BY_TIME
+    columns = BY_UNCERTAINTY if by_confidence else BY_AGE
     order = [column.desc() if backwards else column for column in columns]
     with store.reading() as connection:
-        behind = _behind(connection, columns, wanted.after, backwards)
-        shown = (*_SHOWN, is_free(wanted.reviewer or "").label("free"))
+        behind = _behind(connection, columns, wanted, backwards)
+        shown = (*SHOWN, is_free(wanted.reviewer or "").label("free"))
         rows = connection.execute(
             select(*shown).where(*conditions, *behind).order_by(*order).limit(wanted.limit + 1)
         ).all()
@@ -41,14 +52,6 @@ def list_waiting(store: TicketStore, wanted: WaitingFilter) -> WaitingPage:
             count = connection.scalar(select(func.count()).select_from(first)) or 0
     found = [_show(row) for row in rows[: wanted.limit]]
     return WaitingPage(count=count, tickets=found, next=found[-1]["ticket_id"] if len(rows) > wanted.limit else None)
-
-
-_SHOWN = (
-    *(tickets.c.id, tickets.c.received_at, tickets.c.language, tickets.c.category, tickets.c.confidence),
-    func.substr(tickets.c.text, 1, EXCERPT).label("excerpt"),
-    IS_AUDIT.label("is_audit"),
-    IS_LABEL_CHECK.label("is_label_check"),
-)
 
 
 def _conditions(wanted: WaitingFilter) -> Iterator[ColumnElement[bool]]:
@@ -73,10 +76,14 @@ def _conditions(wanted: WaitingFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _behind(
-    connection: Connection, columns: tuple[Any, ...], ticket_id: str | None, backwards: bool
+    connection: Connection, columns: tuple[Any, ...], wanted: WaitingFilter, backwards: bool
 ) -> list[ColumnElement[bool]]:
-    """Return the condition for tickets that come after one; none if there is no such ticket (any more)."""
-    place = connection.execute(select(*columns).where(tickets.c.id == ticket_id)).first() if ticket_id else None
+    """Return the condition for tickets that come after one; none if there is no such ticket (any more).
+
+    What comes after a blind check by confidence would tell its confidence.
+    """
+    last = select(*columns).where(tickets.c.id == wanted.after)
+    place = connection.execute(last.where(IS_UNSURE) if wanted.tells_the_answer else last).first()
     if place is None:
         return []
     values = tuple_(*(literal(value, column.type) for value, column in zip(place, columns, strict=True)))

@@ -58,13 +58,13 @@ async def answer_selected(request: Request) -> Response:
             ticket_ids, text_of(form, "selected_category"), session.reviewer, session.name
         )
     except AgentError as trouble:
-        return await _page(request, given, trouble)
-    said = {"n": done["answered"], "category": done["category"], "left_out": done["left_out"]}
-    if done["answered"]:
-        session.remember(f"feedback/bulk/{done['batch_id']}", ticket_ids[0], PAGE)
-        session.notice = ["notice.bulk.partly" if done["left_out"] else "notice.bulk.answered", said]
-    else:
+        if trouble.status != 409:
+            return await _page(request, given, trouble)
         session.notice = ["notice.all_taken", {}]
+        return redirect(_address(given | {"after": ""}))
+    session.remember(f"feedback/bulk/{done['batch_id']}", ticket_ids[0], PAGE)
+    said = {"n": done["answered"], "category": done["category"], "left_out": done["left_out"]}
+    session.notice = ["notice.bulk.partly" if done["left_out"] else "notice.bulk.answered", said]
     return redirect(_address(given | {"after": ""}))
 
 
