@@ -16,6 +16,7 @@ class AgentSettings(Settings):
     transformer_url: AnyHttpUrl | None = Field(None, description="the second service; if unset, the first is alone")
     transformer_api_key: SecretStr | None = None
     policy_file: Path = Field(Path("models/agent/policy.json"), description="written by scripts/fit_routing.py")
+    max_in_flight: int = Field(64, ge=1, description="requests at once; more are answered with 503")
     database_url: SecretStr = Field(SecretStr("sqlite:///agent.db"), description="tickets and people's answers")
     text_seconds: float = Field(5.0, gt=0, description="how long removing personal data may take for a request")
     spacy_model: str | None = Field(None, description="with which Presidio, if installed, finds more names of people")
