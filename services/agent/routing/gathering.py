@@ -12,10 +12,6 @@ from typing import Generic, NamedTuple, TypeVar
 Answer = TypeVar("Answer")
 
 
-class RefusedRequest(Exception):
-    """The service works, but does not take this request."""
-
-
 class GatheredText(NamedTuple, Generic[Answer]):
     """A text that is about to be sent, and the future of its answer."""
 
@@ -26,9 +22,14 @@ class GatheredText(NamedTuple, Generic[Answer]):
 class TextGatherer(Generic[Answer]):
     """Asks for answers to texts, several in one request. It is used by one event loop."""
 
-    def __init__(self, ask: Callable[[list[str], bool], Awaitable[list[Answer]]], most: int) -> None:
-        """Ask sends at most so many texts, with or without a wish for explanations, and returns an answer to each."""
-        self._ask, self._most = ask, most
+    def __init__(
+        self, ask: Callable[[list[str], bool], Awaitable[list[Answer]]], most: int, refusal: type[Exception]
+    ) -> None:
+        """Ask sends at most so many texts, with or without a wish for explanations, and returns an answer to each.
+
+        It raises a refusal if the service works but does not take the request.
+        """
+        self._ask, self._most, self._refusal = ask, most, refusal
         self._gathered: defaultdict[bool, list[GatheredText[Answer]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,14 +52,12 @@ class TextGatherer(Generic[Answer]):
     async def _answer_all(self, gathered: list[GatheredText[Answer]], explain: bool) -> None:
         try:
             answers = await self._ask([each.text for each in gathered], explain)
-        except RefusedRequest as refusal:
-            if len(gathered) > 1:
+        except Exception as error:
+            if isinstance(error, self._refusal) and len(gathered) > 1:
                 # It may be about one text alone, from which the others must not suffer.
                 await asyncio.gather(*(self._answer_all([each], explain) for each in gathered))
             else:
-                _fail(gathered, refusal)
-        except Exception as error:
-            _fail(gathered, error)
+                _fail(gathered, error)
         else:
             for each, answer in zip(gathered, answers, strict=True):
                 if not each.answer.done():

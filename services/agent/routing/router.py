@@ -42,7 +42,7 @@ class RoutingDecision(NamedTuple):
     @property
     def contrast(self) -> list[Weight]:
         """The heaviest terms for the first category against the second, if the TF-IDF model compared these two."""
-        order = sorted(self.probabilities, key=self.probabilities.__getitem__, reverse=True)[:2]
+        order = [choice["category"] for choice in self.best[:2]]
         compared = self.first.ranking[:2] if self.first else []
         if self.first is None or set(order) != set(compared):
             return []

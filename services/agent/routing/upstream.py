@@ -12,7 +12,7 @@ from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedS
 from pydantic import TypeAdapter, ValidationError
 
 from services.agent.metrics import AgentMetrics
-from services.agent.routing.gathering import RefusedRequest, TextGatherer
+from services.agent.routing.gathering import TextGatherer
 from services.common.long_texts import SHORT_TEXT, in_parts
 from services.common.middleware import current_request_id
 from services.common.model_service import ModelCard, ModelReference
@@ -35,8 +35,8 @@ class ServiceDown(Exception):
     """A model service gave no usable answer; the message says why, without any text of the ticket."""
 
 
-class RefusedByService(ServiceDown, RefusedRequest):
-    """The service answers, but not this request."""
+class RefusedRequest(ServiceDown):
+    """The service works, but does not take this request."""
 
 
 class TransientFailure(ServiceDown):
@@ -104,7 +104,7 @@ class ModelServiceClient:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
         self._breakers = AsyncCircuitBreakerFactory(limits.breaker_failures, limits.breaker_seconds)
-        self._gatherer = TextGatherer(self._predict, MOST_CHARACTERS // SHORT_TEXT)
+        self._gatherer = TextGatherer(self._predict, MOST_CHARACTERS // SHORT_TEXT, RefusedRequest)
         self.card: dict[str, Any] | None = None
         self.labels: list[str] = []
         self.trouble = "not asked yet"
@@ -144,7 +144,7 @@ class ModelServiceClient:
         except (ServiceDown, TimeoutError) as error:
             self._metrics.asked(self.name, "failed", time.perf_counter() - started)
             # asyncio raises its TimeoutError without a message.
-            failure = RefusedByService if isinstance(error, RefusedByService) else ServiceDown
+            failure = RefusedRequest if isinstance(error, RefusedRequest) else ServiceDown
             raise failure(f"{self.name}: {str(error) or 'no answer in time'}") from None
         self._metrics.asked(self.name, "answered", time.perf_counter() - started)
         return answers
@@ -173,7 +173,7 @@ class ModelServiceClient:
             self._log_state(breaker.context.state)
         if not answers:
             # The service works but refuses this request, which is no reason to keep the others from it.
-            raise RefusedByService(f"it answers {answer.status}")
+            raise RefusedRequest(f"it answers {answer.status}")
         return answers
 
     async def _post(self, texts: list[str], query: dict[str, Any]) -> HttpReply:
