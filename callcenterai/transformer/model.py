@@ -57,14 +57,14 @@ class FittedClassifier(NamedTuple):
 
 
 class HeldOutFit(NamedTuple):
-    """The final classifier and its exports, and what was chosen on tickets that were held out.
+    """The exports of the final classifier, and what was chosen on tickets that were held out.
 
-    held_out are the answers to these tickets by weights that did not learn from them, (n, n_labels), by precision: to
-    the last n of train followed by validation.
+    mask is the id of its mask token, or None. held_out are the answers to these tickets by weights that did not learn
+    from them, (n, n_labels), by precision: to the last n of train followed by validation.
     """
 
-    fitted: FittedClassifier
     exported: "ExportedModels"
+    mask: int | None
     held_out: dict[str, np.ndarray]
     temperature: float
     progress: Progress
@@ -106,7 +106,7 @@ def train_and_export(
     started = time.process_time()
     labels = sorted(set(parts["train"].labels))
     fit = fit_on_folds if params.refit and params.members > 1 else fit_on_train
-    fitted, exported, held_out, temperature, progress = fit(parts, params, labels, checkpoints)
+    exported, mask, held_out, temperature, progress = fit(parts, params, labels, checkpoints)
     predicted = predictions_of(held_out, exported.models[params.precision], labels, parts)
     # Epoch and temperature were chosen on these tickets, so their figures are a little too good; those of test are not.
     validation = {name: each.last(len(parts["validation"])) for name, each in predicted.items()}
@@ -131,7 +131,7 @@ def train_and_export(
         metadata={
             "clean": clean,
             "serves": ONNX_FILE if params.precision == "float32" else INT8_FILE,
-            "mask_id": fitted.mask,
+            "mask_id": mask,
         },
     )
 
@@ -154,7 +154,7 @@ def fit_on_folds(
         models, _ = make_exports(Ensemble([member]), fitted.tokenizer, temperature, labels, params)
         for name, model in models.items():
             held_out[name][rows] = model.predict_proba(list(texts[rows]))
-    return HeldOutFit(fitted, exported, held_out, temperature, fitted.progress)
+    return HeldOutFit(exported, fitted.mask, held_out, temperature, fitted.progress)
 
 
 def fit_on_train(
@@ -168,7 +168,7 @@ def fit_on_train(
     if params.refit:
         fitted = fit_classifier(parts, params, labels, checkpoints[1], epochs=first.progress.best_epoch)
         exported = export_classifier(fitted, temperature, labels, parts["validation"], params)
-    return HeldOutFit(fitted, exported, held_out, temperature, first.progress)
+    return HeldOutFit(exported, fitted.mask, held_out, temperature, first.progress)
 
 
 def predictions_of(
