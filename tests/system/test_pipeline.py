@@ -51,7 +51,9 @@ def test_a_second_repro_fails_while_one_is_running_and_does_not_harm_it(copy):
 @pytest.mark.slow
 def test_repro_makes_a_model_and_a_second_repro_runs_nothing(copy, tmp_path_factory):
     assert "Running stage 'train_tfidf'" in trained_clone(tmp_path_factory).text(PRINTED)
-    assert json.loads((copy / "metrics" / "tfidf.json").read_text())["test"]["accuracy"] > 0.5
+    # Of some 50 test tickets; the largest class has a quarter of them.
+    test = json.loads((copy / "metrics" / "tfidf.json").read_text())["test"]
+    assert test["accuracy"] > 2 * test["majority_accuracy"]
     assert (copy / "mlflow.db").is_file()
     assert "up to date" in run(copy, "-m", "dvc", "repro").stdout
     assert "accuracy" in run(copy, "-m", "dvc", "metrics", "show").stdout
