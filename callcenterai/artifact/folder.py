@@ -144,7 +144,8 @@ def thresholds_of(metadata: dict[str, Any]) -> Any:
 def _read_skops(path: Path) -> Any:
     from callcenterai.artifact.skops_import import skops_io
 
-    check_unpacked_size(path.read_bytes(), path.name)
+    with path.open("rb") as file:
+        check_unpacked_size(file, path.name)
     try:
         return skops_io.load(path, trusted=TRUSTED_TYPES)
     except skops_io.exceptions.UntrustedTypesFoundException as error:

@@ -46,7 +46,7 @@ class Arrays(NamedTuple):
 
 def read_arrays(archive: bytes) -> Arrays | None:
     """Return what scorer_bytes wrote, None for a kernel machine; raise a UserError for what no training writes."""
-    check_unpacked_size(archive, "the scorer")
+    check_unpacked_size(io.BytesIO(archive), "the scorer")
     arrays = np.load(io.BytesIO(archive), allow_pickle=False)
     header = json.loads(arrays["header"].tobytes())
     if header["format"] not in READABLE:

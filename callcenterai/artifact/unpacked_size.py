@@ -5,6 +5,7 @@ The services have a check of their own, because their images hold none of this p
 
 import io
 import zipfile
+from typing import BinaryIO
 
 from callcenterai.core.cli import UserError
 
@@ -12,14 +13,14 @@ from callcenterai.core.cli import UserError
 MOST_EXPANSION, HARMLESS_BYTES = 50, 100 * 2**20
 
 
-def check_unpacked_size(archive: bytes, name: str) -> None:
+def check_unpacked_size(archive: BinaryIO, name: str) -> None:
     """Raise a UserError when a zip archive says that it becomes far larger than models do.
 
     zipfile gives no member more bytes than it declares.
     """
-    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+    with zipfile.ZipFile(archive) as packed:
         unpacked = sum(member.file_size for member in packed.infolist())
-    if unpacked > HARMLESS_BYTES and unpacked > MOST_EXPANSION * len(archive):
+    if unpacked > HARMLESS_BYTES and unpacked > MOST_EXPANSION * archive.seek(0, io.SEEK_END):
         raise UserError(
             f"{name} is refused: it would take {unpacked // 2**20:,} MB of memory, as no model of its size does"
         )
