@@ -14,6 +14,8 @@ from typing import NamedTuple
 Z = 1.959964
 # The interval was tried from about here on; for a handful of answers it is too narrow, so nothing is concluded.
 FEWEST_ANSWERS = 30
+# How reviews end that say that the category was wrong. With several categories, it may be one of them.
+REFUTING = ("none", "not_ticket")
 # More answers than these are never asked for.
 MOST_NEEDED = 100_000
 

@@ -4,12 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
-from callcenterai.agent_data.live_figures.accuracy import AuditSums
+from callcenterai.agent_data.live_figures.accuracy import REFUTING, AuditSums
 from services.agent.storage.database import answers, outcomes, tickets
-from services.common.agent_api import ReviewOutcome
-
-# The outcomes that say that the category was wrong. With several categories, it may be one of them.
-REFUTING: tuple[ReviewOutcome, ...] = ("none", "not_ticket")
 
 
 class AuditedDay(NamedTuple):
